@@ -1,0 +1,92 @@
+"""Where a run's numbers come from: code, packages and machine, as far as they can be known."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import fashion_dropout
+
+_GIT_TIMEOUT_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class GitState:
+    """The checkout that this package runs from.
+
+    Attributes:
+        commit: The full hash of HEAD.
+        dirty: Whether anything differs from it, files that git does not know included.
+        difference: ``git diff HEAD``, preceded by a comment line for each unknown file; empty
+            for a clean checkout.
+    """
+
+    commit: str
+    dirty: bool
+    difference: str
+
+
+def git_state() -> GitState | None:
+    """The state of the checkout that holds this file; None where git does not track it."""
+    folder = Path(__file__).resolve().parent
+    try:
+        _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)
+        commit = _git(folder, "rev-parse", "HEAD").strip()
+        status = _git(folder, "status", "--porcelain")
+        difference = ""
+        if status:
+            unknown = [line[3:] for line in status.splitlines() if line.startswith("??")]
+            difference = "".join(f"# not known to git: {name}\n" for name in unknown)
+            difference += _git(folder, "diff", "HEAD")
+        return GitState(commit, bool(status), difference)
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def cpu() -> str:
+    """The processor's name and the number of cores that this process may use."""
+    name = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                name = line.partition(":")[2].strip()
+                break
+    except OSError:
+        pass
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{name} ({platform.machine()}), {usable} cores"
+
+
+def versions() -> dict[str, str]:
+    """The versions on which a run's bits depend, by package."""
+    return {
+        "fashion_dropout": fashion_dropout.__version__,
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "mlflow")},
+        "numpy": importlib.metadata.version("numpy"),
+    }
+
+
+def frozen_requirements() -> str:
+    """Every installed distribution with its version, one a line, as ``pip freeze`` would say."""
+    found = {
+        distribution.metadata["Name"]: distribution.version
+        for distribution in importlib.metadata.distributions()
+    }
+    return "".join(f"{name}=={found[name]}\n" for name in sorted(found, key=str.lower))
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=_GIT_TIMEOUT_SECONDS,
+    ).stdout
