@@ -1,0 +1,1 @@
+"""Data, network and training loop: Keras and NumPy, never MLflow."""

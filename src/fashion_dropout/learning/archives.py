@@ -1,0 +1,114 @@
+"""The four official Fashion-MNIST archives: where they are, and whether they are really they."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pooch
+
+from fashion_dropout.errors import DataError
+
+SHA256 = {
+    "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+    "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+    "train-images-idx3-ubyte.gz": (
+        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"
+    ),
+    "train-labels-idx1-ubyte.gz": (
+        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"
+    ),
+}
+"""Name of each archive → SHA-256 of its bytes, in the order in which a shell lists them."""
+
+MIRRORS = (
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+)
+"""The dataset's own place, then the one that Keras uses."""
+
+DIRECTORY_VARIABLE = "FASHION_MNIST_DIR"
+_TIMEOUT_SECONDS = 30
+
+
+def dataset_sha256() -> str:
+    """One digest for the dataset: what ``sha256sum *.gz | sha256sum`` prints in its folder."""
+    listing = "".join(f"{digest}  {name}\n" for name, digest in SHA256.items())
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def locate(
+    data_dir: Path | None = None,
+    *,
+    mirrors: Sequence[str] = MIRRORS,
+    say: Callable[[str], None] = lambda message: None,
+) -> Path:
+    """The folder that holds the four verified archives, downloaded if need be.
+
+    `data_dir`, else ``FASHION_MNIST_DIR``, is taken as it is and never written to; else a folder
+    of the user's cache is used, and what is missing or damaged in it is downloaded.
+
+    Args:
+        data_dir: A folder with the four archives.
+        mirrors: Where to download from, tried in this order.
+        say: Called with a line before each download.
+
+    Raises:
+        DataError: An archive is missing or has another checksum, and none could be downloaded.
+    """
+    given = data_dir or (Path(value) if (value := os.environ.get(DIRECTORY_VARIABLE)) else None)
+    if given is not None:
+        for name in SHA256:
+            _verify(given / name)
+        return given
+    cache = Path(pooch.os_cache("fashion-mnist-dropout"))
+    for name in SHA256:
+        try:
+            _verify(cache / name)
+        except DataError:
+            _download(name, cache, mirrors, say)
+    return cache
+
+
+def _verify(path: Path) -> None:
+    if not path.is_file():
+        raise DataError(
+            f"expected the archive {path}, received no such file; put the four archives of "
+            f"Fashion-MNIST there, or leave --data-dir and {DIRECTORY_VARIABLE} away to have them "
+            "downloaded"
+        )
+    with path.open("rb") as stream:
+        received = hashlib.file_digest(stream, "sha256").hexdigest()
+    if received != SHA256[path.name]:
+        raise DataError(
+            f"{path}: expected SHA-256 {SHA256[path.name]}, received {received}; the file is "
+            "damaged or another one: delete it and fetch it again"
+        )
+
+
+def _download(name: str, cache: Path, mirrors: Sequence[str], say: Callable[[str], None]) -> None:
+    # Pooch writes to a temporary name beside the final one, checks, and renames.
+    failures = []
+    for mirror in mirrors:
+        say(f"downloading {mirror}{name}")
+        try:
+            pooch.retrieve(
+                url=mirror + name,
+                known_hash=f"sha256:{SHA256[name]}",
+                fname=name,
+                path=cache,
+                downloader=pooch.HTTPDownloader(timeout=_TIMEOUT_SECONDS),
+            )
+            return
+        except (OSError, ValueError) as error:
+            failures.append(f"{mirror}: {_brief(error)}")
+    raise DataError(
+        f"could not download {name} into {cache} ({'; '.join(failures)}); get the four archives of "
+        f"Fashion-MNIST by other means and set {DIRECTORY_VARIABLE} to their folder"
+    )
+
+
+def _brief(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
