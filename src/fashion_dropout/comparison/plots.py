@@ -1,0 +1,118 @@
+"""Data → Figure. Nothing here saves or shows; the caller does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+# Okabe & Ito's palette: distinct to colour-blind readers; the line styles carry the same
+# distinction into grey print.
+TRAINING = {"color": "#0072B2", "linestyle": "-", "marker": "o", "label": "training"}
+VALIDATION = {"color": "#D55E00", "linestyle": "--", "marker": "s", "label": "validation"}
+_MARKED = "#595959"
+
+
+def learning_curves(history: pd.DataFrame, best_epoch: int, title: str) -> Figure:
+    """Loss and accuracy of one run over its epochs.
+
+    Args:
+        history: A row an epoch, with the columns epoch, train/loss, val/loss, train/accuracy and
+            val/accuracy.
+        best_epoch: Marked with a line.
+        title: What the run is.
+    """
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    figure.suptitle(title)
+    for axes, quantity, unit in zip(
+        figure.subplots(1, 2), ("loss", "accuracy"), ("nats", "share correct"), strict=True
+    ):
+        for part, style in (("train", TRAINING), ("val", VALIDATION)):
+            axes.plot(history["epoch"], history[f"{part}/{quantity}"], markersize=4, **style)
+        axes.axvline(best_epoch, color=_MARKED, linestyle=":")
+        axes.annotate(
+            f" best epoch: {best_epoch}",
+            (best_epoch, 1),
+            xycoords=("data", "axes fraction"),
+            ha="left" if best_epoch <= history["epoch"].median() else "right",
+            va="bottom",
+            color=_MARKED,
+            fontsize="small",
+        )
+        axes.set(xlabel="epoch", ylabel=f"{quantity} ({unit}, dropout off)")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure
+
+
+def confusion_matrix(confusion: NDArray[np.int64], classes: tuple[str, ...], title: str) -> Figure:
+    """How often each class was taken for each other one.
+
+    Args:
+        confusion: Integers of shape (k, k), rows the truth, columns the prediction.
+        classes: k names.
+        title: What was predicted by whom.
+    """
+    figure = Figure(figsize=(8, 7), layout="constrained")
+    axes = figure.subplots()
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    picture = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(confusion):
+        colour = "black" if shares[row, column] > 0.5 else "white"
+        axes.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=8)
+    ticks = range(len(classes))
+    axes.set_xticks(ticks, classes, rotation=45, ha="right")
+    axes.set_yticks(ticks, classes)
+    axes.set(xlabel="predicted class", ylabel="true class", title=title)
+    figure.colorbar(picture, label="share of the true class", shrink=0.8)
+    return figure
+
+
+def misclassified(
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    probabilities: NDArray[np.float32],
+    classes: tuple[str, ...],
+    title: str,
+    *,
+    rows: int = 4,
+    columns: int = 6,
+) -> Figure:
+    """The mistakes in which the classifier trusted most, most confident first.
+
+    Args:
+        images: uint8 of shape (n, 28, 28, 1).
+        labels: The truth, of shape (n,).
+        probabilities: float32 of shape (n, k).
+        classes: k names.
+        title: What was predicted by whom.
+        rows: Rows of the grid.
+        columns: Columns of the grid.
+    """
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    shown = wrong[np.argsort(-confidence[wrong], kind="stable")][: rows * columns]
+    figure = Figure(figsize=(1.75 * columns, 2.1 * rows + 0.6), layout="constrained")
+    figure.suptitle(f"{title}\n{len(wrong)} of {len(labels)} wrong; the most confident mistakes")
+    for axes in figure.subplots(rows, columns, squeeze=False).flat:
+        axes.axis("off")
+    for axes, index in zip(figure.axes, shown, strict=False):
+        _picture(axes, images[index], f"{classes[labels[index]]}, not\n{classes[predicted[index]]}")
+        axes.text(
+            0.5,
+            -0.02,
+            f"at {confidence[index]:.1%}",
+            transform=axes.transAxes,
+            ha="center",
+            va="top",
+            fontsize=8,
+        )
+    return figure
+
+
+def _picture(axes: Axes, image: NDArray[np.uint8], title: str) -> None:
+    axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255)
+    axes.set_title(title, fontsize=8)

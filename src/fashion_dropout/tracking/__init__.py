@@ -1,0 +1,1 @@
+"""What is recorded and where: MLflow, never Keras layers, never statistics."""

@@ -1,0 +1,215 @@
+"""One MLflow run from start to end: whatever happens to the program, it does not stay RUNNING."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mlflow
+import numpy as np
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.numpy_dataset import NumpyDataset
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+from numpy.typing import NDArray
+from sqlalchemy.exc import SQLAlchemyError
+
+from fashion_dropout.errors import Interrupted, TrackingError
+from fashion_dropout.interrupts import shielded
+from fashion_dropout.tracking.store import impatient, one_line
+
+if TYPE_CHECKING:
+    from fashion_dropout.tracking.models import LoggedModel  # importing it imports TensorFlow
+
+EXPERIMENT = "fashion-mnist-dropout"
+_LAUNCHED = "MLFLOW_RUN_ID"
+_SYSTEM_METRICS_SECONDS = 5
+_DIGEST_LENGTH = 36  # the longest that MLflow's dataset field takes
+_INVENTED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
+
+
+class TrackedRun:
+    """The run that `tracked_run` opened: what can be written to it."""
+
+    def __init__(self, run_id: str, experiment_id: str) -> None:
+        self.run_id = run_id
+        self.experiment_id = experiment_id
+
+    def log_metrics(
+        self,
+        metrics: Mapping[str, float],
+        *,
+        step: int,
+        model: LoggedModel | None = None,
+        dataset: NumpyDataset | None = None,
+    ) -> None:
+        """Write metrics in one call, tied to the model and the dataset they were measured on."""
+        mlflow.log_metrics(
+            dict(metrics),
+            step=step,
+            model_id=model.model_id if model else None,
+            dataset=dataset,
+        )
+
+    def log_dataset(
+        self,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        *,
+        name: str,
+        source: str,
+        sha256: str,
+        context: str,
+    ) -> NumpyDataset:
+        """Record a dataset as an input of the run; its full SHA-256 is a tag of the input.
+
+        Args:
+            images: uint8 of shape (n, 28, 28, 1).
+            labels: uint8 of shape (n,).
+            name: The dataset's name.
+            source: A URL, or in words where the data comes from.
+            sha256: Hexadecimal digest of its content.
+            context: ``training``, ``validation`` or ``test``.
+        """
+        dataset = mlflow.data.from_numpy(
+            images,
+            targets=labels,
+            source=source if "://" in source else CodeDatasetSource({"description": source}),
+            name=name,
+            digest=sha256[:_DIGEST_LENGTH],
+        )
+        mlflow.log_input(dataset, context=context, tags={"sha256": sha256})
+        return dataset
+
+    @contextmanager
+    def artifacts(self) -> Iterator[Path]:
+        """A folder whose files become artifacts at the root of the run when the block ends."""
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+            mlflow.log_artifacts(folder)
+
+    def log_text(self, text: str, name: str) -> None:
+        """Write one text artifact at the root of the run."""
+        mlflow.log_text(text, name)
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set tags of the run."""
+        mlflow.set_tags(dict(tags))
+
+
+@contextmanager
+def tracked_run(
+    *,
+    name: str,
+    description: str,
+    experiment_description: str,
+    params: Mapping[str, Any],
+    tags: Mapping[str, Any],
+    experiment: str | None = None,
+) -> Iterator[TrackedRun]:
+    """Open a run, and end it in the state that says how the block ended.
+
+    FINISHED, or FAILED after an exception, or KILLED after SIGINT or SIGTERM. Under
+    ``mlflow run``, the run that it has made is used, in the experiment that it has chosen.
+
+    Args:
+        name: The run's name; a name that the user gave to ``mlflow run`` stays.
+        description: Shown on the run's page, Markdown.
+        experiment_description: Shown on the experiment's page, unless it has one already.
+        params: Logged once; what ``mlflow run`` has logged already stays as it was written.
+        tags: Tags of the run.
+        experiment: Its name; None for MLflow's own variables, else `EXPERIMENT`.
+
+    Raises:
+        TrackingError: MLflow refused something or went away; the cause in one line.
+    """
+    try:
+        with shielded():
+            run = _start(experiment, name)
+        _describe(run, name, description, experiment_description)
+        mlflow.set_tags(dict(tags))
+        _log_params(run, params)
+        yield run
+    except BaseException as error:
+        with shielded(), impatient():
+            _end_after(error)
+        if isinstance(error, MlflowException | SQLAlchemyError):
+            raise TrackingError(f"MLflow refused or went away: {one_line(error)}") from error
+        raise
+    with shielded():
+        mlflow.end_run("FINISHED")
+
+
+def end_launched_run(error: BaseException) -> None:
+    """End the run that ``mlflow run`` made, when the program failed before it could take it up."""
+    run_id = os.environ.get(_LAUNCHED)
+    if not run_id:
+        return
+    try:
+        with shielded(), impatient():
+            client = mlflow.MlflowClient()
+            if client.get_run(run_id).info.status == "RUNNING":
+                client.set_tag(run_id, "error", one_line(error))
+                client.set_terminated(run_id, _status_after(error))
+    except (MlflowException, SQLAlchemyError, OSError):
+        pass  # the launcher itself marks the run as FAILED then
+
+
+def _start(experiment: str | None, name: str) -> TrackedRun:
+    launched = bool(os.environ.get(_LAUNCHED))
+    if not launched:
+        chosen = os.environ.get("MLFLOW_EXPERIMENT_NAME")
+        if experiment or not (chosen or os.environ.get("MLFLOW_EXPERIMENT_ID")):
+            mlflow.set_experiment(experiment or EXPERIMENT)
+    mlflow.set_system_metrics_sampling_interval(_SYSTEM_METRICS_SECONDS)
+    active = mlflow.start_run(run_name=None if launched else name, log_system_metrics=True)
+    return TrackedRun(active.info.run_id, active.info.experiment_id)
+
+
+def _describe(run: TrackedRun, name: str, description: str, experiment_description: str) -> None:
+    client = mlflow.MlflowClient()
+    if _INVENTED_NAME.fullmatch(client.get_run(run.run_id).info.run_name or ""):
+        client.update_run(run.run_id, name=name)
+    client.set_tag(run.run_id, MLFLOW_RUN_NOTE, description)
+    if MLFLOW_RUN_NOTE not in client.get_experiment(run.experiment_id).tags:
+        client.set_experiment_tag(run.experiment_id, MLFLOW_RUN_NOTE, experiment_description)
+
+
+def _log_params(run: TrackedRun, params: Mapping[str, Any]) -> None:
+    known = mlflow.MlflowClient().get_run(run.run_id).data.params
+    for name in params.keys() & known.keys():
+        if str(params[name]) not in (known[name], _normal(known[name], type(params[name]))):
+            raise TrackingError(
+                f"expected parameter {name} of run {run.run_id} to be {params[name]!r}, "
+                f"received {known[name]!r}, which MLflow recorded before; use another run"
+            )
+    mlflow.log_params({name: value for name, value in params.items() if name not in known})
+
+
+def _normal(text: str, kind: type) -> str:
+    """How a value reads that ``mlflow run`` logged as it was typed, quoted for the shell."""
+    try:
+        return str(kind("".join(shlex.split(text))))
+    except ValueError:
+        return text
+
+
+def _end_after(error: BaseException) -> None:
+    if mlflow.active_run() is None:
+        return
+    try:
+        mlflow.set_tag("error", one_line(error))
+    except (MlflowException, SQLAlchemyError, OSError) as second:
+        error.add_note(f"the run's end could not be recorded: {one_line(second)}")
+    else:
+        mlflow.end_run(_status_after(error))
+
+
+def _status_after(error: BaseException) -> str:
+    return "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"
