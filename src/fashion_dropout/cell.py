@@ -47,24 +47,36 @@ def train_run(
     data_dir: Path | None = None,
     experiment: str | None = None,
 ) -> RunSummary:
-    """Train one network and record everything about it in MLflow.
+    """Find store and data, then train one network and record everything about it in MLflow.
 
     Args:
         config: What decides the numbers.
         display: Told what happens.
         data_dir: A folder with the four archives; None to look in the usual places.
-        experiment: The MLflow experiment; None for the project's own.
+        experiment: The MLflow experiment; None for MLflow's own variables, else the project's.
 
     Raises:
         DataError: The dataset cannot be had; no run was made.
         TrackingError: The store does not answer; no run was made.
         TrainingDivergedError: The loss is no longer finite; the run is FAILED.
     """
-    from fashion_dropout.tracking.runs import tracked_run
     from fashion_dropout.tracking.store import connect
 
     connect()
     dataset = data.open_dataset(config.dataset, data_dir, say=display.note)
+    return record_run(config, dataset, display, experiment=experiment)
+
+
+def record_run(
+    config: TrainingConfig,
+    dataset: data.Dataset,
+    display: Display,
+    *,
+    experiment: str | None = None,
+) -> RunSummary:
+    """As `train_run`, on a store that answers and a dataset that is open."""
+    from fashion_dropout.tracking.runs import tracked_run
+
     git = provenance.git_state()
     with tracked_run(
         name=run_name(config),
@@ -95,7 +107,11 @@ def _description(config: TrainingConfig) -> str:
     return (
         f"{warning}Regime `{config.regime}` (dropout {config.dropout:g}), seed {config.seed}, "
         f"{config.epochs} epochs of Adam at {config.learning_rate:g}, batches of "
-        f"{config.batch_size}; the stored model is that of the {config.select} epoch.\n\n"
+        f"{config.batch_size}; the stored model is that of the {config.select} epoch. "
+        f"`train/loss` and `train/accuracy` are measured on the first "
+        f"{data.EVALUATED_TRAINING_IMAGES:,} images of the training split, or "
+        "on all if there are fewer, "
+        "with dropout off.\n\n"
         "Look at `curves.png` for how it learned, at `gap/loss` for how it overfits, and at "
         "`misclassified.png` for what it gets wrong."
     )
@@ -164,24 +180,23 @@ def _train(
     selected = best if config.select == "best" else last
     if selected is best:
         trainer.restore_best()
+    # Figures of the best epoch stand at its step: a model takes over what stands at its own.
+    run.log_metrics(
+        {
+            "best/epoch": best.epoch,
+            "best/val_loss": best.val_loss,
+            "best/val_accuracy": best.val_accuracy,
+        },
+        step=best.epoch,
+        dataset=validation_input,
+    )
+    run.log_metrics({"val_rebound": last.val_loss - best.val_loss}, step=last.epoch)
     model = log_classifier(
         classifier,
         example=validation.images[:2],
         step=selected.epoch,
         params={**config.model_dump(), "epoch": selected.epoch},
         tags={"dataset": dataset.name, "dataset.sha256": dataset.sha256},
-    )
-    # Final figures stand under names that no epoch uses, at the last step.
-    run.log_metrics(
-        {
-            "best/epoch": best.epoch,
-            "best/val_loss": best.val_loss,
-            "best/val_accuracy": best.val_accuracy,
-            "val_rebound": last.val_loss - best.val_loss,
-        },
-        step=config.epochs,
-        model=model if selected is best else None,
-        dataset=validation_input,
     )
     test = dataset.test()  # read here and nowhere before: training and selection have ended
     outcome = RunOutcome(

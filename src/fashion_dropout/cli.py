@@ -82,7 +82,7 @@ def cli() -> None:
     help="MLflow experiment. Default: MLflow's own variables, else fashion-mnist-dropout.",
 )
 def train(data_dir: str, experiment_name: str, **parameters: Any) -> None:
-    r"""Train one network and record it in MLflow.
+    """Train one network and record it in MLflow.
 
     \b
     Examples:
@@ -119,7 +119,7 @@ def train(data_dir: str, experiment_name: str, **parameters: Any) -> None:
 )
 @data_dir_option
 def data(dataset: str, data_dir: str) -> None:
-    r"""Fetch and verify the dataset; print counts, classes and checksums.
+    """Fetch and verify the dataset; print counts, classes and checksums.
 
     \b
     Examples:

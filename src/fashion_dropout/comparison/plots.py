@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -95,24 +94,12 @@ def misclassified(
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != labels)
     shown = wrong[np.argsort(-confidence[wrong], kind="stable")][: rows * columns]
-    figure = Figure(figsize=(1.75 * columns, 2.1 * rows + 0.6), layout="constrained")
-    figure.suptitle(f"{title}\n{len(wrong)} of {len(labels)} wrong; the most confident mistakes")
+    figure = Figure(figsize=(1.8 * columns, 2.2 * rows + 0.6), layout="constrained")
+    figure.suptitle(f"{title}\n{len(wrong):,} of {len(labels):,} wrong; the most confident mistakes")
     for axes in figure.subplots(rows, columns, squeeze=False).flat:
         axes.axis("off")
     for axes, index in zip(figure.axes, shown, strict=False):
-        _picture(axes, images[index], f"{classes[labels[index]]}, not\n{classes[predicted[index]]}")
-        axes.text(
-            0.5,
-            -0.02,
-            f"at {confidence[index]:.1%}",
-            transform=axes.transAxes,
-            ha="center",
-            va="top",
-            fontsize=8,
-        )
+        axes.imshow(images[index, ..., 0], cmap="gray", vmin=0, vmax=255)
+        truth, taken_for = classes[labels[index]], classes[predicted[index]]
+        axes.set_title(f"true: {truth}\nsaid: {taken_for}, {confidence[index]:.2%}", fontsize=8)
     return figure
-
-
-def _picture(axes: Axes, image: NDArray[np.uint8], title: str) -> None:
-    axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255)
-    axes.set_title(title, fontsize=8)

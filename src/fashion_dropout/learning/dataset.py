@@ -33,6 +33,9 @@ CLASSES = (
 )
 """The class names, by label."""
 
+EVALUATED_TRAINING_IMAGES = 10_000
+"""Training loss and accuracy are measured on this many first images of the training split."""
+
 
 @dataclass(frozen=True)
 class Examples:

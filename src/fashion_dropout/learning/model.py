@@ -77,7 +77,8 @@ def build_classifier(network: keras.Model) -> keras.Model:
 
 
 def describe_layers(classifier: keras.Model) -> str:
-    """The layers of the classifier and of the network in it, with shapes and parameter counts."""
+    """The layers of the classifier, then those of the network in it, with shapes and counts."""
     lines: list[str] = []
-    classifier.summary(print_fn=lines.append, line_length=100, expand_nested=True)
+    for model in (classifier, classifier.get_layer("network")):
+        model.summary(print_fn=lines.append, line_length=76)
     return "\n".join(lines) + "\n"

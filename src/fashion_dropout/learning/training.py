@@ -17,10 +17,7 @@ from numpy.typing import NDArray
 from fashion_dropout import seeds
 from fashion_dropout.config import TrainingConfig
 from fashion_dropout.errors import TrainingDivergedError
-from fashion_dropout.learning.dataset import Examples
-
-EVALUATED_TRAINING_IMAGES = 10_000
-"""Training loss and accuracy are measured on this many first images of the training split."""
+from fashion_dropout.learning.dataset import EVALUATED_TRAINING_IMAGES, Examples
 
 _EVALUATION_BATCH = 250
 _SECONDS_BETWEEN_LOOKS = 0.1

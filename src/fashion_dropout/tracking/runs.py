@@ -163,13 +163,29 @@ def end_launched_run(error: BaseException) -> None:
 
 def _start(experiment: str | None, name: str) -> TrackedRun:
     launched = bool(os.environ.get(_LAUNCHED))
-    if not launched:
-        chosen = os.environ.get("MLFLOW_EXPERIMENT_NAME")
-        if experiment or not (chosen or os.environ.get("MLFLOW_EXPERIMENT_ID")):
-            mlflow.set_experiment(experiment or EXPERIMENT)
+    chosen = os.environ.get("MLFLOW_EXPERIMENT_NAME") or os.environ.get("MLFLOW_EXPERIMENT_ID")
     mlflow.set_system_metrics_sampling_interval(_SYSTEM_METRICS_SECONDS)
-    active = mlflow.start_run(run_name=None if launched else name, log_system_metrics=True)
+    active = mlflow.start_run(
+        run_name=None if launched else name,
+        experiment_id=None
+        if launched or (chosen and not experiment)
+        else _experiment_id(experiment or EXPERIMENT),
+        log_system_metrics=True,
+    )
     return TrackedRun(active.info.run_id, active.info.experiment_id)
+
+
+def _experiment_id(name: str) -> str:
+    """The experiment called `name`, made if need be; `mlflow.set_experiment` would change more."""
+    client = mlflow.MlflowClient()
+    if found := client.get_experiment_by_name(name):
+        return str(found.experiment_id)
+    try:
+        return str(client.create_experiment(name))
+    except MlflowException:
+        if found := client.get_experiment_by_name(name):  # another process was faster
+            return str(found.experiment_id)
+        raise
 
 
 def _describe(run: TrackedRun, name: str, description: str, experiment_description: str) -> None:

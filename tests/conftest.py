@@ -1,0 +1,117 @@
+"""What all tests share: a clean environment, and one real run that many of them look at."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fashion_dropout.errors import DataError
+from fashion_dropout.learning import archives
+
+ROOT = Path(__file__).resolve().parents[1]
+OURS = ("MLFLOW_", archives.DIRECTORY_VARIABLE)
+
+
+def clean_environment(**added: str) -> dict[str, str]:
+    """The environment without what a developer's shell says of stores and data."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    return {**kept, "DO_NOT_TRACK": "1", **added}
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of the real archives; says so and skips where there is none."""
+    if not (given := os.environ.get(archives.DIRECTORY_VARIABLE)):
+        pytest.skip("no real data here: set FASHION_MNIST_DIR to the folder of the four archives")
+    try:
+        return archives.locate(Path(given))
+    except DataError as error:
+        pytest.skip(f"no real data here: {error}")
+
+
+@pytest.fixture
+def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, in an environment without settings of ours or of MLflow's."""
+    for name in list(os.environ):
+        if name.startswith(OURS):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def store(workdir: Path) -> Iterator[str]:
+    """A new SQLite store that MLflow uses in this process."""
+    import mlflow
+
+    uri = f"sqlite:///{workdir / 'mlflow.db'}"
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(uri)
+    yield uri
+    mlflow.end_run()
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture(scope="session")
+def tensorflow() -> None:
+    """TensorFlow, started as the program starts it: one thread an operation."""
+    from fashion_dropout.learning.runtime import start_tensorflow
+
+    start_tensorflow(1)
+
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def run_command(
+    *arguments: str, cwd: Path, environment: Mapping[str, str] | None = None, timeout: float = 300
+) -> subprocess.CompletedProcess[str]:
+    """Run ``fashion-dropout`` as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "fashion_dropout", *arguments],
+        cwd=cwd,
+        env=clean_environment(**(environment or {})),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """``fashion-dropout`` in an empty folder."""
+
+    def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+        return run_command(*arguments, **{"cwd": tmp_path, **options})  # type: ignore[arg-type]
+
+    return run
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A finished command with the store that it left."""
+
+    folder: Path
+    output: str
+
+    @property
+    def uri(self) -> str:
+        return f"sqlite:///{self.folder / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """One real run on generated images, of another seed and rate than the defaults."""
+    folder = tmp_path_factory.mktemp("finished_run")
+    arguments = ("train", "--dataset", "synthetic", "--dropout", "0.4", "--seed", "3")
+    done = run_command(*arguments, "--epochs", "6", "--learning-rate", "0.004", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return FinishedRun(folder, done.stdout)

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fashion_dropout.errors import DataError
+from fashion_dropout.learning.dataset import (
+    CLASSES,
+    Examples,
+    FashionMnist,
+    Synthetic,
+    open_dataset,
+    stratified_split,
+)
+
+
+def numbered(per_class: int) -> Examples:
+    """Examples whose first two pixels number them."""
+    count = 10 * per_class
+    images = np.zeros((count, 28, 28, 1), dtype=np.uint8)
+    images[:, 0, 0, 0], images[:, 0, 1, 0] = np.divmod(np.arange(count), 256)
+    return Examples(images, np.tile(np.arange(10, dtype=np.uint8), per_class))
+
+
+def numbers(examples: Examples) -> set[int]:
+    return set(examples.images[:, 0, 0, 0].astype(int) * 256 + examples.images[:, 0, 1, 0])
+
+
+def test_a_split_parts_every_class_alike_and_loses_nothing():
+    training, validation = stratified_split(numbered(60), 50, split_seed=0)
+    assert np.bincount(validation.labels).tolist() == [5] * 10
+    assert np.bincount(training.labels).tolist() == [55] * 10
+    assert numbers(training).isdisjoint(numbers(validation))
+    assert numbers(training) | numbers(validation) == set(range(600))
+
+
+def test_a_split_is_decided_by_its_seed_alone():
+    examples = numbered(60)
+    one, same, other = (stratified_split(examples, 50, seed)[1].sha256 for seed in (4, 4, 5))
+    assert one == same != other
+
+
+def test_a_split_that_cannot_be_stratified_is_refused():
+    with pytest.raises(DataError, match="expected class 0 to be divisible"):
+        stratified_split(numbered(6), 7, split_seed=0)
+
+
+def test_a_digest_depends_on_every_pixel_and_label():
+    examples = numbered(2)
+    images, labels = examples.images.copy(), examples.labels.copy()
+    images[-1, 27, 27, 0] = 1
+    labels[-1] = 3
+    digests = {
+        examples.sha256,
+        Examples(images, examples.labels).sha256,
+        Examples(examples.images, labels).sha256,
+    }
+    assert len(digests) == 3
+
+
+def test_the_generated_images_are_the_same_everywhere():
+    """Runs on them are compared by these digests."""
+    dataset = Synthetic()
+    assert dataset.sha256.startswith("87a0a1fa2589f966")
+    assert dataset.test().sha256.startswith("8c9895a35544bd3a")
+    assert np.bincount(dataset.training().labels).tolist() == [300] * 10
+    training, validation = stratified_split(dataset.training(), dataset.validation_size, 0)
+    assert (len(training), len(validation)) == (2_500, 500)
+
+
+def test_the_generated_images_cannot_be_taken_for_the_real_ones():
+    assert Synthetic.name != FashionMnist.name
+    assert set(Synthetic.classes).isdisjoint(CLASSES)
+    assert open_dataset("synthetic").sha256 != FashionMnist(None).sha256
+
+
+@pytest.mark.real_data
+def test_the_real_dataset_is_what_its_authors_say(data_dir):
+    dataset = open_dataset("fashion-mnist", data_dir)
+    training, test = dataset.training(), dataset.test()
+    assert training.images.shape == (60_000, 28, 28, 1)
+    assert test.images.shape == (10_000, 28, 28, 1)
+    assert training.images.dtype == np.uint8
+    assert np.bincount(training.labels).tolist() == [6_000] * 10
+    assert np.bincount(test.labels).tolist() == [1_000] * 10
+    train_part, validation = stratified_split(training, dataset.validation_size, 0)
+    assert np.bincount(train_part.labels).tolist() == [5_500] * 10
+    assert np.bincount(validation.labels).tolist() == [500] * 10

@@ -1,0 +1,127 @@
+"""The network against the table of the README, and its equations against plain NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
+TABLE = [
+    ("Conv2D", (26, 26, 32), 320),
+    ("MaxPooling2D", (13, 13, 32), 0),
+    ("Conv2D", (11, 11, 64), 18_496),
+    ("MaxPooling2D", (5, 5, 64), 0),
+    ("Flatten", (1600,), 0),
+    ("Dense", (128,), 204_928),
+    ("Dropout", (128,), 0),
+    ("Dense", (10,), 1_290),
+]
+
+
+@pytest.fixture
+def network():
+    from fashion_dropout.learning.model import build_network
+
+    return build_network(0.5, seed=0)
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).random((3, 28, 28, 1), dtype=np.float32)
+
+
+def test_the_network_is_the_table(network):
+    built = [
+        (type(layer).__name__, tuple(layer.output.shape[1:]), layer.count_params())
+        for layer in network.layers
+    ]
+    assert built == TABLE
+    assert network.input_shape == (None, 28, 28, 1)
+    assert network.count_params() == 225_034
+    assert [layer.activation.__name__ for layer in network.layers if layer.count_params()] == [
+        "relu",
+        "relu",
+        "relu",
+        "softmax",
+    ]
+
+
+def test_the_two_groups_of_the_diagram_are_the_layers(network):
+    from fashion_dropout.learning.model import CLASSIFICATION, FEATURE_EXTRACTION
+
+    assert [layer.name for layer in network.layers] == [*FEATURE_EXTRACTION, *CLASSIFICATION]
+
+
+def test_a_seed_gives_the_same_weights_to_the_bit_whatever_the_dropout():
+    from fashion_dropout.learning.model import build_network
+
+    def weights(dropout: float, seed: int) -> list[bytes]:
+        return [array.tobytes() for array in build_network(dropout, seed).get_weights()]
+
+    assert weights(0.0, 5) == weights(0.5, 5) == weights(0.8, 5)
+    assert weights(0.5, 5) != weights(0.5, 6)
+
+
+def test_every_kernel_is_drawn_from_a_seed_of_its_own(network):
+    kernels = [layer.kernel.numpy().ravel()[:100] for layer in network.layers if layer.weights]
+    scaled = [kernel / np.abs(kernel).max() for kernel in kernels]
+    for index, one in enumerate(scaled):
+        for other in scaled[index + 1 :]:
+            assert abs(np.corrcoef(one, other)[0, 1]) < 0.5
+
+
+def test_convolution_is_cross_correlation_and_relu_cuts_at_zero(network, images):
+    """S(i, j, k) = Σ I(i + m, j + n, c) K(m, n, c, k) + b(k); ReLU(x) = max(0, x)."""
+    layer = network.get_layer("conv2d_1")
+    rng = np.random.default_rng(1)
+    kernel, bias = layer.get_weights()
+    bias = rng.normal(size=bias.shape).astype(np.float32)
+    layer.set_weights([kernel, bias])
+    sums = np.zeros((3, 26, 26, 32))
+    for row in range(26):
+        for column in range(26):
+            window = images[:, row : row + 3, column : column + 3, :]
+            sums[:, row, column] = np.einsum("bmnc,mnck->bk", window, kernel) + bias
+    assert (sums < 0).any()
+    assert (sums > 0).any()
+    np.testing.assert_allclose(layer(images).numpy(), np.maximum(0, sums), atol=1e-5)
+
+
+def test_softmax_is_exponentials_over_their_sum(network):
+    """softmax(z)_i = exp(z_i) / Σ exp(z_j)."""
+    layer = network.get_layer("dense_2")
+    inputs = np.random.default_rng(2).normal(size=(5, 128)).astype(np.float32)
+    kernel, bias = (array.astype(np.float64) for array in layer.get_weights())
+    logits = inputs @ kernel + bias
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(layer(inputs).numpy(), expected, rtol=1e-5)
+    np.testing.assert_allclose(layer(inputs).numpy().sum(axis=1), 1, rtol=1e-6)
+
+
+def test_dropout_works_in_training_only_and_keeps_the_mean(network):
+    layer = network.get_layer("dropout_1")
+    ones = np.ones((400, 128), dtype=np.float32)
+    np.testing.assert_array_equal(layer(ones, training=False).numpy(), ones)
+    dropped = layer(ones, training=True).numpy()
+    assert set(np.unique(dropped)) == {0.0, 2.0}
+    assert abs(dropped.mean() - 1) < 0.02
+
+
+def test_the_classifier_scales_raw_grey_values_itself(network):
+    from fashion_dropout.learning.model import build_classifier
+
+    raw = np.random.default_rng(3).integers(0, 256, (4, 28, 28, 1), dtype=np.uint8)
+    classifier = build_classifier(network)
+    scaled = raw.astype(np.float32) * np.float32(1 / 255)
+    np.testing.assert_array_equal(classifier(raw).numpy(), network(scaled).numpy())
+    assert classifier.inputs[0].dtype == "uint8"
+    assert classifier.count_params() == 225_034
+
+
+def test_the_summary_shows_the_layers_of_the_network(network):
+    from fashion_dropout.learning.model import build_classifier, describe_layers
+
+    text = describe_layers(build_classifier(network))
+    for expected in ("conv2d_1", "dropout_1", "204,928", "225,034"):
+        assert expected in text

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from fashion_dropout.config import TrainingConfig
+from fashion_dropout.errors import Interrupted, TrainingDivergedError
+from fashion_dropout.learning.dataset import Examples, Synthetic, stratified_split
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
+SPLITS = stratified_split(Synthetic().training(), 500, 0)
+
+
+def trainer(**parameters):
+    from fashion_dropout.learning.model import build_classifier, build_network
+    from fashion_dropout.learning.training import Trainer
+
+    config = TrainingConfig(**{"epochs": 2, "learning_rate": 0.004, **parameters})
+    return Trainer(build_classifier(build_network(config.dropout, config.seed)), *SPLITS, config)
+
+
+def bits(of) -> list[bytes]:
+    return [array.tobytes() for array in of.classifier.get_weights()]
+
+
+def numbers(records) -> list[dict[str, float]]:
+    """The records without the speed, which is the only figure that the clock decides."""
+    return [
+        {name: value for name, value in record.metrics().items() if not name.startswith("speed/")}
+        for record in records
+    ]
+
+
+def test_the_same_configuration_gives_the_same_bits():
+    one, other = trainer(), trainer()
+    assert numbers(one.epochs()) == numbers(other.epochs())
+    assert bits(one) == bits(other)
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"dropout": 0.1}, {"batch_size": 50}])
+def test_another_configuration_gives_other_bits(change):
+    one, other = trainer(epochs=1), trainer(epochs=1, **change)
+    assert numbers(one.epochs()) != numbers(other.epochs())
+
+
+def test_both_regimes_of_a_seed_start_equal_and_see_the_same_batches():
+    one, other = trainer(dropout=0.0), trainer(dropout=0.5)
+    assert bits(one) == bits(other)
+    for epoch in (1, 2, 7):
+        np.testing.assert_array_equal(one.order_of_batches(epoch), other.order_of_batches(epoch))
+    assert not np.array_equal(one.order_of_batches(1), one.order_of_batches(2))
+
+
+def test_an_epoch_depends_on_weights_and_number_only_not_on_what_ran_before():
+    """What makes a resume to the same bits possible: masks and order are pure in (seed, epoch)."""
+    whole = trainer(epochs=3)
+    records = whole.epochs()
+    next(records)
+    next(records)
+    after_two, optimizer = whole.classifier.get_weights(), whole._optimizer.variables
+    optimizer_after_two = [variable.numpy() for variable in optimizer]
+    expected = next(records)
+
+    resumed = trainer(epochs=3)
+    resumed.classifier.set_weights(after_two)
+    for variable, value in zip(resumed._optimizer.variables, optimizer_after_two, strict=True):
+        variable.assign(value)
+    resumed._run_epoch(3, lambda done, total: None)
+    assert bits(resumed) == bits(whole)
+    assert numbers([resumed._measure(3, 1.0)]) == numbers([expected])
+
+
+def test_an_epoch_visits_every_image_once_in_batches_of_the_given_size():
+    subject = trainer(batch_size=64)
+    assert sorted(subject.order_of_batches(1)) == list(range(2_500))
+    assert subject.batches == 40  # 39 whole ones and one of 4 images
+    list(itertools.islice(subject.epochs(), 1))
+    assert int(subject._optimizer.iterations.numpy()) == 40
+    assert int(subject._done.numpy()) == 40
+
+
+def test_measured_figures_are_those_of_the_classifier_without_dropout():
+    subject = trainer(dropout=0.8, epochs=1)
+    (record,) = subject.epochs()
+    for part, loss, accuracy in (
+        (SPLITS[0], record.train_loss, record.train_accuracy),
+        (SPLITS[1], record.val_loss, record.val_accuracy),
+    ):
+        probabilities = subject.classifier.predict(part.images, verbose=0).astype(np.float64)
+        likelihood = probabilities[np.arange(len(part)), part.labels]
+        assert math.isclose(loss, -np.log(likelihood).mean(), rel_tol=1e-5)
+        assert math.isclose(accuracy, (probabilities.argmax(axis=1) == part.labels).mean())
+    assert record.metrics()["gap/loss"] == record.val_loss - record.train_loss
+    assert record.metrics()["gap/accuracy"] == record.train_accuracy - record.val_accuracy
+
+
+def test_training_figures_are_measured_on_the_declared_subset(monkeypatch):
+    from fashion_dropout.learning import training
+
+    monkeypatch.setattr(training, "EVALUATED_TRAINING_IMAGES", 100)
+    subject = trainer(epochs=1)
+    (record,) = subject.epochs()
+    predicted = subject.classifier.predict(SPLITS[0].images[:100], verbose=0).argmax(axis=1)
+    assert math.isclose(record.train_accuracy, (predicted == SPLITS[0].labels[:100]).mean())
+
+
+def test_a_confident_mistake_costs_its_whole_loss():
+    """Probabilities would be cut at 1e-7, a loss of 16; the logits in front of them are not."""
+    subject = trainer()
+    last = subject.classifier.get_layer("network").get_layer("dense_2")
+    kernel, _ = last.get_weights()
+    last.set_weights([np.zeros_like(kernel), np.linspace(0, 900, 10, dtype=np.float32)])
+    zeros = Examples(SPLITS[1].images[:8], np.zeros(8, dtype=np.uint8))
+    loss, _ = subject._evaluate(zeros.images, zeros.labels)
+    assert math.isclose(float(loss), 900, rel_tol=1e-6)
+
+
+def test_the_best_epoch_is_the_one_of_the_lowest_validation_loss_and_can_be_restored():
+    subject = trainer(dropout=0.0, epochs=12, learning_rate=0.004)
+    seen = []
+    for record in subject.epochs():
+        seen.append((record, bits(subject)))
+    best, best_bits = min(seen, key=lambda pair: pair[0].val_loss)
+    assert subject.best == best
+    assert best.epoch < 12, "the test needs a run that overfits"
+    subject.restore_best()
+    assert bits(subject) == best_bits
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_says_when():
+    with pytest.raises(
+        TrainingDivergedError, match=r"received (nan|inf) after epoch 1;.*below 1e\+"
+    ):
+        list(trainer(learning_rate=1e38).epochs())
+
+
+def test_progress_is_told_within_an_epoch():
+    told: list[tuple[int, int]] = []
+    list(trainer(epochs=1).epochs(lambda done, total: told.append((done, total))))
+    assert told
+    assert {total for _, total in told} == {40}
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+def test_an_interrupt_ends_an_epoch_at_the_next_batch():
+    subject = trainer(epochs=1)
+
+    def interrupt(done: int, total: int) -> None:
+        raise Interrupted(15)
+
+    with pytest.raises(Interrupted):
+        list(subject.epochs(interrupt))
+    assert int(subject._done.numpy()) < subject.batches
+
+
+def test_tensorflow_cannot_be_given_another_number_of_threads_later():
+    from fashion_dropout.errors import UsageError
+    from fashion_dropout.learning.runtime import start_tensorflow
+
+    start_tensorflow(1)
+    with pytest.raises(UsageError, match=r"expected threads 1, .* received 2"):
+        start_tensorflow(2)

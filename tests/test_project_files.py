@@ -1,0 +1,135 @@
+"""What the project says of itself in several places must agree."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import tomllib
+
+import click
+import pytest
+import yaml
+from rattler import MatchSpec
+
+import fashion_dropout
+from conftest import ROOT
+from fashion_dropout.cli import cli
+
+READMES = ("README.md", "README.ja.md")
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def pyproject():
+    return tomllib.loads(text("pyproject.toml"))
+
+
+@pytest.fixture(scope="module")
+def conda():
+    return yaml.safe_load(text("conda.yaml"))
+
+
+ENTRY_POINTS = yaml.safe_load(text("MLproject"))["entry_points"]
+
+
+def verb_and_options(entry_point: str) -> tuple[click.Command, dict[str, str]]:
+    """The verb that an entry point calls, and what it passes to each of its options."""
+    words = shlex.split(ENTRY_POINTS[entry_point]["command"])
+    assert words[:2] == ["python", "src/fashion_dropout"]
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    return cli.commands[words[2]], options
+
+
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
+def test_every_parameter_is_passed_on_with_the_default_of_its_option(entry_point):
+    verb, options = verb_and_options(entry_point)
+    parameters = ENTRY_POINTS[entry_point]["parameters"]
+    assert sorted(options.values()) == sorted(f"{{{name}}}" for name in parameters)
+    known = {option.opts[0]: option for option in verb.params}
+    for name, declared in parameters.items():
+        option = known[f"--{name.replace('_', '-')}"]
+        assert options[option.opts[0]] == f"{{{name}}}"
+        assert declared["default"] == option.default, name
+        assert declared["type"] in ("float", "int", "string")
+
+
+@pytest.mark.parametrize("readme", READMES)
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
+def test_every_parameter_stands_in_both_readmes_with_its_default(entry_point, readme):
+    for name, declared in ENTRY_POINTS[entry_point]["parameters"].items():
+        default = f"`{declared['default']}`" if declared["default"] != "" else ""
+        assert re.search(rf"\| `{name}` \| {re.escape(default)}", text(readme)), (name, readme)
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_every_verb_and_entry_point_stands_in_both_readmes(readme):
+    for verb in cli.commands:
+        assert f"fashion-dropout {verb}" in text(readme)
+    for entry_point in ENTRY_POINTS.keys() - {"main"}:
+        assert f"-e {entry_point}" in text(readme)
+
+
+def test_both_readmes_have_the_same_commands_tables_and_sections():
+    one, other = (text(readme) for readme in READMES)
+    for pattern in (
+        r"```(?:console|bash|sh)\n(.*?)```",
+        r"^(#+) ",
+        r"```(mermaid)",
+        r"\$\$(.*?)\$\$",
+    ):
+        found = [re.findall(pattern, page, re.DOTALL | re.MULTILINE) for page in (one, other)]
+        assert found[0], pattern
+        commands = [[re.sub(r"\s+#.*", "", item) for item in items] for items in found]
+        assert commands[0] == commands[1], pattern
+    assert one.count("\n|") == other.count("\n|")
+
+
+def test_conda_and_pyproject_pin_the_same_versions(pyproject, conda):
+    (pip,) = [entry["pip"] for entry in conda["dependencies"] if isinstance(entry, dict)]
+    assert pip == pyproject["project"]["dependencies"]
+    assert all(re.fullmatch(r"[a-z-]+==[\d.]+", pin) for pin in pip)
+    for pin in pyproject["dependency-groups"]["dev"]:
+        assert re.fullmatch(r"[a-z-]+==[\d.]+", pin), pin
+
+
+def test_conda_can_read_its_file(conda):
+    assert conda["channels"] == ["conda-forge"]
+    specs = [MatchSpec(entry) for entry in conda["dependencies"] if isinstance(entry, str)]
+    assert [str(spec.name.normalized) for spec in specs] == ["python", "pip"]
+    assert specs[0].version == "3.11.*" or "3.11" in str(specs[0].version)
+    assert [entry for entry in conda["dependencies"] if isinstance(entry, str)] == [
+        "python=3.11",  # MLflow's translation for uv and virtualenv understands no other form
+        "pip",
+    ]
+
+
+def test_the_version_is_the_newest_of_the_changelog():
+    released = re.findall(r"^## \[?(\d+\.\d+\.\d+)", text("CHANGELOG.md"), re.MULTILINE)
+    assert released[0] == fashion_dropout.__version__
+
+
+def test_nothing_is_committed_that_must_not_be():
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split("\0")
+    if listed == [""]:
+        pytest.skip("these tests do not run from a git checkout")
+    forbidden = re.compile(r"(\.lock|\.db|\.gz|\.keras|\.h5|\.npz)$|(^|/)(mlruns|mlartifacts)/")
+    assert [name for name in listed if forbidden.search(name)] == []
+
+
+def test_the_licence_names_its_holder():
+    assert "BSD 3-Clause" in text("LICENSE")
+    assert "2025, Takuto Kanno" in text("LICENSE")
+
+
+def test_pre_commit_uses_the_pinned_tools(pyproject):
+    hooks = yaml.safe_load(text(".pre-commit-config.yaml"))
+    entries = [hook["entry"] for repository in hooks["repos"] for hook in repository["hooks"]]
+    assert any("ruff check" in entry for entry in entries)
+    assert any("mypy" in entry for entry in entries)
+    assert all(repository["repo"] == "local" for repository in hooks["repos"])

@@ -1,0 +1,158 @@
+"""How a run ends, in a real store, whatever happens inside it."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import mlflow
+import pytest
+
+from fashion_dropout.errors import Interrupted, TrackingError, TrainingDivergedError
+from fashion_dropout.interrupts import interruptible, shielded
+from fashion_dropout.tracking.runs import end_launched_run, tracked_run
+
+
+def opened(**changes):
+    arguments = {
+        "name": "dropout-seed0",
+        "description": "a run",
+        "experiment_description": "an experiment",
+        "params": {"dropout": 0.5, "seed": 0},
+        "tags": {"role": "run"},
+    }
+    return tracked_run(**{**arguments, **changes})
+
+
+def only_run():
+    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    return run
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (TrainingDivergedError("loss is nan"), "FAILED"),
+        (ValueError("two\nlines"), "FAILED"),
+        (SystemExit(3), "FAILED"),
+        (KeyboardInterrupt(), "KILLED"),
+        (Interrupted(signal.SIGTERM), "KILLED"),
+    ],
+)
+def test_a_run_that_breaks_off_says_so(error, status):
+    with pytest.raises(type(error)), opened():
+        raise error
+    run = only_run()
+    assert run.info.status == status
+    assert run.info.end_time
+    assert run.data.tags["error"] == (" ".join(str(error).split()) or type(error).__name__)
+    assert mlflow.active_run() is None
+
+
+@pytest.mark.usefixtures("store")
+def test_a_run_that_ends_well_is_finished():
+    with opened() as tracked:
+        tracked.log_metrics({"a": 1.0}, step=1)
+    assert only_run().info.status == "FINISHED"
+    assert "error" not in only_run().data.tags
+
+
+@pytest.mark.usefixtures("store")
+def test_a_real_signal_ends_a_run_as_killed():
+    with interruptible(), pytest.raises(Interrupted) as stopped, opened():
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.sigtimedwait([], 1)
+    assert stopped.value.exit_code == 143
+    assert only_run().info.status == "KILLED"
+
+
+def test_a_signal_waits_until_a_shielded_step_is_done():
+    done = []
+    with interruptible(), pytest.raises(Interrupted), shielded():
+        os.kill(os.getpid(), signal.SIGINT)
+        done.append("step")
+    assert done == ["step"]
+
+
+def test_a_second_sigterm_does_not_cut_the_clean_up_short():
+    with interruptible():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except Interrupted:
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+@pytest.mark.usefixtures("store")
+def test_mlflow_refusing_something_is_one_line():
+    with pytest.raises(TrackingError) as refused, opened() as tracked:
+        tracked.log_metrics({"not a name?": 1.0}, step=1)
+    assert "\n" not in str(refused.value)
+    assert only_run().info.status == "FAILED"
+
+
+@pytest.fixture
+def launched(store, monkeypatch):
+    """A run as ``mlflow run`` leaves it for the program: begun, with parameters as typed."""
+    client = mlflow.MlflowClient()
+    run = client.create_run("0", run_name="able-newt-12")
+    client.log_param(run.info.run_id, "dropout", "0.50")
+    client.log_param(run.info.run_id, "data_dir", "''")
+    monkeypatch.setenv("MLFLOW_RUN_ID", run.info.run_id)
+    return run.info.run_id
+
+
+def test_a_launched_run_is_taken_up_and_its_parameters_are_logged_once(launched):
+    with opened() as tracked:
+        assert tracked.run_id == launched
+    run = only_run()
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"dropout": "0.50", "data_dir": "''", "seed": "0"}
+    assert run.info.run_name == "dropout-seed0"
+
+
+def test_a_name_that_the_user_chose_stays(launched):
+    mlflow.MlflowClient().update_run(launched, name="my run")
+    with opened():
+        pass
+    assert only_run().info.run_name == "my run"
+
+
+def test_a_parameter_recorded_with_another_value_is_refused(launched):
+    with (
+        pytest.raises(TrackingError, match=r"dropout .* 0\.4, received '0\.50'"),
+        opened(params={"dropout": 0.4}),
+    ):
+        pass
+    assert only_run().info.status == "FAILED"
+
+
+def test_a_launched_run_that_could_not_begin_says_why(launched):
+    end_launched_run(Interrupted(signal.SIGTERM))
+    assert only_run().info.status == "KILLED"
+    end_launched_run(ValueError("later"))
+    assert only_run().data.tags["error"] == "stopped by SIGTERM"
+
+
+@pytest.mark.usefixtures("store")
+def test_mlflows_own_variables_choose_the_experiment(monkeypatch):
+    def experiment_of_the_run() -> str:
+        with opened() as tracked:
+            return mlflow.get_experiment(tracked.experiment_id).name
+
+    assert experiment_of_the_run() == "fashion-mnist-dropout"
+    with opened(experiment="mine") as tracked:
+        assert mlflow.get_experiment(tracked.experiment_id).name == "mine"
+
+
+@pytest.mark.usefixtures("store")
+def test_the_experiments_description_is_never_overwritten():
+    with opened() as tracked:
+        experiment = tracked.experiment_id
+    client = mlflow.MlflowClient()
+    assert client.get_experiment(experiment).tags["mlflow.note.content"] == "an experiment"
+    client.set_experiment_tag(experiment, "mlflow.note.content", "by hand")
+    with opened():
+        pass
+    assert client.get_experiment(experiment).tags["mlflow.note.content"] == "by hand"

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import mlflow
+import pytest
+
+from conftest import clean_environment
+from fashion_dropout.errors import TrackingError
+from fashion_dropout.tracking import store
+
+
+@pytest.fixture
+def tracking_uri(workdir) -> Iterator:
+    before = mlflow.get_tracking_uri()
+    yield mlflow.set_tracking_uri
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture
+def silent_server() -> Iterator[int]:
+    """Takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        held = []
+        threading.Thread(
+            target=lambda: [held.append(server.accept()) for _ in range(50)], daemon=True
+        ).start()
+        yield server.getsockname()[1]
+
+
+def refusal() -> str:
+    began = time.monotonic()
+    with pytest.raises(TrackingError) as refused:
+        store.connect()
+    assert time.monotonic() - began < 30
+    message = str(refused.value)
+    assert "\n" not in message
+    assert "MLFLOW_TRACKING_URI" in message
+    return message
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://127.0.0.1:9", "postgresql://me:secret@127.0.0.1:9/mlflow", "nonsense://x"]
+)
+def test_a_store_that_is_not_there_is_one_clear_line(tracking_uri, uri):
+    tracking_uri(uri)
+    message = refusal()
+    assert "secret" not in message
+    assert uri.partition("://")[0] in message
+
+
+@pytest.mark.slow
+def test_a_server_that_never_answers_is_given_up(tracking_uri, silent_server):
+    tracking_uri(f"http://127.0.0.1:{silent_server}")
+    assert str(silent_server) in refusal()
+
+
+def test_patience_is_the_users_own_again_afterwards(tracking_uri, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    tracking_uri("http://127.0.0.1:9")
+    refusal()
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "1"
+    assert "MLFLOW_HTTP_REQUEST_TIMEOUT" not in os.environ
+
+
+def test_a_file_that_is_no_database_is_refused(tracking_uri, workdir):
+    (workdir / "mlflow.db").write_text("not a database " * 100)
+    tracking_uri(f"sqlite:///{workdir / 'mlflow.db'}")
+    refusal()
+
+
+def test_a_store_in_a_folder_that_is_not_there_is_refused(tracking_uri, workdir):
+    tracking_uri(f"sqlite:///{workdir / 'none' / 'mlflow.db'}")
+    with pytest.raises(TrackingError, match="expected a folder"):
+        store.connect()
+    assert not (workdir / "none").exists()
+
+
+@pytest.mark.slow
+def test_several_first_starts_at_once_make_one_whole_store(tmp_path):
+    code = (
+        "from fashion_dropout.tracking.store import connect; connect();"
+        "import mlflow; mlflow.set_experiment('x')"
+    )
+    starts = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env=clean_environment(),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for start in starts:
+        _, said = start.communicate(timeout=120)
+        assert start.returncode == 0, said
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        assert database.execute("select count(*) from experiments where name='x'").fetchone() == (
+            1,
+        )
+
+
+def test_the_line_that_opens_the_ui_hides_no_store_and_shows_no_password(tracking_uri):
+    tracking_uri("http://tracking.example:5000/")
+    assert store.how_to_look_at("7", "abc") == (
+        "open http://tracking.example:5000/#/experiments/7/runs/abc"
+    )
+    tracking_uri("postgresql://me:secret@db.example/mlflow")
+    assert "secret" not in store.how_to_look_at("7", "abc")
