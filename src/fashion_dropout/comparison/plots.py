@@ -94,9 +94,15 @@ def misclassified(
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != labels)
     shown = wrong[np.argsort(-confidence[wrong], kind="stable")][: rows * columns]
-    figure = Figure(figsize=(1.8 * columns, 2.2 * rows + 0.6), layout="constrained")
-    figure.suptitle(f"{title}\n{len(wrong):,} of {len(labels):,} wrong; the most confident mistakes")
-    for axes in figure.subplots(rows, columns, squeeze=False).flat:
+    figure = Figure(figsize=(1.8 * columns, 2.2 * rows + 0.8))
+    figure.suptitle(
+        f"{title}\n{len(wrong):,} of {len(labels):,} wrong; the most confident mistakes"
+    )
+    # Fixed margins: fitting the layout of so many small pictures would take most of the time.
+    height = figure.get_figheight()
+    grid = figure.subplots(rows, columns, squeeze=False)
+    figure.subplots_adjust(0.01, 0.15 / height, 0.99, 1 - 1.1 / height, wspace=0.08, hspace=0.28)
+    for axes in grid.flat:
         axes.axis("off")
     for axes, index in zip(figure.axes, shown, strict=False):
         axes.imshow(images[index, ..., 0], cmap="gray", vmin=0, vmax=255)

@@ -1,0 +1,192 @@
+"""`mlflow run` as the README has it: real launches, each with a store and a checkout of its own."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from conftest import ROOT, clean_environment
+
+MLFLOW = str(Path(sys.executable).with_name("mlflow"))
+SMALL = ("-P", "dataset=synthetic", "-P", "epochs=2")
+
+
+def start(folder: Path, project: Path | str, *arguments: str) -> subprocess.Popen[str]:
+    path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
+    return subprocess.Popen(
+        [MLFLOW, "run", str(project), *arguments],
+        cwd=folder,
+        env=clean_environment(PATH=path, PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def launch(folder: Path, project: Path | str, *arguments: str) -> tuple[int, str]:
+    process = start(folder, project, *arguments)
+    said, _ = process.communicate(timeout=1500)
+    return process.returncode, said
+
+
+def only_run(folder: Path):
+    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    return run
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A git repository with what git would deliver of this checkout as it is now."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    listed = git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
+    for name in listed:
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "as it is now")
+    return folder
+
+
+def test_a_launch_leaves_one_finished_run_with_its_parameters_as_typed(tmp_path):
+    exit_code, said = launch(
+        tmp_path, ROOT, "--env-manager", "local", "-P", "dropout=0.50", "-P", "seed=0", *SMALL
+    )
+    assert exit_code == 0, said
+    assert "test accuracy" in said
+    run = only_run(tmp_path)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "dropout-seed0-synthetic"
+    assert run.data.params["dropout"] == "0.50"
+    assert len(run.outputs.model_outputs) == 1
+    assert "mlflow.note.content" in mlflow.get_experiment(run.info.experiment_id).tags
+
+
+@pytest.mark.parametrize(
+    ("parameter", "said"),
+    [("dropout=1.5", "expected a number from 0"), ("dropuot=0.5", "No such option '--dropuot'")],
+)
+def test_a_bad_parameter_ends_the_launched_run_as_failed(tmp_path, parameter, said):
+    exit_code, output = launch(tmp_path, ROOT, "--env-manager", "local", "-P", parameter)
+    assert exit_code != 0
+    assert "Traceback" not in output
+    assert said in output
+    run = only_run(tmp_path)
+    assert run.info.status == "FAILED"
+    assert said in run.data.tags["error"]
+
+
+@pytest.mark.slow
+def test_missing_data_ends_the_launched_run_as_failed(tmp_path):
+    exit_code, output = launch(
+        tmp_path, ROOT, "--env-manager", "local", "-P", f"data_dir={tmp_path}/not here"
+    )
+    assert exit_code != 0
+    assert "Traceback" not in output
+    assert f"{tmp_path}/not here/t10k-images-idx3-ubyte.gz" in output
+    assert only_run(tmp_path).info.status == "FAILED"
+
+
+@pytest.mark.slow
+def test_ctrl_c_on_the_launcher_leaves_a_killed_run(tmp_path):
+    """The terminal sends SIGINT to the whole group; MLflow then sends SIGTERM behind it."""
+    import os
+
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    arguments = ("-P", "dataset=synthetic", "-P", "epochs=100000")
+    process = subprocess.Popen(
+        [MLFLOW, "run", str(ROOT), "--env-manager", "local", *arguments],
+        cwd=tmp_path,
+        env=clean_environment(PATH=path, PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch"):
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    for _ in range(100):
+        if (run := only_run(tmp_path)).info.status != "RUNNING":
+            break
+        time.sleep(0.2)
+    assert run.info.status == "KILLED"
+
+
+@pytest.mark.slow
+def test_a_git_url_keeps_the_store_in_the_callers_folder(repository, tmp_path):
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    exit_code, said = launch(
+        folder, f"file://{repository}", "--env-manager", "local", "-P", "dropout=0", *SMALL
+    )
+    assert exit_code == 0, said
+    run = only_run(folder)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "none-seed0-synthetic"
+    assert run.data.tags["git.commit"] == git(repository, "rev-parse", "HEAD")
+    assert run.data.tags["git.dirty"] == "False"
+    assert mlflow.artifacts.list_artifacts(run_id=run.info.run_id)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("manager", ["uv", "virtualenv"])
+def test_the_environment_of_conda_yaml_is_built_and_runs(repository, tmp_path, manager):
+    """The packages come from conda.yaml; this one itself is found under src/."""
+    if manager == "virtualenv" and not Path.home().joinpath(".pyenv").exists():
+        pytest.skip("--env-manager virtualenv needs pyenv, which is not on this machine")
+    exit_code, said = launch(tmp_path, repository, "--env-manager", manager, *SMALL)
+    assert exit_code == 0, said[-3000:]
+    run = only_run(tmp_path)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["git.dirty"] == "False"
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_the_real_run_is_bit_identical_when_it_is_repeated(data_dir, tmp_path):
+    from conftest import run_command
+
+    histories = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        done = run_command(
+            "train", "--epochs", "2", "--data-dir", str(data_dir), cwd=tmp_path / name
+        )
+        assert done.returncode == 0, done.stderr
+        run = only_run(tmp_path / name)
+        assert run.info.run_name == "dropout-seed0"
+        assert 0.85 < run.data.metrics["test/accuracy"] < 0.92
+        histories.append(
+            {
+                key: [
+                    (metric.step, metric.value)
+                    for metric in mlflow.MlflowClient().get_metric_history(run.info.run_id, key)
+                ]
+                for key in run.data.metrics
+                if not key.startswith(("speed/", "system/"))
+            }
+        )
+    assert histories[0] == histories[1]
