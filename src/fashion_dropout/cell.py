@@ -6,7 +6,9 @@ input is refused before anyone waits for an import.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,40 +74,52 @@ def record_run(
     dataset: data.Dataset,
     display: Display,
     *,
+    regime: str | None = None,
+    tags: Mapping[str, str] | None = None,
     experiment: str | None = None,
 ) -> RunSummary:
-    """As `train_run`, on a store that answers and a dataset that is open."""
+    """As `train_run`, on a store that answers and a dataset that is open.
+
+    Args:
+        config: What decides the numbers.
+        dataset: The open dataset.
+        display: Told what happens.
+        regime: What the study calls the regime; None to name it after the dropout rate.
+        tags: More tags of the run, those of its study.
+        experiment: As for `train_run`.
+    """
     from fashion_dropout.tracking.runs import tracked_run
 
+    regime = regime or config.regime
     git = provenance.git_state()
     with tracked_run(
-        name=run_name(config),
-        description=_description(config),
+        name=run_name(config, regime),
+        description=_description(config, regime),
         experiment_description=EXPERIMENT_DESCRIPTION,
         experiment=experiment,
         params=config.model_dump(),
-        tags=_tags(config, dataset, git),
+        tags={**_tags(config, dataset, git), "regime": regime, **(tags or {})},
     ) as run:
         run.log_text(provenance.frozen_requirements(), "requirements-frozen.txt")
         if git and git.dirty:
             run.log_text(git.difference, "uncommitted.diff")
-        return _train(run, config, dataset, display)
+        return _train(run, config, dataset, display, run_name(config, regime))
 
 
-def run_name(config: TrainingConfig) -> str:
+def run_name(config: TrainingConfig, regime: str | None = None) -> str:
     """``<regime>-seed<seed>``, and a warning behind it if the images are not the real ones."""
-    name = f"{config.regime}-seed{config.seed}"
+    name = f"{regime or config.regime}-seed{config.seed}"
     return name if config.dataset == data.FashionMnist.name else f"{name}-{config.dataset}"
 
 
-def _description(config: TrainingConfig) -> str:
+def _description(config: TrainingConfig, regime: str) -> str:
     warning = (
         ""
         if config.dataset == data.FashionMnist.name
         else f"**{config.dataset} images: says nothing about Fashion-MNIST.** "
     )
     return (
-        f"{warning}Regime `{config.regime}` (dropout {config.dropout:g}), seed {config.seed}, "
+        f"{warning}Regime `{regime}` (dropout {config.dropout:g}), seed {config.seed}, "
         f"{config.epochs} epochs of Adam at {config.learning_rate:g}, batches of "
         f"{config.batch_size}; the stored model is that of the {config.select} epoch. "
         f"`train/loss` and `train/accuracy` are measured on the first "
@@ -122,7 +136,6 @@ def _tags(
 ) -> dict[str, Any]:
     return {
         "role": "run",
-        "regime": config.regime,
         "seed": config.seed,
         "dataset": dataset.name,
         "dataset.sha256": dataset.sha256,
@@ -147,7 +160,7 @@ def _log_dataset(
 
 
 def _train(
-    run: TrackedRun, config: TrainingConfig, dataset: data.Dataset, display: Display
+    run: TrackedRun, config: TrainingConfig, dataset: data.Dataset, display: Display, name: str
 ) -> RunSummary:
     training, validation = data.stratified_split(
         dataset.training(), dataset.validation_size, config.split_seed
@@ -168,8 +181,16 @@ def _train(
     classifier = build_classifier(build_network(config.dropout, config.seed))
     trainer = Trainer(classifier, training, validation, config)
     display.note(
-        f"training {run_name(config)} on {len(training):,} images of {dataset.name}, "
+        f"training {name} on {len(training):,} images of {dataset.name}, "
         f"{config.epochs} epochs of {trainer.batches} batches; run {run.run_id}"
+    )
+    # What makes two runs a pair: a study compares these, it does not assume them.
+    run.set_tags(
+        {
+            "weights.initial.sha256": trainer.weights_sha256(),
+            "batches.first_epoch.sha256": sha256(trainer.order_of_batches(1).data).hexdigest(),
+            "split.sha256": sha256(f"{training.sha256} {validation.sha256}".encode()).hexdigest(),
+        }
     )
     records = []
     for record in trainer.epochs(display.batches):
@@ -200,7 +221,7 @@ def _train(
     )
     test = dataset.test()  # read here and nowhere before: training and selection have ended
     outcome = RunOutcome(
-        title=f"{run_name(config)} on {dataset.name} (dropout {config.dropout:g})",
+        title=f"{name} on {dataset.name} (dropout {config.dropout:g})",
         classes=dataset.classes,
         history=pd.DataFrame([{"epoch": record.epoch, **record.metrics()} for record in records]),
         best_epoch=best.epoch,

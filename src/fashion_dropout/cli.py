@@ -73,14 +73,17 @@ def cli() -> None:
     """
 
 
-@cli.command()
-@training_options
-@data_dir_option
-@click.option(
+experiment_option = click.option(
     "--experiment-name",
     default="",
     help="MLflow experiment. Default: MLflow's own variables, else fashion-mnist-dropout.",
 )
+
+
+@cli.command()
+@training_options
+@data_dir_option
+@experiment_option
 def train(data_dir: str, experiment_name: str, **parameters: Any) -> None:
     """Train one network and record it in MLflow.
 
@@ -129,6 +132,83 @@ def data(dataset: str, data_dir: str) -> None:
     from fashion_dropout.learning.dataset import describe, open_dataset
 
     click.echo(describe(open_dataset(dataset, _given(data_dir), say=click.echo)))
+
+
+@cli.command()
+@click.argument("study", type=str, default="experiments/dropout/quick.toml")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Processes that run cells, one core each; 0: one for each core.",
+)
+@click.option(
+    "--scheduler",
+    default="",
+    help="Address of a Dask scheduler (tcp://…) to run the cells on, instead of --workers.",
+)
+@click.option("--fresh", is_flag=True, help="Run every cell anew, also those that have finished.")
+@data_dir_option
+@experiment_option
+def compare(
+    study: str, workers: int, scheduler: str, fresh: bool, data_dir: str, experiment_name: str
+) -> None:
+    """Run a study, every regime with every seed, and end with a verdict.
+
+    STUDY is a TOML file; cells that have finished before are not run again. Exit code 4: cells are
+    missing.
+
+    \b
+    Examples:
+      fashion-dropout compare experiments/dropout/quick.toml
+      fashion-dropout compare experiments/dropout/full.toml --workers 2
+    """
+    from fashion_dropout.study_file import read_study
+
+    declared = read_study(Path(study))
+    from fashion_dropout.display import study_display
+    from fashion_dropout.study import EXIT_INCOMPLETE, compare_study
+
+    with study_display() as shown:
+        outcome = compare_study(
+            declared,
+            shown,
+            workers=workers,
+            scheduler=scheduler,
+            fresh=fresh,
+            data_dir=_given(data_dir),
+            experiment=experiment_name or None,
+        )
+    from fashion_dropout.tracking.store import how_to_look_at
+
+    click.echo(
+        f"\n{outcome.text}\n\nstudy run {outcome.run_id}\n"
+        f"{how_to_look_at(outcome.experiment_id, outcome.run_id)}\n"
+        "to run one of its runs again, bit for bit: fashion-dropout verify <run id>"
+    )
+    if outcome.missing:
+        sys.exit(EXIT_INCOMPLETE)
+
+
+@cli.command()
+@click.argument("run_id")
+@data_dir_option
+def verify(run_id: str, data_dir: str) -> None:
+    """Run a recorded run again and say whether its numbers are the same, to the bit.
+
+    Exit code 0: identical; 5: drifted.
+
+    \b
+    Examples:
+      fashion-dropout verify 0123456789abcdef0123456789abcdef
+    """
+    from fashion_dropout.verify import EXIT_DRIFTED, verify_run
+
+    verification = verify_run(run_id, _given(data_dir))
+    click.echo(verification.text)
+    if verification.drifts:
+        sys.exit(EXIT_DRIFTED)
 
 
 def _given(folder: str) -> Path | None:

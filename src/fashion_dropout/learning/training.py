@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -128,6 +129,13 @@ class Trainer:
     def restore_best(self) -> None:
         """Give the classifier the weights that it had after the best epoch."""
         self.classifier.set_weights(self._best_weights)
+
+    def weights_sha256(self) -> str:
+        """SHA-256 of the classifier's present weights, in the order of its layers."""
+        digest = hashlib.sha256()
+        for weights in self.classifier.get_weights():
+            digest.update(np.ascontiguousarray(weights).data)
+        return digest.hexdigest()
 
     def order_of_batches(self, epoch: int) -> NDArray[np.int64]:
         """The order in which `epoch` visits the training images, int64 of shape (n,)."""

@@ -6,7 +6,8 @@ import os
 import re
 import shlex
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ EXPERIMENT = "fashion-mnist-dropout"
 _LAUNCHED = "MLFLOW_RUN_ID"
 _SYSTEM_METRICS_SECONDS = 5
 _DIGEST_LENGTH = 36  # the longest that MLflow's dataset field takes
+_ALREADY_THERE = re.compile(r"UNIQUE constraint|IntegrityError|[Dd]uplicate")
 _INVENTED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
 
 
@@ -84,7 +86,7 @@ class TrackedRun:
             name=name,
             digest=sha256[:_DIGEST_LENGTH],
         )
-        mlflow.log_input(dataset, context=context, tags={"sha256": sha256})
+        _patiently(lambda: mlflow.log_input(dataset, context=context, tags={"sha256": sha256}))
         return dataset
 
     @contextmanager
@@ -195,6 +197,20 @@ def _describe(run: TrackedRun, name: str, description: str, experiment_descripti
     client.set_tag(run.run_id, MLFLOW_RUN_NOTE, description)
     if MLFLOW_RUN_NOTE not in client.get_experiment(run.experiment_id).tags:
         client.set_experiment_tag(run.experiment_id, MLFLOW_RUN_NOTE, experiment_description)
+
+
+def _patiently(write: Callable[[], None]) -> None:
+    """Write what several runs may write at once: MLflow looks first and inserts then, so that the
+    slower of two runs that begin together on the same dataset is refused, once.
+    """
+    for waited in (0.1, 0.3, 1.0):
+        try:
+            return write()
+        except MlflowException as error:
+            if not _ALREADY_THERE.search(str(error)):
+                raise
+            time.sleep(waited)
+    return write()
 
 
 def _log_params(run: TrackedRun, params: Mapping[str, Any]) -> None:

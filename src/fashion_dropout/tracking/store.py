@@ -34,7 +34,7 @@ def connect() -> None:
     Raises:
         TrackingError: It does not answer, or is none.
     """
-    _quieten()
+    quieten()
     uri = mlflow.get_tracking_uri()
     try:
         with impatient(), _first_use_lock(uri):
@@ -117,7 +117,7 @@ def _without_password(uri: str) -> str:
         return uri
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Leave out what is no news to a user; other warnings still show."""
     steps = ("alembic", "mlflow.store.db.utils", "mlflow.system_metrics", "mlflow.tracking.fluent")
     for name in steps:

@@ -1,0 +1,293 @@
+"""From a table of runs to differences, intervals, p-values and a verdict: pure functions.
+
+One convention everywhere: a *table of runs* has one row a run, the columns ``regime`` and ``seed``,
+and one column for each metric. The order of its rows never matters. A difference is always
+metric(regime, seed) − metric(baseline, seed).
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+CONFIDENCE = 0.95
+RESAMPLES = 10_000
+_EXACT_UP_TO = 16  # 2**16 sign patterns; above, that many random ones
+_POWER = 0.8
+_BOOTSTRAP_SEED = 0
+
+Direction = Literal["lower", "higher"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a study decides, declared before it runs.
+
+    Attributes:
+        primary: The metric that the verdict rests on.
+        direction: Whether a ``lower`` or a ``higher`` value of it is better.
+        smallest_difference: Differences within ± this do not matter to anyone; in the metric's
+            unit, > 0.
+        alpha: The p-value at which a difference counts as shown.
+        baseline: The regime against which the others are compared.
+    """
+
+    primary: str
+    direction: Direction
+    smallest_difference: float
+    alpha: float
+    baseline: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What the pairs of two regimes say about one metric.
+
+    Attributes:
+        metric: Which one.
+        regime: The regime that is compared with the baseline.
+        by_seed: Seed → difference, complete pairs only, in the order of the seeds.
+        mean: Mean difference; NaN without a pair.
+        low: Lower end of the 95 % paired-t interval of the mean; NaN with fewer than two pairs.
+        high: Its upper end.
+        bca_low: Lower end of the 95 % BCa bootstrap interval of the mean.
+        bca_high: Its upper end.
+        p: Two-sided sign-flip permutation p-value, unadjusted; 1 without a pair.
+        p_holm: The same, adjusted for the comparisons made beside it.
+        prob_better: Share of pairs in which the regime is better than the baseline; ties count
+            half.
+    """
+
+    metric: str
+    regime: str
+    by_seed: Mapping[int, float]
+    mean: float
+    low: float
+    high: float
+    bca_low: float
+    bca_high: float
+    p: float
+    p_holm: float
+    prob_better: float
+
+    @property
+    def n(self) -> int:
+        """Number of complete pairs."""
+        return len(self.by_seed)
+
+
+Kind = Literal["better", "worse", "no difference that matters", "not shown"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a study comes to for one regime against the baseline.
+
+    Attributes:
+        kind: ``better`` and ``worse`` are said of the regime.
+        difference: Of the primary metric.
+        seeds_needed: For ``not shown``: about how many pairs it would take; else None.
+    """
+
+    kind: Kind
+    difference: Difference
+    seeds_needed: int | None = None
+
+
+def smallest_p(pairs: int) -> float:
+    """The smallest two-sided p that a sign-flip test of `pairs` pairs can give: 2/2ⁿ, at most 1."""
+    return min(1.0, 2.0 ** (1 - pairs))
+
+
+def seeds_for(alpha: float) -> int:
+    """The fewest pairs with which p ≤ `alpha` is possible."""
+    return math.ceil(1 - math.log2(alpha))
+
+
+def paired_differences(
+    runs: pd.DataFrame, metric: str, regime: str, baseline: str
+) -> dict[int, float]:
+    """The difference of each seed for which both regimes have a finite value.
+
+    Args:
+        runs: A table of runs, at most one row for each (regime, seed).
+        metric: A column of it.
+        regime: The regime that is compared.
+        baseline: The one it is compared with.
+
+    Returns:
+        Seed → metric(regime, seed) − metric(baseline, seed), in the order of the seeds.
+
+    Raises:
+        ValueError: There are two rows for one (regime, seed).
+    """
+    table = runs.pivot(index="seed", columns="regime", values=metric)  # noqa: PD010
+    table = table.reindex(columns=[regime, baseline])
+    values = (table[regime] - table[baseline]).astype(float)
+    finite = values[np.isfinite(values)].sort_index()
+    return {int(str(seed)): float(value) for seed, value in finite.items()}
+
+
+def compare(
+    runs: pd.DataFrame,
+    metric: str,
+    *,
+    regime: str,
+    baseline: str,
+    direction: Direction,
+) -> Difference:
+    """Everything PROTOCOL asks of one metric and one pair of regimes; p_holm is p until `holm`.
+
+    Args:
+        runs: A table of runs.
+        metric: A column of it.
+        regime: The regime that is compared.
+        baseline: The one it is compared with.
+        direction: Which values are better.
+    """
+    by_seed = paired_differences(runs, metric, regime, baseline)
+    values = np.array(list(by_seed.values()), dtype=float)
+    low, high = t_interval(values)
+    bca_low, bca_high = bca_interval(values)
+    p = sign_flip_p(values)
+    signs = np.sign(values) if direction == "higher" else -np.sign(values)
+    return Difference(
+        metric=metric,
+        regime=regime,
+        by_seed=by_seed,
+        mean=float(values.mean()) if len(values) else math.nan,
+        low=low,
+        high=high,
+        bca_low=bca_low,
+        bca_high=bca_high,
+        p=p,
+        p_holm=p,
+        prob_better=float((signs + 1).mean() / 2) if len(values) else math.nan,
+    )
+
+
+def t_interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """95 % interval of the mean by Student's t; (NaN, NaN) for fewer than two values.
+
+    Of values that are all equal it is that value twice.
+    """
+    if len(values) < 2:
+        return math.nan, math.nan
+    mean, error = float(values.mean()), float(stats.sem(values))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
+    return mean - half, mean + half
+
+
+def bca_interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """95 % BCa bootstrap interval of the mean (Efron 1987), 10,000 resamples, seeded.
+
+    (NaN, NaN) for fewer than two values; of values that are all equal it is that value twice.
+    """
+    if len(values) < 2:
+        return math.nan, math.nan
+    if np.ptp(values) <= 1e-12 * np.abs(values).max():
+        return float(values.mean()), float(values.mean())
+    found = stats.bootstrap(
+        (np.sort(values),),
+        np.mean,
+        n_resamples=RESAMPLES,
+        confidence_level=CONFIDENCE,
+        method="BCa",
+        rng=np.random.default_rng(_BOOTSTRAP_SEED),
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def sign_flip_p(values: NDArray[np.float64]) -> float:
+    """Two-sided sign-flip permutation p-value of the mean; 1 for fewer than two values.
+
+    Exact up to 16 values (all 2ⁿ sign patterns), above that by 2¹⁶ random ones, seeded.
+    """
+    if len(values) < 2:
+        return 1.0
+    found = stats.permutation_test(
+        (np.sort(values),),
+        lambda sample, axis: sample.mean(axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=2**_EXACT_UP_TO,
+        batch=2**12,
+        rng=np.random.default_rng(_BOOTSTRAP_SEED),
+    )
+    return min(1.0, float(found.pvalue))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment (1979) of a family of p-values, in the order given."""
+    order = np.argsort(p_values, kind="stable")
+    adjusted = np.empty(len(p_values))
+    largest = 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return [float(value) for value in adjusted]
+
+
+def with_holm(differences: Iterable[Difference]) -> list[Difference]:
+    """The differences with their p-values adjusted as one family."""
+    family = list(differences)
+    adjusted = holm([difference.p for difference in family])
+    return [replace(one, p_holm=p) for one, p in zip(family, adjusted, strict=True)]
+
+
+def decide(difference: Difference, rule: Rule) -> Verdict:
+    """Exactly one of the four verdicts of PROTOCOL.
+
+    With more than two regimes the p-value is the one that is adjusted over the regimes.
+
+    Args:
+        difference: Of the primary metric.
+        rule: What the study declared.
+    """
+    if difference.n >= 2 and difference.p_holm <= rule.alpha:
+        if difference.low > 0:
+            return Verdict("better" if rule.direction == "higher" else "worse", difference)
+        if difference.high < 0:
+            return Verdict("worse" if rule.direction == "higher" else "better", difference)
+    inside = rule.smallest_difference
+    if -inside < difference.low and difference.high < inside:
+        return Verdict("no difference that matters", difference)
+    return Verdict("not shown", difference, seeds_needed(difference, rule))
+
+
+def seeds_needed(difference: Difference, rule: Rule) -> int | None:
+    """About how many pairs would show a difference of the smallest size of interest.
+
+    From the variance seen: the smallest n ≥ ((t(1 − α/2) + t(0.8)) · s / δ)² with n − 1 degrees of
+    freedom, the usual approximation for a paired t-test of power 0.8, and at least as many as the
+    sign-flip test needs for α. None with fewer than two pairs.
+    """
+    if difference.n < 2:
+        return None
+    deviation = float(np.std(list(difference.by_seed.values()), ddof=1))
+    needed = max(3, seeds_for(rule.alpha))
+    for _ in range(200):
+        quantiles = (stats.t.ppf(q, needed - 1) for q in (1 - rule.alpha / 2, _POWER))
+        wanted = math.ceil((float(sum(quantiles)) * deviation / rule.smallest_difference) ** 2)
+        if wanted <= needed:
+            return needed
+        needed = wanted if wanted < needed * 2 else needed * 2
+    return needed
+
+
+def mean_interval(runs: pd.DataFrame, regime: str, metric: str) -> tuple[float, float, float]:
+    """Mean of a metric over a regime's runs with its 95 % t interval: (mean, low, high)."""
+    values = runs.loc[runs["regime"] == regime, metric].to_numpy(dtype=float)
+    values = values[np.isfinite(values)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mean = float(values.mean()) if len(values) else math.nan
+        return (mean, *t_interval(values))

@@ -1,0 +1,213 @@
+"""A study's runs → all its differences, its verdicts, and both as words and tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from fashion_dropout.comparison import statistics
+from fashion_dropout.comparison.statistics import Difference, Direction, Rule, Verdict
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a study comes to.
+
+    Attributes:
+        rule: As the study declared it.
+        verdicts: One for each regime beside the baseline, in the order of the study.
+        secondary: The differences of all other metrics, p-values adjusted as one family.
+    """
+
+    rule: Rule
+    verdicts: tuple[Verdict, ...]
+    secondary: tuple[Difference, ...]
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """Those of the primary metric, then all others."""
+        return (*(verdict.difference for verdict in self.verdicts), *self.secondary)
+
+
+def compare_regimes(
+    runs: pd.DataFrame,
+    regimes: Sequence[str],
+    rule: Rule,
+    secondary: Mapping[str, Direction],
+) -> Comparison:
+    """Compare each regime with the baseline.
+
+    Args:
+        runs: A table of runs (see `statistics`).
+        regimes: Those beside the baseline.
+        rule: As the study declared it.
+        secondary: The other metrics to look at, and which of their values are better.
+    """
+
+    def differences(metric: str, direction: Direction) -> list[Difference]:
+        table = runs if metric in runs else runs.assign(**{metric: math.nan})
+        return [
+            statistics.compare(
+                table, metric, regime=regime, baseline=rule.baseline, direction=direction
+            )
+            for regime in regimes
+        ]
+
+    primary = statistics.with_holm(differences(rule.primary, rule.direction))
+    others = [one for metric in secondary for one in differences(metric, secondary[metric])]
+    return Comparison(
+        rule=rule,
+        verdicts=tuple(statistics.decide(difference, rule) for difference in primary),
+        secondary=tuple(statistics.with_holm(others)),
+    )
+
+
+def sentence(verdict: Verdict, rule: Rule) -> str:
+    """One verdict in words, with the figures that it rests on."""
+    difference = verdict.difference
+    regime, baseline, metric = difference.regime, rule.baseline, rule.primary
+    if not difference.n:
+        return f"Not shown: no complete pair of {regime} and {baseline}."
+    figures = (
+        f"{metric} differs by {difference.mean:+.4f} ({regime} − {baseline}; 95 % interval "
+        f"{difference.low:+.4f} to {difference.high:+.4f}; p = {difference.p_holm:.2g}; "
+        f"n = {difference.n} pairs)"
+    )
+    if verdict.kind in ("better", "worse"):
+        return f"{regime} is {verdict.kind} than {baseline}: {figures}."
+    if verdict.kind == "no difference that matters":
+        return (
+            f"No difference that matters between {regime} and {baseline}: {figures}, wholly inside "
+            f"±{rule.smallest_difference:g}."
+        )
+    reason = ""
+    if (least := statistics.smallest_p(difference.n)) > rule.alpha:
+        reason = f" {difference.n} pairs cannot give a p below {least:.2g}."
+    if verdict.seeds_needed:
+        reason += (
+            f" To show a difference of {rule.smallest_difference:g} it would take about "
+            f"{verdict.seeds_needed} seeds."
+        )
+    return f"Not shown that {regime} and {baseline} differ: {figures}.{reason}"
+
+
+def difference_metrics(comparison: Comparison) -> dict[str, float]:
+    """Every finite figure under the name that MLflow shows: ``diff/<metric>/mean`` and so on.
+
+    With more than one regime beside the baseline: ``diff/<regime>/<metric>/mean``.
+    """
+    several = len(comparison.verdicts) > 1
+    found = {}
+    for difference in comparison.differences:
+        place = f"{difference.regime}/{difference.metric}" if several else difference.metric
+        figures = {
+            "mean": difference.mean,
+            "low": difference.low,
+            "high": difference.high,
+            "bca_low": difference.bca_low,
+            "bca_high": difference.bca_high,
+            "p": difference.p,
+            "prob_better": difference.prob_better,
+        }
+        if several or difference.metric != comparison.rule.primary:
+            figures["p_holm"] = difference.p_holm
+        for name, value in figures.items():
+            if math.isfinite(value):
+                found[f"diff/{place}/{name}"] = value
+    return found
+
+
+def differences_table(comparison: Comparison) -> pd.DataFrame:
+    """A row for each regime and metric, with every figure and the difference of every seed."""
+    return pd.DataFrame(
+        [
+            {
+                "regime": one.regime,
+                "baseline": comparison.rule.baseline,
+                "metric": one.metric,
+                "n": one.n,
+                "mean": one.mean,
+                "low": one.low,
+                "high": one.high,
+                "bca_low": one.bca_low,
+                "bca_high": one.bca_high,
+                "p": one.p,
+                "p_holm": one.p_holm,
+                "prob_better": one.prob_better,
+                **{f"seed {seed}": value for seed, value in one.by_seed.items()},
+            }
+            for one in comparison.differences
+        ]
+    )
+
+
+def summary_table(
+    runs: pd.DataFrame, regimes: Sequence[str], comparison: Comparison
+) -> pd.DataFrame:
+    """What a person reads first: for each metric, mean and interval of each regime and difference.
+
+    Args:
+        runs: A table of runs.
+        regimes: All of them, the baseline included.
+        comparison: Of these runs.
+
+    Returns:
+        A row for each metric, text columns: one for each regime, then one for each difference.
+    """
+    metrics = list(dict.fromkeys(one.metric for one in comparison.differences))
+    by_place = {(one.regime, one.metric): one for one in comparison.differences}
+    rows = []
+    for metric in metrics:
+        row = {"metric": metric}
+        for regime in regimes:
+            row[regime] = (
+                _interval(*statistics.mean_interval(runs, regime, metric))
+                if metric in runs
+                else "–"
+            )
+        for verdict in comparison.verdicts:
+            one = by_place[verdict.difference.regime, metric]
+            row[f"{one.regime} − {comparison.rule.baseline}"] = (
+                f"{_interval(one.mean, one.low, one.high, sign='+')} p {one.p_holm:.2g}"
+            )
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _interval(mean: float, low: float, high: float, sign: str = "") -> str:
+    if not math.isfinite(mean):
+        return "–"
+    if not math.isfinite(low):
+        return f"{mean:{sign}.4f}"
+    return f"{mean:{sign}.4f} [{low:{sign}.4f}, {high:{sign}.4f}]"
+
+
+def unpaired(runs: pd.DataFrame, baseline: str, tags: Sequence[str]) -> list[str]:
+    """In which pairs a run differs from the baseline in what a pair must have in common.
+
+    Args:
+        runs: A table of runs with the columns `tags`.
+        baseline: The regime that the others are compared with.
+        tags: What must be equal within a seed, or, for the parts of the dataset, everywhere.
+
+    Returns:
+        A line for each difference; empty if all is well.
+    """
+    found = []
+    for seed, group in runs.groupby("seed"):
+        base = group[group["regime"] == baseline]
+        if base.empty:
+            continue
+        for _, run in group.iterrows():
+            found += [
+                f"seed {seed}: {run['regime']} and {baseline} differ in {tag}"
+                for tag in tags
+                if run[tag] != base.iloc[0][tag] or not run[tag]
+            ]
+    for tag in ("dataset.sha256", "split.sha256"):
+        if tag in tags and len(set(runs[tag])) > 1:
+            found.append(f"the runs differ in {tag}")
+    return found

@@ -1,0 +1,260 @@
+"""A whole study: run what is missing, compare what is finished, record the verdict."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fashion_dropout import cluster
+from fashion_dropout.cell import EXPERIMENT_DESCRIPTION
+from fashion_dropout.cluster import CellResult, Place
+from fashion_dropout.comparison import verdict
+from fashion_dropout.comparison.statistics import Rule, seeds_for, smallest_p
+from fashion_dropout.display import StudyDisplay
+from fashion_dropout.errors import FashionDropoutError
+from fashion_dropout.learning import dataset as data
+from fashion_dropout.study_file import METRICS, Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fashion_dropout.tracking.runs import TrackedRun
+
+EXIT_INCOMPLETE = 4
+
+
+@dataclass(frozen=True)
+class StudyOutcome:
+    """What a study came to.
+
+    Attributes:
+        run_id: The run of the study itself.
+        experiment_id: Where it and its cells are.
+        sentences: The verdict of each regime beside the baseline, in words.
+        missing: Cell → why it has no finished run.
+        summary: A row a metric, as text.
+        text: All of it, for a person.
+    """
+
+    run_id: str
+    experiment_id: str
+    sentences: list[str]
+    missing: dict[str, str]
+    summary: pd.DataFrame
+    text: str
+
+
+class UnpairedError(FashionDropoutError):
+    """Two runs of a pair differ in what they must have in common: there is nothing to compare."""
+
+
+def compare_study(
+    study: Study,
+    display: StudyDisplay,
+    *,
+    workers: int = 0,
+    scheduler: str = "",
+    fresh: bool = False,
+    data_dir: Path | None = None,
+    experiment: str | None = None,
+) -> StudyOutcome:
+    """Run every cell of a study that has no finished run, then compare.
+
+    Args:
+        study: As declared.
+        display: Told what happens.
+        workers: Processes of the local cluster; 0 for one on each core.
+        scheduler: Address of a Dask scheduler to use instead; "" for a local cluster.
+        fresh: Run every cell anew, whatever is finished.
+        data_dir: A folder with the four archives; None to look in the usual places.
+        experiment: The MLflow experiment; None for MLflow's own variables, else the project's.
+
+    Raises:
+        UsageError: The scheduler does not answer.
+        DataError: The dataset cannot be had; no run was made.
+        TrackingError: The store does not answer, or not any more.
+        UnpairedError: Two runs of a pair began differently; no verdict is recorded.
+    """
+    import mlflow
+
+    from fashion_dropout.tracking.runs import tracked_run
+    from fashion_dropout.tracking.store import connect
+
+    connect()
+    tracking_uri = mlflow.get_tracking_uri()
+    if scheduler:
+        cluster.reachable_from(tracking_uri, scheduler)
+        with cluster.cluster(0, scheduler):
+            pass  # it answers
+    data.open_dataset(study.dataset, data_dir, say=display.note)
+    for warning in warnings_of(study):
+        display.note(warning)
+    session = cluster.new_session()
+    rule = study.decision
+    with tracked_run(
+        name=f"study-{study.name}",
+        description=f"**{study.question}** Study `{study.key}`: running.",
+        experiment_description=EXPERIMENT_DESCRIPTION,
+        experiment=experiment,
+        params={
+            "seeds": ",".join(str(seed) for seed in study.seeds),
+            "regimes": ",".join(study.regimes),
+            **rule.model_dump(exclude={"secondary"}),
+        },
+        tags={
+            "role": "study",
+            "study": study.key,
+            "study.session": session,
+            "dataset": study.dataset,
+        },
+    ) as run:
+        run.log_text(json.dumps(study.resolved(), indent=2) + "\n", "study.json")
+        place = Place(
+            tracking_uri, mlflow.get_experiment(run.experiment_id).name, session, data_dir
+        )
+        failed = _run_missing_cells(study, run, place, display, workers, scheduler, fresh)
+        return _conclude(study, run, session if fresh else "", failed)
+
+
+def warnings_of(study: Study) -> list[str]:
+    """What a person should know before the study runs."""
+    rule, pairs = study.decision, len(study.seeds)
+    if smallest_p(pairs) <= rule.alpha:
+        return []
+    return [
+        f"warning: {pairs} seeds can give no p below {smallest_p(pairs):.2g}, and alpha is "
+        f"{rule.alpha:g}: no difference can be shown; at least "
+        f"{seeds_for(rule.alpha)} are needed"
+    ]
+
+
+def _run_missing_cells(
+    study: Study,
+    run: TrackedRun,
+    place: Place,
+    display: StudyDisplay,
+    workers: int,
+    scheduler: str,
+    fresh: bool,
+) -> dict[str, str]:
+    from fashion_dropout.tracking import queries
+
+    finished = queries.study_runs(study.key, run.experiment_id)
+    done = set() if fresh else set(zip(finished["regime"], finished["seed"], strict=True))
+    cells = [cell for cell in study.cells() if (cell.regime, cell.config.seed) not in done]
+    display.begin(study.key, len(cells), len(study.cells()))
+    if not cells:
+        return {}
+    workers = min(workers or _cores(), len(cells))
+    results: list[CellResult] = []
+    try:
+        with cluster.cluster(workers, scheduler) as client:
+            for result in cluster.run_cells(client, cells, place, display.epoch):
+                results.append(result)
+                display.ended(result.cell.name, result.error)
+    finally:
+        queries.end_abandoned_runs(
+            place.session, run.experiment_id, {result.run_id for result in results}
+        )
+    return {result.cell.name: result.error for result in results if result.error}
+
+
+def _conclude(study: Study, run: TrackedRun, session: str, failed: dict[str, str]) -> StudyOutcome:
+    from fashion_dropout.tracking import queries
+
+    runs = queries.study_runs(study.key, run.experiment_id)
+    if session:
+        runs = runs[runs["session"] == session]
+    present = set(zip(runs["regime"], runs["seed"], strict=True))
+    missing = {
+        cell.name: failed.get(cell.name, "no finished run")
+        for cell in study.cells()
+        if (cell.regime, cell.config.seed) not in present
+    }
+    decision = study.decision
+    if differing := verdict.unpaired(runs, decision.baseline, queries.PAIRING_TAGS):
+        raise UnpairedError(
+            "expected the runs of a pair to begin alike, received: "
+            f"{'; '.join(differing[:5])}; run the study again with --fresh"
+        )
+    rule = Rule(
+        decision.primary,
+        decision.direction,
+        decision.smallest_difference,
+        decision.alpha,
+        decision.baseline,
+    )
+    comparison = verdict.compare_regimes(
+        runs, study.others, rule, {metric: METRICS[metric] for metric in decision.secondary}
+    )
+    sentences = [verdict.sentence(one, rule) for one in comparison.verdicts]
+    summary = verdict.summary_table(runs, list(study.regimes), comparison)
+    if metrics := verdict.difference_metrics(comparison):
+        run.log_metrics(metrics, step=0)
+    run.log_text(runs.to_csv(index=False), "runs.csv")
+    run.log_text(verdict.differences_table(comparison).to_csv(index=False), "differences.csv")
+    outcome = StudyOutcome(
+        run.run_id,
+        run.experiment_id,
+        sentences,
+        missing,
+        summary,
+        _text(study, summary, sentences, missing),
+    )
+    run.log_text(outcome.text + "\n", "verdict.txt")
+    run.set_tags(
+        {
+            "verdict": " ".join(sentences),
+            "verdict.kind": "; ".join(one.kind for one in comparison.verdicts),
+            "missing": ", ".join(missing),
+            "mlflow.note.content": _note(study, run, summary, sentences, missing),
+        }
+    )
+    return outcome
+
+
+def _text(
+    study: Study, summary: pd.DataFrame, sentences: list[str], missing: dict[str, str]
+) -> str:
+    lines = [
+        f"{study.key}: mean [95 % interval] of each regime, difference over pairs of a seed "
+        "(p: sign-flip, Holm-adjusted)",
+        summary.to_string(index=False, justify="left"),
+        "",
+        *(f"verdict: {sentence}" for sentence in sentences),
+        *(f"missing: {cell}: {reason}" for cell, reason in missing.items()),
+    ]
+    return "\n".join(lines)
+
+
+def _note(
+    study: Study,
+    run: TrackedRun,
+    summary: pd.DataFrame,
+    sentences: list[str],
+    missing: dict[str, str],
+) -> str:
+    """The description of the study's run, Markdown."""
+    header = "| " + " | ".join(summary.columns) + " |\n|" + " --- |" * len(summary.columns)
+    rows = "\n".join("| " + " | ".join(row) + " |" for row in summary.itertuples(index=False))
+    gone = "".join(f"- missing: `{cell}`: {reason}\n" for cell, reason in missing.items())
+    chart = (
+        f"#/experiments/{run.experiment_id}/runs?searchFilter="
+        f"tags.study%20%3D%20%27{study.key}%27&compareRunsMode=CHART"
+        "&workflowType=machine_learning"
+    )
+    return (
+        f"**{study.question}**\n\n"
+        + "".join(f"**{sentence}**\n\n" for sentence in sentences)
+        + f"{gone}\n[The runs of this study as charts]({chart})\n\n{header}\n{rows}\n\n"
+        f"Study `{study.key}`. Every run: `runs.csv`; every difference: `differences.csv`; what "
+        "was declared: `study.json`. Differences are regime − baseline over pairs of runs with the "
+        "same seed, which began with the same weights and saw the same batches.\n"
+    )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
