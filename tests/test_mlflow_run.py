@@ -97,6 +97,25 @@ def test_a_bad_parameter_ends_the_launched_run_as_failed(tmp_path, parameter, sa
 
 
 @pytest.mark.slow
+def test_a_launched_study_is_the_study_run_and_its_cells_stand_beside_it(tmp_path):
+    exit_code, said = launch(
+        tmp_path, ROOT, "--env-manager", "local", "-e", "compare", "-P",
+        "study=experiments/dropout/smoke.toml",
+    )  # fmt: skip
+    assert exit_code == 0, said
+    assert "verdict: " in said
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert len({run.info.experiment_id for run in runs}) == 1
+    roles = [run.data.tags["role"] for run in runs]
+    assert (roles.count("study"), roles.count("run")) == (1, 6)
+    (study,) = [run for run in runs if run.data.tags["role"] == "study"]
+    assert study.info.run_name == "study-smoke"
+    assert study.data.params["study"] == "experiments/dropout/smoke.toml"
+
+
+@pytest.mark.slow
 def test_missing_data_ends_the_launched_run_as_failed(tmp_path):
     exit_code, output = launch(
         tmp_path, ROOT, "--env-manager", "local", "-P", f"data_dir={tmp_path}/not here"

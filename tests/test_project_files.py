@@ -36,32 +36,37 @@ def conda():
 ENTRY_POINTS = yaml.safe_load(text("MLproject"))["entry_points"]
 
 
-def verb_and_options(entry_point: str) -> tuple[click.Command, dict[str, str]]:
-    """The verb that an entry point calls, and what it passes to each of its options."""
+def verb_and_passed(entry_point: str) -> tuple[click.Command, dict[str, str]]:
+    """The verb that an entry point calls, and what it passes to each argument and option."""
     words = shlex.split(ENTRY_POINTS[entry_point]["command"])
     assert words[:2] == ["python", "src/fashion_dropout"]
-    options = dict(zip(words[3::2], words[4::2], strict=True))
-    return cli.commands[words[2]], options
+    verb, rest = cli.commands[words[2]], words[3:]
+    arguments = [parameter for parameter in verb.params if isinstance(parameter, click.Argument)]
+    passed = {argument.name: rest.pop(0) for argument in arguments}
+    options = {parameter.opts[0]: parameter.name for parameter in verb.params}
+    passed |= {options[option]: text for option, text in zip(rest[::2], rest[1::2], strict=True)}
+    return verb, passed
 
 
 @pytest.mark.parametrize("entry_point", ENTRY_POINTS)
 def test_every_parameter_is_passed_on_with_the_default_of_its_option(entry_point):
-    verb, options = verb_and_options(entry_point)
-    parameters = ENTRY_POINTS[entry_point]["parameters"]
-    assert sorted(options.values()) == sorted(f"{{{name}}}" for name in parameters)
-    known = {option.opts[0]: option for option in verb.params}
-    for name, declared in parameters.items():
-        option = known[f"--{name.replace('_', '-')}"]
-        assert options[option.opts[0]] == f"{{{name}}}"
-        assert declared["default"] == option.default, name
-        assert declared["type"] in ("float", "int", "string")
+    verb, passed = verb_and_passed(entry_point)
+    declared = ENTRY_POINTS[entry_point]["parameters"]
+    assert passed == {name: f"{{{name}}}" for name in declared}
+    known = {parameter.name: parameter for parameter in verb.params}
+    for name, of in declared.items():
+        assert of["type"] in ("float", "int", "string")
+        if known[name].required:
+            assert "default" not in of
+        else:
+            assert of["default"] == known[name].default, name
 
 
 @pytest.mark.parametrize("readme", READMES)
 @pytest.mark.parametrize("entry_point", ENTRY_POINTS)
 def test_every_parameter_stands_in_both_readmes_with_its_default(entry_point, readme):
     for name, declared in ENTRY_POINTS[entry_point]["parameters"].items():
-        default = f"`{declared['default']}`" if declared["default"] != "" else ""
+        default = f"`{declared['default']}`" if declared.get("default", "") != "" else ""
         assert re.search(rf"\| `{name}` \| {re.escape(default)}", text(readme)), (name, readme)
 
 

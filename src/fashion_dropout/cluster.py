@@ -85,7 +85,7 @@ def cluster(workers: int, scheduler: str) -> Iterator[Client]:
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # a free port; None would mean 8787
             memory_limit=None,
             silence_logs=logging.CRITICAL,
             env=_WORKER_ENVIRONMENT,

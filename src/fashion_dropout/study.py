@@ -33,17 +33,13 @@ class StudyOutcome:
     Attributes:
         run_id: The run of the study itself.
         experiment_id: Where it and its cells are.
-        sentences: The verdict of each regime beside the baseline, in words.
         missing: Cell → why it has no finished run.
-        summary: A row a metric, as text.
-        text: All of it, for a person.
+        text: The table, the verdicts and what is missing, for a person.
     """
 
     run_id: str
     experiment_id: str
-    sentences: list[str]
     missing: dict[str, str]
-    summary: pd.DataFrame
     text: str
 
 
@@ -86,9 +82,9 @@ def compare_study(
     connect()
     tracking_uri = mlflow.get_tracking_uri()
     if scheduler:
-        cluster.reachable_from(tracking_uri, scheduler)
         with cluster.cluster(0, scheduler):
             pass  # it answers
+        cluster.reachable_from(tracking_uri, scheduler)
     data.open_dataset(study.dataset, data_dir, say=display.note)
     for warning in warnings_of(study):
         display.note(warning)
@@ -113,7 +109,10 @@ def compare_study(
     ) as run:
         run.log_text(json.dumps(study.resolved(), indent=2) + "\n", "study.json")
         place = Place(
-            tracking_uri, mlflow.get_experiment(run.experiment_id).name, session, data_dir
+            tracking_uri=tracking_uri,
+            experiment=mlflow.get_experiment(run.experiment_id).name,
+            session=session,
+            data_dir=data_dir.resolve() if data_dir else None,
         )
         failed = _run_missing_cells(study, run, place, display, workers, scheduler, fresh)
         return _conclude(study, run, session if fresh else "", failed)
@@ -196,15 +195,8 @@ def _conclude(study: Study, run: TrackedRun, session: str, failed: dict[str, str
         run.log_metrics(metrics, step=0)
     run.log_text(runs.to_csv(index=False), "runs.csv")
     run.log_text(verdict.differences_table(comparison).to_csv(index=False), "differences.csv")
-    outcome = StudyOutcome(
-        run.run_id,
-        run.experiment_id,
-        sentences,
-        missing,
-        summary,
-        _text(study, summary, sentences, missing),
-    )
-    run.log_text(outcome.text + "\n", "verdict.txt")
+    text = _text(study, summary, sentences, missing)
+    run.log_text(text + "\n", "verdict.txt")
     run.set_tags(
         {
             "verdict": " ".join(sentences),
@@ -213,7 +205,7 @@ def _conclude(study: Study, run: TrackedRun, session: str, failed: dict[str, str
             "mlflow.note.content": _note(study, run, summary, sentences, missing),
         }
     )
-    return outcome
+    return StudyOutcome(run.run_id, run.experiment_id, missing, text)
 
 
 def _text(

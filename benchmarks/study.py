@@ -1,0 +1,81 @@
+"""A whole study against the same runs with stock Keras `fit`, one after another, on both cores.
+
+`compare` runs quick.toml's regimes and seeds with fewer epochs, everything included: starting the
+workers, evaluation, tracking, models, figures and verdict. The other side is `fit` alone, in one
+warm process, with the validation split as `validation_data`.
+
+    uv run python benchmarks/study.py [--epochs 2]
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+QUICK = Path(__file__).resolve().parents[1] / "experiments/dropout/quick.toml"
+
+
+def ours(epochs: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "quick.toml"
+        text = QUICK.read_text(encoding="utf-8")
+        path.write_text(re.sub(r"epochs = \d+", f"epochs = {epochs}", text), encoding="utf-8")
+        began = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "fashion_dropout", "compare", str(path)],
+            cwd=folder,
+            env={k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")},
+            capture_output=True,
+            check=True,
+        )
+        return time.perf_counter() - began
+
+
+def stock(epochs: int) -> float:
+    import numpy as np
+
+    from fashion_dropout.learning.dataset import open_dataset, stratified_split
+    from fashion_dropout.learning.model import build_network
+    from fashion_dropout.study_file import read_study
+
+    study = read_study(QUICK)
+    dataset = open_dataset(study.dataset)
+    parts = stratified_split(dataset.training(), dataset.validation_size, study.split_seed)
+    (images, labels), validation = [
+        ((part.images / 255).astype(np.float32), part.labels) for part in parts
+    ]
+    began = time.perf_counter()
+    for cell in study.cells():
+        network = build_network(cell.config.dropout, cell.config.seed)
+        network.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        network.fit(
+            images,
+            labels,
+            batch_size=cell.config.batch_size,
+            epochs=epochs,
+            validation_data=validation,
+            verbose=0,
+        )
+    return time.perf_counter() - began
+
+
+@click.command()
+@click.option("--epochs", default=2, show_default=True)
+def main(epochs: int) -> None:
+    study = ours(epochs)
+    fits = stock(epochs)
+    print(f"12 runs of {epochs} epochs, real data, both cores")
+    print(f"compare, everything included: {study:.0f} s")
+    print(f"keras fit, run after run:     {fits:.0f} s")
+    print(f"ratio: {study / fits:.2f}")
+
+
+if __name__ == "__main__":
+    main()
