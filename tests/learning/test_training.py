@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import itertools
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -110,12 +112,14 @@ def test_training_figures_are_measured_on_the_declared_subset(monkeypatch):
 
 def test_a_confident_mistake_costs_its_whole_loss():
     """Probabilities would be cut at 1e-7, a loss of 16; the logits in front of them are not."""
+    from fashion_dropout.learning.training import _resident
+
     subject = trainer()
     last = subject.classifier.get_layer("network").get_layer("dense_2")
     kernel, _ = last.get_weights()
     last.set_weights([np.zeros_like(kernel), np.linspace(0, 900, 10, dtype=np.float32)])
     zeros = Examples(SPLITS[1].images[:8], np.zeros(8, dtype=np.uint8))
-    loss, _ = subject._evaluate(zeros.images, zeros.labels)
+    loss, _ = subject._evaluate(*_resident(zeros))
     assert math.isclose(float(loss), 900, rel_tol=1e-6)
 
 
@@ -164,3 +168,15 @@ def test_tensorflow_cannot_be_given_another_number_of_threads_later():
     start_tensorflow(1)
     with pytest.raises(UsageError, match=r"expected threads 1, .* received 2"):
         start_tensorflow(2)
+
+
+def test_nothing_of_a_run_is_kept_when_it_is_over():
+    """A worker trains one run after another: what TensorFlow keeps must not hold the data."""
+    subject = trainer(epochs=1)
+    list(subject.epochs())
+    images, classifier = subject._training[0], subject.classifier
+    held = weakref.ref(images)
+    del subject, images
+    gc.collect()
+    assert held() is None
+    assert classifier.count_params() == 225_034

@@ -22,6 +22,7 @@ from fashion_dropout.learning.dataset import EVALUATED_TRAINING_IMAGES, Examples
 
 _EVALUATION_BATCH = 250
 _SECONDS_BETWEEN_LOOKS = 0.1
+_EXAMPLES = (tf.TensorSpec([None, 28, 28, 1], tf.uint8), tf.TensorSpec([None], tf.uint8))
 
 Progress = Callable[[int, int], object]
 Weights = list[NDArray[np.float32]]
@@ -146,12 +147,13 @@ class Trainer:
             state = [seeds.derive(self.config.seed, f"dropout/{layer.name}/{epoch}"), 0]
             layer.seed_generator.state.assign(np.array(state, dtype=np.uint32))
         self._done.assign(0)
+        images, labels = self._training
         order = tf.constant(self.order_of_batches(epoch))
         # The epoch runs beside this thread, so that a signal or a look at the progress does not
         # have to wait for its end.
         with ThreadPoolExecutor(1, "epoch") as executor:
             started = time.perf_counter()
-            running = executor.submit(self._train_epoch, order)
+            running = executor.submit(self._train_epoch, images, labels, order)
             try:
                 while True:
                     try:
@@ -183,32 +185,37 @@ class Trainer:
         )
 
     def _compile_epoch(self) -> Any:
-        images, labels = self._training
-        variables = self.classifier.trainable_variables
+        # Neither the data nor this object is captured: what TensorFlow keeps of a function would
+        # keep them too, and a worker that trains one run after another would grow by each.
+        classifier, optimizer, done, stop = self.classifier, self._optimizer, self._done, self._stop
+        variables, batch_size = classifier.trainable_variables, self.config.batch_size
 
-        def train_epoch(order: tf.Tensor) -> None:
-            for start in tf.range(0, self._count, self.config.batch_size, dtype=tf.int64):
-                if self._stop:
+        def train_epoch(images: tf.Tensor, labels: tf.Tensor, order: tf.Tensor) -> None:
+            count = tf.shape(order, out_type=tf.int64)[0]
+            for start in tf.range(0, count, batch_size, dtype=tf.int64):
+                if stop:
                     break
-                batch = order[start : start + self.config.batch_size]
+                batch = order[start : start + batch_size]
                 with tf.GradientTape() as tape:
-                    probabilities = self.classifier(tf.gather(images, batch), training=True)
+                    probabilities = classifier(tf.gather(images, batch), training=True)
                     loss = tf.reduce_mean(_losses(tf.gather(labels, batch), probabilities))
                 gradients = tape.gradient(loss, variables)
-                self._optimizer.apply_gradients(zip(gradients, variables, strict=True))
-                self._done.assign_add(1)
+                optimizer.apply_gradients(zip(gradients, variables, strict=True))
+                done.assign_add(1)
 
         # Traced here, so that the first epoch's speed is that of training alone.
-        signature = tf.TensorSpec([self._count], tf.int64)
-        return tf.function(train_epoch).get_concrete_function(signature)
+        order = tf.TensorSpec([None], tf.int64)
+        return tf.function(train_epoch).get_concrete_function(*_EXAMPLES, order)
 
     def _compile_evaluation(self) -> Any:
+        classifier = self.classifier
+
         def evaluate(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             count = tf.shape(labels, out_type=tf.int64)[0]
             loss, hits = tf.constant(0.0, tf.float64), tf.constant(0, tf.int64)
             for start in tf.range(0, count, _EVALUATION_BATCH, dtype=tf.int64):
                 truth = labels[start : start + _EVALUATION_BATCH]
-                probabilities = self.classifier(
+                probabilities = classifier(
                     images[start : start + _EVALUATION_BATCH], training=False
                 )
                 loss += tf.reduce_sum(tf.cast(_losses(truth, probabilities), tf.float64))
@@ -217,13 +224,7 @@ class Trainer:
             number = tf.cast(count, tf.float64)
             return loss / number, tf.cast(hits, tf.float64) / number
 
-        return tf.function(
-            evaluate,
-            input_signature=[
-                tf.TensorSpec([None, 28, 28, 1], tf.uint8),
-                tf.TensorSpec([None], tf.uint8),
-            ],
-        )
+        return tf.function(evaluate).get_concrete_function(*_EXAMPLES)
 
 
 def _resident(examples: Examples, limit: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
