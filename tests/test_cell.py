@@ -61,6 +61,7 @@ def test_the_test_set_is_read_after_training_and_decides_nothing():
     assert weights(run) == weights(other_run)
 
 
+@pytest.mark.slow
 def test_best_and_last_store_different_models_and_say_so():
     parameters = {"dataset": "synthetic", "dropout": 0.0, "epochs": 12, "learning_rate": 0.004}
     best, _, best_run = recorded(TrainingConfig(**parameters, select="best"))

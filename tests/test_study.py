@@ -127,6 +127,7 @@ def test_the_study_run_holds_aggregates_verdict_and_tables(study, study_run):
     assert resolved == json.loads(json.dumps(read_study(study.folder / "study.toml").resolved()))
 
 
+@pytest.mark.slow
 def test_the_same_study_again_runs_nothing_and_says_the_same(study):
     before = numbers(study.uri)
     done = run_command("compare", str(study.folder / "study.toml"), cwd=study.folder)
@@ -228,6 +229,7 @@ def test_ctrl_c_ends_the_study_and_leaves_nothing_running(tmp_path):
     assert not [p for p in psutil.process_iter(["cmdline"]) if str(path) in str(p.info["cmdline"])]
 
 
+@pytest.mark.slow
 def test_pairs_that_began_differently_get_no_verdict(study):
     """Last on this store: it damages it."""
     (run,) = [r for r in all_runs(study.uri, "run") if r.info.run_name == "dropout-seed0-synthetic"]

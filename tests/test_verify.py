@@ -22,6 +22,7 @@ def copied(finished_run, tmp_path):
     return copy, run.info.run_id
 
 
+@pytest.mark.slow
 def test_a_run_repeated_on_the_same_machine_is_bit_identical(copied):
     copy, run_id = copied
     done = run_command("verify", run_id, cwd=copy.folder)
@@ -45,6 +46,7 @@ def test_a_run_that_cannot_be_repeated_has_drifted_by_so_much_and_because(copied
     assert "differs: cpu: recorded 'another machine'" in done.stdout
 
 
+@pytest.mark.slow
 def test_only_finished_training_runs_can_be_repeated(copied):
     copy, run_id = copied
     client = mlflow.MlflowClient()
