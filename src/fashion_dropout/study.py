@@ -12,7 +12,8 @@ from fashion_dropout import cluster
 from fashion_dropout.cell import EXPERIMENT_DESCRIPTION
 from fashion_dropout.cluster import CellResult, Place
 from fashion_dropout.comparison import verdict
-from fashion_dropout.comparison.statistics import Rule, seeds_for, smallest_p
+from fashion_dropout.comparison.decision import Rule
+from fashion_dropout.comparison.statistics import seeds_for, smallest_p
 from fashion_dropout.display import StudyDisplay
 from fashion_dropout.errors import FashionDropoutError
 from fashion_dropout.learning import dataset as data

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from fashion_dropout.comparison import statistics
-from fashion_dropout.comparison.statistics import Rule
+from fashion_dropout.comparison.decision import Rule, Verdict, decide, seeds_needed
 
 RULE = Rule("loss", "lower", smallest_difference=0.1, alpha=0.05, baseline="a")
 NUMBERS = st.floats(-100, 100).map(lambda value: round(value, 6))
@@ -124,27 +124,27 @@ def test_five_seeds_can_never_reach_five_percent():
     assert statistics.seeds_for(0.05) == 6
     assert statistics.seeds_for(0.25) == 3
     found = compare(table(np.zeros(5), -np.ones(5) - np.arange(5)))
-    assert statistics.decide(found, RULE).kind == "not shown"
+    assert decide(found, RULE).kind == "not shown"
 
 
 def test_degenerate_input_has_defined_results():
     none = compare(table([], []))
     assert (none.n, none.p) == (0, 1.0)
     assert math.isnan(none.mean)
-    assert statistics.decide(none, RULE) == statistics.Verdict("not shown", none, None)
+    assert decide(none, RULE) == Verdict("not shown", none, None)
 
     one = compare(table([1.0], [3.0]))
     assert (one.n, one.mean, one.p, one.prob_better) == (1, 2.0, 1.0, 0.0)
     assert math.isnan(one.low)
-    assert statistics.decide(one, RULE).kind == "not shown"
+    assert decide(one, RULE).kind == "not shown"
 
     equal = compare(table([1.0] * 6, [1.5] * 6))
     assert (equal.low, equal.high, equal.bca_low, equal.bca_high) == (0.5, 0.5, 0.5, 0.5)
-    assert statistics.decide(equal, RULE).kind == "worse"
+    assert decide(equal, RULE).kind == "worse"
 
     zero = compare(table([1.0] * 6, [1.0] * 6))
     assert (zero.mean, zero.p, zero.prob_better) == (0.0, 1.0, 0.5)
-    assert statistics.decide(zero, RULE).kind == "no difference that matters"
+    assert decide(zero, RULE).kind == "no difference that matters"
 
 
 def test_incomplete_pairs_and_values_that_are_no_numbers_are_left_out():
@@ -163,14 +163,14 @@ def test_the_verdict_follows_the_direction():
     rng = np.random.default_rng(1)
     runs = table(rng.normal(1, 0.01, 8), rng.normal(0, 0.01, 8))
     higher = Rule("loss", "higher", 0.1, 0.05, "a")
-    assert statistics.decide(compare(runs), RULE).kind == "better"
-    assert statistics.decide(compare(runs, direction="higher"), higher).kind == "worse"
+    assert decide(compare(runs), RULE).kind == "better"
+    assert decide(compare(runs, direction="higher"), higher).kind == "worse"
 
 
 def test_a_study_too_small_says_how_many_seeds_it_would_take():
     rng = np.random.default_rng(2)
     found = compare(table(rng.normal(0, 0.2, 6), rng.normal(0, 0.2, 6)))
-    verdict = statistics.decide(found, RULE)
+    verdict = decide(found, RULE)
     assert verdict.kind == "not shown"
     deviation = np.std(list(found.by_seed.values()), ddof=1)
     n = verdict.seeds_needed
@@ -180,9 +180,9 @@ def test_a_study_too_small_says_how_many_seeds_it_would_take():
 
 def test_a_tiny_and_a_huge_variance_need_few_and_many_seeds():
     small = compare(table([0.0] * 3, [0.001, 0.0, -0.001]))
-    assert statistics.seeds_needed(small, RULE) == 6
+    assert seeds_needed(small, RULE) == 6
     large = compare(table([0.0] * 3, [100.0, 0.0, -100.0]))
-    assert statistics.seeds_needed(large, RULE) > 1_000_000
+    assert seeds_needed(large, RULE) > 1_000_000
 
 
 def test_false_positives_and_coverage_by_simulation():

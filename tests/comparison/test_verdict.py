@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from fashion_dropout.comparison import verdict
-from fashion_dropout.comparison.statistics import Rule
+from fashion_dropout.comparison.decision import Rule
 
 RULE = Rule("gap/loss", "lower", smallest_difference=0.02, alpha=0.05, baseline="none")
 TAGS = ("dataset.sha256", "weights.initial.sha256")

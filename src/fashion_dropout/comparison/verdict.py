@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from fashion_dropout.comparison import statistics
-from fashion_dropout.comparison.statistics import Difference, Direction, Rule, Verdict
+from fashion_dropout.comparison.decision import Rule, Verdict, decide
+from fashion_dropout.comparison.statistics import Difference, Direction
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def compare_regimes(
     others = [one for metric in secondary for one in differences(metric, secondary[metric])]
     return Comparison(
         rule=rule,
-        verdicts=tuple(statistics.decide(difference, rule) for difference in primary),
+        verdicts=tuple(decide(difference, rule) for difference in primary),
         secondary=tuple(statistics.with_holm(others)),
     )
 
