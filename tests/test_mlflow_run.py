@@ -82,13 +82,12 @@ def test_a_launch_leaves_one_finished_run_with_its_parameters_as_typed(tmp_path)
     assert "mlflow.note.content" in mlflow.get_experiment(run.info.experiment_id).tags
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parameter", "said"),
     [
         ("dropout=1.5", "expected a number from 0"),
-        pytest.param(
-            "dropuot=0.5", "No such option '--dropuot'", marks=pytest.mark.slow, id="unknown"
-        ),
+        ("dropuot=0.5", "No such option '--dropuot'"),
     ],
 )
 def test_a_bad_parameter_ends_the_launched_run_as_failed(tmp_path, parameter, said):

@@ -19,6 +19,8 @@ import pytest
 from conftest import ROOT, FinishedRun, clean_environment, run_command
 from fashion_dropout.study_file import read_study
 
+pytestmark = pytest.mark.slow  # each of them starts workers, which import TensorFlow
+
 SMOKE = ROOT / "experiments/dropout/smoke.toml"
 CLOCK = ("speed/", "system/")
 
@@ -127,7 +129,6 @@ def test_the_study_run_holds_aggregates_verdict_and_tables(study, study_run):
     assert resolved == json.loads(json.dumps(read_study(study.folder / "study.toml").resolved()))
 
 
-@pytest.mark.slow
 def test_the_same_study_again_runs_nothing_and_says_the_same(study):
     before = numbers(study.uri)
     done = run_command("compare", str(study.folder / "study.toml"), cwd=study.folder)
@@ -139,7 +140,6 @@ def test_the_same_study_again_runs_nothing_and_says_the_same(study):
     assert len(all_runs(study.uri, "run")) == 4
 
 
-@pytest.mark.slow
 def test_one_worker_gives_the_bits_of_two_and_a_larger_study_runs_only_what_is_missing(
     study, tmp_path
 ):
@@ -155,7 +155,6 @@ def test_one_worker_gives_the_bits_of_two_and_a_larger_study_runs_only_what_is_m
     assert numbers(uri) == numbers(study.uri)
 
 
-@pytest.mark.slow
 def test_a_cell_that_fails_is_named_and_the_others_go_on(tmp_path):
     path = write_study(
         tmp_path, ("[0, 1, 2]", "[0, 1]"), ("dropout = 0.5", "dropout = 0.5\nlearning_rate = 1e38")
@@ -172,7 +171,6 @@ def test_a_cell_that_fails_is_named_and_the_others_go_on(tmp_path):
     assert "dropout-seed1" in whole.data.tags["missing"]
 
 
-@pytest.mark.slow
 def test_a_killed_worker_costs_a_cell_its_time_but_not_its_place(tmp_path):
     path = write_study(tmp_path, ("[0, 1, 2]", "[0, 1]"), ("epochs = 3", "epochs = 25"))
     process = subprocess.Popen(
@@ -202,7 +200,6 @@ def test_a_killed_worker_costs_a_cell_its_time_but_not_its_place(tmp_path):
     assert [run.info.status for run in runs if run.info.status != "FINISHED"] == ["KILLED"]
 
 
-@pytest.mark.slow
 def test_ctrl_c_ends_the_study_and_leaves_nothing_running(tmp_path):
     path = write_study(tmp_path, ("epochs = 3", "epochs = 100000"))
     process = subprocess.Popen(
@@ -229,7 +226,6 @@ def test_ctrl_c_ends_the_study_and_leaves_nothing_running(tmp_path):
     assert not [p for p in psutil.process_iter(["cmdline"]) if str(path) in str(p.info["cmdline"])]
 
 
-@pytest.mark.slow
 def test_pairs_that_began_differently_get_no_verdict(study):
     """Last on this store: it damages it."""
     (run,) = [r for r in all_runs(study.uri, "run") if r.info.run_name == "dropout-seed0-synthetic"]
@@ -242,7 +238,6 @@ def test_pairs_that_began_differently_get_no_verdict(study):
     assert states.count("FAILED") == 1
 
 
-@pytest.mark.slow
 def test_a_study_file_that_is_not_there_and_a_scheduler_that_is_silent_are_one_line(tmp_path):
     for arguments, words in (
         (("compare", "none.toml"), "expected a study file none.toml"),
