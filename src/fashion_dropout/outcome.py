@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fashion_dropout.comparison import plots
+from fashion_dropout.comparison.plots import run as plots
 from fashion_dropout.learning import metrics
 from fashion_dropout.learning.dataset import Examples
 

@@ -12,16 +12,16 @@ from fashion_dropout import cluster
 from fashion_dropout.cell import EXPERIMENT_DESCRIPTION
 from fashion_dropout.cluster import CellResult, Place
 from fashion_dropout.comparison import verdict
-from fashion_dropout.comparison.decision import Rule
 from fashion_dropout.comparison.statistics import seeds_for, smallest_p
 from fashion_dropout.display import StudyDisplay
 from fashion_dropout.errors import FashionDropoutError
 from fashion_dropout.learning import dataset as data
-from fashion_dropout.study_file import METRICS, Study
+from fashion_dropout.study_file import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fashion_dropout.learning.dataset import Examples
     from fashion_dropout.tracking.runs import TrackedRun
 
 EXIT_INCOMPLETE = 4
@@ -86,11 +86,10 @@ def compare_study(
         with cluster.cluster(0, scheduler):
             pass  # it answers
         cluster.reachable_from(tracking_uri, scheduler)
-    data.open_dataset(study.dataset, data_dir, say=display.note)
+    dataset = data.open_dataset(study.dataset, data_dir, say=display.note)
     for warning in warnings_of(study):
         display.note(warning)
     session = cluster.new_session()
-    rule = study.decision
     with tracked_run(
         name=f"study-{study.name}",
         description=f"**{study.question}** Study `{study.key}`: running.",
@@ -99,12 +98,14 @@ def compare_study(
         params={
             "seeds": ",".join(str(seed) for seed in study.seeds),
             "regimes": ",".join(study.regimes),
-            **rule.model_dump(exclude={"secondary"}),
+            **study.decision.model_dump(exclude={"secondary"}),
         },
         tags={
             "role": "study",
             "study": study.key,
             "study.session": session,
+            "study.fresh": fresh,
+            "question": study.question,
             "dataset": study.dataset,
         },
     ) as run:
@@ -116,7 +117,7 @@ def compare_study(
             data_dir=data_dir.resolve() if data_dir else None,
         )
         failed = _run_missing_cells(study, run, place, display, workers, scheduler, fresh)
-        return _conclude(study, run, session if fresh else "", failed)
+        return _conclude(study, run, failed, dataset.test())
 
 
 def warnings_of(study: Study) -> list[str]:
@@ -142,7 +143,8 @@ def _run_missing_cells(
 ) -> dict[str, str]:
     from fashion_dropout.tracking import queries
 
-    finished = queries.study_runs(study.key, run.experiment_id)
+    runs = queries.study_runs(study.key, run.experiment_id)
+    finished = runs[runs["state"] == "FINISHED"]
     done = set() if fresh else set(zip(finished["regime"], finished["seed"], strict=True))
     cells = [cell for cell in study.cells() if (cell.regime, cell.config.seed) not in done]
     display.begin(study.key, len(cells), len(study.cells()))
@@ -162,42 +164,36 @@ def _run_missing_cells(
     return {result.cell.name: result.error for result in results if result.error}
 
 
-def _conclude(study: Study, run: TrackedRun, session: str, failed: dict[str, str]) -> StudyOutcome:
+def _conclude(
+    study: Study, run: TrackedRun, failed: dict[str, str], test: Examples
+) -> StudyOutcome:
+    from fashion_dropout.reporting import write_study_files
+    from fashion_dropout.study_record import read_record
     from fashion_dropout.tracking import queries
 
-    runs = queries.study_runs(study.key, run.experiment_id)
-    if session:
-        runs = runs[runs["session"] == session]
-    present = set(zip(runs["regime"], runs["seed"], strict=True))
+    record = read_record(run.run_id, test)
+    runs = record.runs
+    cells = record.cells[record.cells["state"] != "FINISHED"]
     missing = {
-        cell.name: failed.get(cell.name, "no finished run")
-        for cell in study.cells()
-        if (cell.regime, cell.config.seed) not in present
+        name: failed.get(name, "no finished run")
+        for name in cells["regime"] + "-seed" + cells["seed"].astype(str)
     }
-    decision = study.decision
-    if differing := verdict.unpaired(runs, decision.baseline, queries.PAIRING_TAGS):
+    if differing := verdict.unpaired(runs, record.rule.baseline, queries.PAIRING_TAGS):
         raise UnpairedError(
             "expected the runs of a pair to begin alike, received: "
             f"{'; '.join(differing[:5])}; run the study again with --fresh"
         )
-    rule = Rule(
-        decision.primary,
-        decision.direction,
-        decision.smallest_difference,
-        decision.alpha,
-        decision.baseline,
-    )
-    comparison = verdict.compare_regimes(
-        runs, study.others, rule, {metric: METRICS[metric] for metric in decision.secondary}
-    )
-    sentences = [verdict.sentence(one, rule) for one in comparison.verdicts]
+    comparison = record.compare()
+    sentences = [verdict.sentence(one, record.rule) for one in comparison.verdicts]
     summary = verdict.summary_table(runs, list(study.regimes), comparison)
     if metrics := verdict.difference_metrics(comparison):
         run.log_metrics(metrics, step=0)
-    run.log_text(runs.to_csv(index=False), "runs.csv")
-    run.log_text(verdict.differences_table(comparison).to_csv(index=False), "differences.csv")
     text = _text(study, summary, sentences, missing)
-    run.log_text(text + "\n", "verdict.txt")
+    with run.artifacts() as folder:
+        runs.to_csv(folder / "runs.csv", index=False)
+        verdict.differences_table(comparison).to_csv(folder / "differences.csv", index=False)
+        (folder / "verdict.txt").write_text(f"{text}\n", encoding="utf-8")
+        write_study_files(record, comparison, folder)
     run.set_tags(
         {
             "verdict": " ".join(sentences),
@@ -242,7 +238,8 @@ def _note(
     return (
         f"**{study.question}**\n\n"
         + "".join(f"**{sentence}**\n\n" for sentence in sentences)
-        + f"{gone}\n[The runs of this study as charts]({chart})\n\n{header}\n{rows}\n\n"
+        + f"{gone}\n[The runs of this study as charts]({chart}); figures and explanations: "
+        f"`report.html`, `report.ja.html`.\n\n{header}\n{rows}\n\n"
         f"Study `{study.key}`. Every run: `runs.csv`; every difference: `differences.csv`; what "
         "was declared: `study.json`. Differences are regime − baseline over pairs of runs with the "
         "same seed, which began with the same weights and saw the same batches.\n"

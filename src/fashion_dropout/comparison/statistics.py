@@ -147,6 +147,26 @@ def t_interval(values: NDArray[np.float64]) -> tuple[float, float]:
     return mean - half, mean + half
 
 
+def t_intervals(
+    table: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Mean of each row with its 95 % t interval.
+
+    Args:
+        table: float64 of shape (rows, values); NaN where a value is missing.
+
+    Returns:
+        (mean, low, high), each of shape (rows,); NaN where there are too few values: one for the
+        mean, two for the interval.
+    """
+    count = np.isfinite(table).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.nansum(table, axis=1) / count
+        spread = np.nansum((table - mean[:, None]) ** 2, axis=1) / (count - 1)
+        half = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * np.sqrt(spread / count)
+    return mean, mean - half, mean + half
+
+
 def bca_interval(values: NDArray[np.float64]) -> tuple[float, float]:
     """95 % BCa bootstrap interval of the mean (Efron 1987), 10,000 resamples, seeded.
 

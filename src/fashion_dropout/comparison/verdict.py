@@ -11,6 +11,7 @@ import pandas as pd
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.decision import Rule, Verdict, decide
 from fashion_dropout.comparison.statistics import Difference, Direction
+from fashion_dropout.comparison.texts import Language, texts
 
 
 @dataclass(frozen=True)
@@ -66,33 +67,34 @@ def compare_regimes(
     )
 
 
-def sentence(verdict: Verdict, rule: Rule) -> str:
+def sentence(verdict: Verdict, rule: Rule, language: Language = "en") -> str:
     """One verdict in words, with the figures that it rests on."""
+    words = texts(language)["verdict"]
     difference = verdict.difference
-    regime, baseline, metric = difference.regime, rule.baseline, rule.primary
+    least = statistics.smallest_p(difference.n)
+    known = {
+        "regime": difference.regime,
+        "baseline": rule.baseline,
+        "metric": rule.primary,
+        "mean": difference.mean,
+        "low": difference.low,
+        "high": difference.high,
+        "p": difference.p_holm,
+        "n": difference.n,
+        "smallest": rule.smallest_difference,
+        "least": least,
+        "seeds": verdict.seeds_needed,
+    }
     if not difference.n:
-        return f"Not shown: no complete pair of {regime} and {baseline}."
-    figures = (
-        f"{metric} differs by {difference.mean:+.4f} ({regime} − {baseline}; 95 % interval "
-        f"{difference.low:+.4f} to {difference.high:+.4f}; p = {difference.p_holm:.2g}; "
-        f"n = {difference.n} pairs)"
-    )
-    if verdict.kind in ("better", "worse"):
-        return f"{regime} is {verdict.kind} than {baseline}: {figures}."
-    if verdict.kind == "no difference that matters":
-        return (
-            f"No difference that matters between {regime} and {baseline}: {figures}, wholly inside "
-            f"±{rule.smallest_difference:g}."
-        )
-    reason = ""
-    if (least := statistics.smallest_p(difference.n)) > rule.alpha:
-        reason = f" {difference.n} pairs cannot give a p below {least:.2g}."
-    if verdict.seeds_needed:
-        reason += (
-            f" To show a difference of {rule.smallest_difference:g} it would take about "
-            f"{verdict.seeds_needed} seeds."
-        )
-    return f"Not shown that {regime} and {baseline} differ: {figures}.{reason}"
+        return str(words["no_pair"].format(**known))
+    figures = words["figures" if difference.n > 1 else "one_pair"].format(**known)
+    said = words[verdict.kind].format(figures=figures, **known)
+    if verdict.kind == "not shown":
+        if least > rule.alpha:
+            said += words["too_few"].format(**known)
+        if verdict.seeds_needed:
+            said += words["seeds_needed"].format(**known)
+    return str(said)
 
 
 def difference_metrics(comparison: Comparison) -> dict[str, float]:

@@ -41,11 +41,52 @@ def expected_calibration_error(
     Returns:
         A number in [0, 1].
     """
+    confidence, correct, members = _binned(probabilities, labels, bins)
+    surplus = np.bincount(members, weights=confidence - correct, minlength=bins)
+    return float(np.abs(surplus).sum() / len(labels))
+
+
+def reliability(
+    probabilities: NDArray[np.float32], labels: NDArray[np.uint8], bins: int = CALIBRATION_BINS
+) -> pd.DataFrame:
+    """Confidence and accuracy in each bin of `expected_calibration_error`.
+
+    Args:
+        probabilities: float32 of shape (n, classes).
+        labels: Integers of shape (n,).
+        bins: Number of bins.
+
+    Returns:
+        A row a bin with the columns centre, confidence and accuracy (means; NaN in an empty bin)
+        and share (of the examples).
+    """
+    confidence, correct, members = _binned(probabilities, labels, bins)
+    count = np.bincount(members, minlength=bins)
+    sums = {
+        "confidence": np.bincount(members, weights=confidence, minlength=bins),
+        "accuracy": np.bincount(members, weights=correct, minlength=bins),
+    }
+    empty = np.full(bins, np.nan)
+    return pd.DataFrame(
+        {
+            "centre": (np.arange(bins) + 0.5) / bins,
+            **{
+                name: np.divide(total, count, out=empty.copy(), where=count > 0)
+                for name, total in sums.items()
+            },
+            "share": count / len(labels),
+        }
+    )
+
+
+def _binned(
+    probabilities: NDArray[np.float32], labels: NDArray[np.uint8], bins: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Confidence, whether it was right, and the bin, of each example."""
     confidence = probabilities.max(axis=1).astype(np.float64)
     correct = probabilities.argmax(axis=1) == labels
     members = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    surplus = np.bincount(members, weights=confidence - correct, minlength=bins)
-    return float(np.abs(surplus).sum() / len(labels))
+    return confidence, correct, members
 
 
 def confusion_matrix(

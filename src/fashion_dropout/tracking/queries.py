@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -20,6 +23,24 @@ PAIRING_TAGS = (
 )
 """What the two runs of a pair must have in common."""
 
+PROVENANCE_TAGS = (
+    "dataset",
+    "git.commit",
+    "git.dirty",
+    "cpu",
+    "version.fashion_dropout",
+    "version.python",
+    "version.tensorflow",
+    "version.keras",
+    "version.mlflow",
+    "version.numpy",
+)
+"""What a run records of where its numbers come from."""
+
+_COLUMNS = [
+    "run_id", "regime", "seed", "state", "reason", "session",
+    *PAIRING_TAGS, *PROVENANCE_TAGS, "threads",
+]  # fmt: skip
 _PAGE = 50_000
 
 
@@ -37,28 +58,74 @@ def get_run(run_id: str) -> Run:
         ) from error
 
 
-def study_runs(study: str, experiment_id: str) -> pd.DataFrame:
-    """The newest finished run of each cell of a study.
+def study_run(run_id: str) -> Run:
+    """The run of a study itself.
+
+    Raises:
+        UsageError: There is no such run, or it is not the run of a study.
+    """
+    run = get_run(run_id)
+    if run.data.tags.get("role") != "study":
+        raise UsageError(
+            f"expected the run of a study, received {run_id} with the role "
+            f"{run.data.tags.get('role', 'none')!r}; `compare` prints the id at its end"
+        )
+    return run
+
+
+def newest_study() -> Run:
+    """The run of the study that was begun last, in any experiment.
+
+    Raises:
+        UsageError: There is none in the store.
+    """
+    found = mlflow.search_runs(
+        search_all_experiments=True,
+        filter_string="tags.role = 'study'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+        output_format="list",
+    )
+    if not found:
+        raise UsageError(
+            f"expected a study in {mlflow.get_tracking_uri()}, received none; run `fashion-dropout "
+            "compare` first, or set MLFLOW_TRACKING_URI"
+        )
+    return found[0]
+
+
+def study_runs(
+    study: str, experiment_id: str, *, session: str = "", until: int | None = None
+) -> pd.DataFrame:
+    """The newest run of each cell of a study, a finished one where there is one.
 
     Args:
         study: The study's key, as the tag ``study`` of its runs has it.
         experiment_id: Where its runs are.
+        session: Only runs of this call of ``compare``; "" for all.
+        until: Only runs that began before this, in milliseconds since 1970; None for all.
 
     Returns:
-        A row a run, with the columns run_id, regime, seed, session, `PAIRING_TAGS` and one for
-        each metric; sorted by regime and seed.
+        A row a run, with the columns run_id, regime, seed, state, reason, session, `PAIRING_TAGS`,
+        `PROVENANCE_TAGS`, threads, and one for each metric; sorted by regime and seed.
     """
+    wanted = [f"tags.study = '{study}'", "tags.role = 'run'"]
+    if session:
+        wanted.append(f"tags.`study.session` = '{session}'")
+    if until is not None:
+        wanted.append(f"attributes.start_time <= {until}")
     runs = mlflow.search_runs(
         [experiment_id],
-        f"tags.study = '{study}' and tags.role = 'run' and attributes.status = 'FINISHED'",
+        " and ".join(wanted),
         max_results=_PAGE,
         order_by=["attributes.start_time ASC"],
         output_format="list",
     )
-    columns = ["run_id", "regime", "seed", "session", *PAIRING_TAGS]
     table = pd.DataFrame([_row(run) for run in runs])
     if table.empty:
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame(columns=_COLUMNS)
+    table["finished"] = table["state"] == "FINISHED"
+    table = table.sort_values("finished", kind="stable").drop(columns="finished")
     newest = table.drop_duplicates(["regime", "seed"], keep="last")
     return newest.sort_values(["regime", "seed"], ignore_index=True)
 
@@ -96,13 +163,30 @@ def history(run_id: str, metric: str) -> dict[int, float]:
     }
 
 
+@contextmanager
+def artifact(run_id: str, name: str) -> Iterator[Path | None]:
+    """One artifact as a file that is gone when the block ends; None if the run has none."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            found = mlflow.artifacts.download_artifacts(
+                run_id=run_id, artifact_path=name, dst_path=folder
+            )
+        except (MlflowException, OSError):
+            yield None
+            return
+        yield Path(found)
+
+
 def _row(run: Run) -> dict[str, Any]:
     tags = run.data.tags
     return {
         "run_id": run.info.run_id,
         "regime": tags["regime"],
         "seed": int(tags["seed"]),
+        "state": run.info.status,
+        "reason": tags.get("error", ""),
         "session": tags.get("study.session", ""),
-        **{name: tags.get(name, "") for name in PAIRING_TAGS},
+        **{name: tags.get(name, "") for name in (*PAIRING_TAGS, *PROVENANCE_TAGS)},
+        "threads": run.data.params.get("threads", ""),
         **run.data.metrics,
     }

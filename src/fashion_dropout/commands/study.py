@@ -1,0 +1,165 @@
+"""Studies: ``compare``, ``report``, ``publish``, ``ui``, ``verify``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fashion_dropout.options import data_dir_option, experiment_option, given
+
+if TYPE_CHECKING:
+    from fashion_dropout.comparison.texts import Language
+
+
+@click.command()
+@click.argument("study", type=str, default="experiments/dropout/quick.toml")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Processes that run cells, one core each; 0: one for each core.",
+)
+@click.option(
+    "--scheduler",
+    default="",
+    help="Address of a Dask scheduler (tcp://…) to run the cells on, instead of --workers.",
+)
+@click.option("--fresh", is_flag=True, help="Run every cell anew, also those that have finished.")
+@data_dir_option
+@experiment_option
+def compare(
+    study: str, workers: int, scheduler: str, fresh: bool, data_dir: str, experiment_name: str
+) -> None:
+    """Run a study, every regime with every seed, and end with a verdict.
+
+    STUDY is a TOML file; cells that have finished before are not run again. Exit code 4: cells are
+    missing.
+
+    \b
+    Examples:
+      fashion-dropout compare experiments/dropout/quick.toml
+      fashion-dropout compare experiments/dropout/full.toml --workers 2
+    """
+    from fashion_dropout.study_file import read_study
+
+    declared = read_study(Path(study))
+    from fashion_dropout.display import study_display
+    from fashion_dropout.study import EXIT_INCOMPLETE, compare_study
+
+    with study_display() as shown:
+        outcome = compare_study(
+            declared,
+            shown,
+            workers=workers,
+            scheduler=scheduler,
+            fresh=fresh,
+            data_dir=given(data_dir),
+            experiment=experiment_name or None,
+        )
+    click.echo(
+        f"\n{outcome.text}\n\nstudy run {outcome.run_id}; next:\n"
+        "  to see its runs compared:          fashion-dropout ui\n"
+        f"  to read it with all figures:       fashion-dropout report {outcome.run_id}\n"
+        "  to run a run again, bit for bit:   fashion-dropout verify <run id>"
+    )
+    if outcome.missing:
+        sys.exit(EXIT_INCOMPLETE)
+
+
+@click.command()
+@click.argument("study")
+@click.option(
+    "--lang",
+    type=click.Choice(["en", "ja"]),
+    default="en",
+    show_default=True,
+    help="Language of the report.",
+)
+@click.option("--output", default="report.html", show_default=True, help="The HTML file to write.")
+def report(study: str, lang: Language, output: str) -> None:
+    """Build the report of a study, one HTML file, from what MLflow holds.
+
+    STUDY is the id of the study's own run, which `compare` prints at its end.
+
+    \b
+    Examples:
+      fashion-dropout report 0123456789abcdef0123456789abcdef
+      fashion-dropout report 0123456789abcdef0123456789abcdef --lang ja --output report.ja.html
+    """
+    from fashion_dropout.reporting import write_report
+
+    size = write_report(study, lang, Path(output).expanduser())
+    click.echo(f"wrote {output}, {size / 2**20:.1f} MiB; open it in any browser")
+
+
+@click.command()
+@click.argument("folder")
+@click.option("--study", default="", help="Id of the study's own run, whose result to publish.")
+@click.option("--check", is_flag=True, help="Change nothing; say whether all still fits.")
+def publish(folder: str, study: str, check: bool) -> None:
+    """Write a study's figures and table beside its study file, and into the pages that show them.
+
+    FOLDER holds the study file, e.g. experiments/dropout. With --check, hold what is published
+    there against study file and pages; exit code 1 if something has changed since.
+
+    \b
+    Examples:
+      fashion-dropout publish experiments/dropout --study 0123456789abcdef0123456789abcdef
+      fashion-dropout publish experiments/dropout --check
+    """
+    if check == bool(study):
+        raise click.UsageError("expected either --study or --check")
+    if check:
+        from fashion_dropout.publish import check as check_folder
+
+        for key in check_folder(Path(folder)):
+            click.echo(f"{key}: what is published belongs to it")
+        return
+    from fashion_dropout.reporting import publish_study
+
+    for path in publish_study(study, Path(folder)):
+        click.echo(f"wrote {path}")
+
+
+@click.command()
+@click.argument("study", default="")
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
+@click.option("--browser/--no-browser", default=True, show_default=True, help="Open the pages.")
+def ui(study: str, port: int, browser: bool) -> None:
+    """Open MLflow's UI on the comparison of a study: the last one, or the one that STUDY names.
+
+    It serves this machine only (127.0.0.1), on another port if the wanted one is taken, until
+    Ctrl-C.
+
+    \b
+    Examples:
+      fashion-dropout ui
+      fashion-dropout ui 0123456789abcdef0123456789abcdef --port 5001 --no-browser
+    """
+    from fashion_dropout.ui import show_study
+
+    show_study(study, port, browser, click.echo)
+
+
+@click.command()
+@click.argument("run_id")
+@data_dir_option
+def verify(run_id: str, data_dir: str) -> None:
+    """Run a recorded run again and say whether its numbers are the same, to the bit.
+
+    Exit code 0: identical; 5: drifted.
+
+    \b
+    Examples:
+      fashion-dropout verify 0123456789abcdef0123456789abcdef
+    """
+    from fashion_dropout.verify import EXIT_DRIFTED, verify_run
+
+    verification = verify_run(run_id, given(data_dir))
+    click.echo(verification.text)
+    if verification.drifts:
+        sys.exit(EXIT_DRIFTED)

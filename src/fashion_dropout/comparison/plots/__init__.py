@@ -1,0 +1,1 @@
+"""Data → Figure. Nothing here saves or shows; the caller does."""

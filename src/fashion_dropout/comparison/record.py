@@ -1,0 +1,123 @@
+"""A study as it was declared and as far as it has come: what figures and report are made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fashion_dropout.comparison.decision import Rule
+from fashion_dropout.comparison.plots.predictions import Disagreements
+from fashion_dropout.comparison.statistics import Direction, paired_differences
+from fashion_dropout.comparison.verdict import Comparison, compare_regimes
+
+
+@dataclass(frozen=True)
+class TestResults:
+    """What the finished runs said about the test images.
+
+    Attributes:
+        classes: k names, by label.
+        confusion: (regime, seed) → integers of shape (k, k), rows the truth.
+        f1: (regime, seed) → F1 of each class, of shape (k,).
+        bins: The reliability of each regime and seed; see `plots.predictions.reliability`.
+        disagreements: Between the baseline and `StudyRecord.foremost`; None if no images are
+            recorded.
+    """
+
+    __test__ = False  # no test class, whatever its name
+
+    classes: tuple[str, ...]
+    confusion: Mapping[tuple[str, int], NDArray[np.int64]]
+    f1: Mapping[tuple[str, int], NDArray[np.float64]]
+    bins: pd.DataFrame
+    disagreements: Disagreements | None
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """Everything that a report says.
+
+    Attributes:
+        run_id: Of the study's own run.
+        key: The study's name and hash.
+        question: As declared.
+        begun: When the study's run began, for a person.
+        generated: Whether its images are generated ones, which say nothing about the real ones.
+        rule: As declared.
+        secondary: The other metrics, and which of their values are better.
+        regimes: Regime → the parameters in which the regimes differ; the baseline first.
+        common: The parameters that all regimes share.
+        seeds: As declared.
+        cells: A row for each declared cell, with the columns regime, seed, run_id, state, reason.
+        runs: The finished runs: a table of runs (see `statistics`).
+        histories: A row for each finished run and epoch, with the columns regime, seed, epoch and
+            the metrics of the learning curves.
+        results: None if no predictions are recorded.
+        environment: What the runs ran on: name → the values seen.
+        absent: What should be recorded and is not, a line each.
+    """
+
+    run_id: str
+    key: str
+    question: str
+    begun: str
+    generated: bool
+    rule: Rule
+    secondary: Mapping[str, Direction]
+    regimes: Mapping[str, Mapping[str, Any]]
+    common: Mapping[str, Any]
+    seeds: tuple[int, ...]
+    cells: pd.DataFrame
+    runs: pd.DataFrame
+    histories: pd.DataFrame
+    results: TestResults | None
+    environment: Mapping[str, list[str]]
+    absent: tuple[str, ...] = ()
+
+    @property
+    def others(self) -> list[str]:
+        """The regimes that are compared with the baseline."""
+        return [regime for regime in self.regimes if regime != self.rule.baseline]
+
+    @property
+    def doses(self) -> tuple[str, dict[str, float]] | None:
+        """The one number in which more than two regimes differ, and its value in each."""
+        names = {name for parameters in self.regimes.values() for name in parameters}
+        if len(self.regimes) < 3 or len(names) != 1:
+            return None
+        (name,) = names
+        values = {regime: of[name] for regime, of in self.regimes.items()}
+        numbers = all(isinstance(value, int | float) for value in values.values())
+        return (name, values) if numbers else None
+
+    @property
+    def foremost(self) -> str:
+        """The regime that figures of two regimes show beside the baseline."""
+        return foremost(self.runs, self.others, self.rule)
+
+    def compare(self) -> Comparison:
+        """The study's differences and verdicts."""
+        return compare_regimes(self.runs, self.others, self.rule, self.secondary)
+
+
+def foremost(runs: pd.DataFrame, others: Sequence[str], rule: Rule) -> str:
+    """The regime with the best mean difference from the baseline in the primary metric.
+
+    The first of `others` if there is no complete pair.
+    """
+    sign = 1 if rule.direction == "higher" else -1
+
+    def rank(regime: str) -> float:
+        if rule.primary not in runs:
+            return -math.inf
+        values = paired_differences(runs, rule.primary, regime, rule.baseline).values()
+        return sign * fmean(values) if values else -math.inf
+
+    return max(others, key=rank)

@@ -1,0 +1,120 @@
+"""The figures and the report of a study as files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+
+from fashion_dropout.comparison import report
+from fashion_dropout.comparison.figures import DPI, study_figures
+from fashion_dropout.comparison.record import StudyRecord
+from fashion_dropout.comparison.texts import LANGUAGES, Language
+from fashion_dropout.comparison.verdict import Comparison
+from fashion_dropout.errors import UsageError
+from fashion_dropout.study_results import DISAGREEMENTS_FILE, write_disagreements
+
+REPORT_FILES: Mapping[Language, str] = {"en": "report.html", "ja": "report.ja.html"}
+
+
+def draw(record: StudyRecord, comparison: Comparison) -> dict[str, bytes]:
+    """Every figure of a study as a PNG file, by name."""
+    drawn = {}
+    for name, figure in study_figures(record, comparison):
+        buffer = BytesIO()
+        figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+        drawn[name] = buffer.getvalue()
+    return drawn
+
+
+def write_study_files(record: StudyRecord, comparison: Comparison, folder: Path) -> None:
+    """Write all that a study's run keeps for its readers: figures, and the report in each language.
+
+    Args:
+        record: The study.
+        comparison: Of its runs.
+        folder: Where to.
+    """
+    drawn = draw(record, comparison)
+    for name, png in drawn.items():
+        (folder / f"{name}.png").write_bytes(png)
+    for language in LANGUAGES:
+        text = report.render(record, comparison, drawn, language)
+        (folder / REPORT_FILES[language]).write_text(text, encoding="utf-8")
+    if record.results and record.results.disagreements:
+        write_disagreements(record.results.disagreements, folder / DISAGREEMENTS_FILE)
+
+
+def write_report(run_id: str, language: Language, output: Path) -> int:
+    """Build the report of a study from MLflow alone.
+
+    Args:
+        run_id: The study's own run.
+        language: ``en`` or ``ja``.
+        output: The file; it appears when it is complete, or stays as it was.
+
+    Returns:
+        Its size in bytes.
+
+    Raises:
+        UsageError: There is no such study, or the file cannot be written.
+        TrackingError: The store does not answer, or does not say what was declared.
+    """
+    from fashion_dropout.study_record import read_record
+    from fashion_dropout.tracking.store import connect
+
+    _writable(output)
+    connect()
+    record = read_record(run_id)
+    comparison = record.compare()
+    text = report.render(record, comparison, draw(record, comparison), language)
+    return write_whole(output, text.encode())
+
+
+def publish_study(run_id: str, folder: Path) -> list[Path]:
+    """Write a study's figures and table beside its study file, from MLflow alone.
+
+    Args:
+        run_id: The study's own run.
+        folder: That of the study file.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        UsageError: There is no such study, or it is not the one that the file declares.
+        TrackingError: The store does not answer, or does not say what was declared.
+    """
+    from fashion_dropout.publish import publish
+    from fashion_dropout.study_record import read_record
+    from fashion_dropout.tracking.store import connect
+
+    connect()
+    record = read_record(run_id)
+    comparison = record.compare()
+    return publish(record, comparison, draw(record, comparison), folder)
+
+
+def write_whole(path: Path, content: bytes) -> int:
+    """Write a file that nobody ever sees half-written; returns its size.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise UsageError(f"expected to write {path}, received: {error.strerror}") from error
+    return len(content)
+
+
+def _writable(path: Path) -> None:
+    """Refuse before the work is done what can only fail after it."""
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UsageError(
+            f"expected a file in a folder that exists and can be written to, received {path}"
+        )
