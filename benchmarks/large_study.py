@@ -16,9 +16,10 @@ import time
 from pathlib import Path
 
 import click
-import numpy as np
 
-EPOCHS = 20
+from fashion_dropout.study_file import read_study
+from recorded import record_study
+
 STUDY = """
 name = "large"
 question = "How long does a comparison of 1,000 runs take?"
@@ -37,45 +38,6 @@ baseline = "none"
 """
 
 
-def write_runs(path: Path) -> None:
-    import mlflow
-    from mlflow.entities import Metric, Param, RunTag
-
-    from fashion_dropout.study_file import METRICS, read_study
-    from fashion_dropout.tracking.queries import PAIRING_TAGS
-    from fashion_dropout.tracking.store import connect
-
-    connect()
-    study, client = read_study(path), mlflow.MlflowClient()
-    experiment = client.create_experiment("fashion-mnist-dropout")
-    rng = np.random.default_rng(0)
-    for cell in study.cells():
-        run_id = client.create_run(experiment, run_name=cell.name).info.run_id
-        values = rng.normal(0.3 - 0.1 * cell.config.dropout, 0.05, (EPOCHS, len(METRICS)))
-        now = int(time.time() * 1000)
-        metrics = [
-            Metric(name, value, now, epoch)
-            for epoch, row in enumerate(values, start=1)
-            for name, value in zip(METRICS, row, strict=True)
-        ]
-        tags = {
-            "role": "run",
-            "study": study.key,
-            "regime": cell.regime,
-            "seed": str(cell.config.seed),
-            **{tag: f"{tag} of {cell.config.seed}" for tag in PAIRING_TAGS},
-            "dataset.sha256": "d",
-            "split.sha256": "s",
-        }
-        client.log_batch(
-            run_id,
-            metrics=metrics,
-            params=[Param(name, str(value)) for name, value in cell.config.model_dump().items()],
-            tags=[RunTag(name, value) for name, value in tags.items()],
-        )
-        client.set_terminated(run_id)
-
-
 @click.command()
 @click.option("--seeds", default=500, show_default=True)
 def main(seeds: int) -> None:
@@ -84,7 +46,7 @@ def main(seeds: int) -> None:
         os.chdir(folder)
         path = Path(folder) / "large.toml"
         path.write_text(STUDY.format(seeds=list(range(seeds))))
-        write_runs(path)
+        record_study(read_study(path))
         began = time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-m", "fashion_dropout", "compare", str(path)],

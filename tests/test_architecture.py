@@ -20,7 +20,10 @@ def test_the_contracts_of_the_wings_are_kept():
 @pytest.mark.parametrize(
     ("modules", "absent"),
     [
-        ("comparison.plots", {"tensorflow", "keras", "mlflow"}),
+        (
+            "comparison.report, fashion_dropout.comparison.figures",
+            {"tensorflow", "keras", "mlflow"},
+        ),
         ("learning.dataset, fashion_dropout.learning.metrics", {"mlflow", "tensorflow"}),
         ("learning.training", {"mlflow"}),
         ("tracking.runs, fashion_dropout.tracking.store", {"tensorflow", "keras"}),
@@ -35,6 +38,7 @@ def test_a_wing_brings_no_other_along(modules, absent):
 def test_importing_changes_nothing_in_the_working_directory(tmp_path):
     code = (
         "import fashion_dropout.cell, fashion_dropout.cli, fashion_dropout.outcome,"
+        "fashion_dropout.study_record, fashion_dropout.reporting, fashion_dropout.ui,"
         "fashion_dropout.tracking.runs, fashion_dropout.learning.training"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)

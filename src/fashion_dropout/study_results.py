@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -47,12 +48,11 @@ def read_results(
     pairs = _paired_seeds(runs, baseline, regime)
     for run in runs.to_dict("records"):
         name, seed = str(run["regime"]), int(run["seed"])
-        with queries.artifact(run["run_id"], "predictions.npz") as path:
-            if path is None:
-                lacking.append(f"{name}-seed{seed}")
-                continue
-            with np.load(path) as arrays:
-                probabilities, labels = arrays["probabilities"], arrays["labels"]
+        found = _predictions(run["run_id"])
+        if found is None:
+            lacking.append(f"{name}-seed{seed}")
+            continue
+        probabilities, labels = found
         predicted = probabilities.argmax(axis=1)
         counts = metrics.confusion_matrix(predicted, labels, len(classes))
         confusion[name, seed] = counts
@@ -63,7 +63,7 @@ def read_results(
     absent = []
     if lacking:
         shown = ", ".join(lacking[:4]) + (f" and {len(lacking) - 4} more" if lacking[4:] else "")
-        absent.append(f"predictions of {shown}: no predictions.npz is recorded")
+        absent.append(f"predictions of {shown}: no predictions.npz that can be read is recorded")
     if not confusion:
         return None, absent
     disagreements = None
@@ -88,6 +88,18 @@ def write_disagreements(found: Disagreements, path: Path) -> None:
         regimes=np.array(list(found.probabilities)),
         probabilities=np.stack(list(found.probabilities.values())),
     )
+
+
+def _predictions(run_id: str) -> tuple[NDArray[np.float32], NDArray[np.uint8]] | None:
+    """Of the test images; None if they are not recorded or cannot be read."""
+    with queries.artifact(run_id, "predictions.npz") as path:
+        if path is None:
+            return None
+        try:
+            with np.load(path) as arrays:
+                return arrays["probabilities"], arrays["labels"]
+        except (OSError, ValueError, KeyError, BadZipFile):
+            return None
 
 
 def _stored(run_id: str) -> Disagreements | None:

@@ -59,6 +59,8 @@ def study_curves(histories: pd.DataFrame, regimes: Sequence[str]) -> Figure:
         axes.set(xlabel="epoch", ylabel=f"{quantity} ({_UNITS[quantity]}, dropout off)")
         whole_numbers(axes)
         axes.margins(x=0.02)
+        bottom, top = axes.get_ylim()  # the band of few seeds may leave what is possible
+        axes.set_ylim(max(bottom, 0), min(top, 1) if quantity == "accuracy" else top)
     handles = [
         Line2D([], [], color=colour[regime], linewidth=2, marker=marker[regime], label=regime)
         for regime in regimes

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from fashion_dropout.comparison import plots
+from fashion_dropout.comparison.plots import run as plots
 
 CLASSES = tuple(f"class {label}" for label in range(10))
 
@@ -56,7 +56,8 @@ def test_the_most_confident_mistakes_come_first():
         probabilities[row, winner] = confidence
     images = np.zeros((5, 28, 28, 1), dtype=np.uint8)
     figure = drawn(plots.misclassified(images, labels, probabilities, CLASSES, "title"))
-    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    (axes,) = figure.axes
+    titles = [text.get_text() for text in axes.texts]
     assert titles == [
         "true: class 0\nsaid: class 2, 90.00%",
         "true: class 0\nsaid: class 3, 70.00%",

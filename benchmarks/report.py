@@ -1,0 +1,51 @@
+"""Building the report of a study with all its figures: time, after imports, and size.
+
+A study of 2 × 10 runs and a sweep of 9 × 10, 20 epochs each, with the predictions of 10,000 test
+images, written into a new SQLite store by this script, not trained.
+
+    uv run python benchmarks/report.py
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import mlflow
+
+from fashion_dropout.comparison import report
+from fashion_dropout.reporting import draw
+from fashion_dropout.study_file import read_study
+from fashion_dropout.study_record import read_record
+from recorded import record_study
+
+STUDIES = Path(__file__).resolve().parents[1] / "experiments/dropout"
+
+
+def main() -> None:
+    for name in ("full", "sweep"):
+        study = read_study(STUDIES / f"{name}.toml")
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+            run_id = record_study(study, predictions=10_000)
+            began = time.perf_counter()
+            record = read_record(run_id)
+            comparison = record.compare()
+            read = time.perf_counter()
+            figures = draw(record, comparison)
+            drawn = time.perf_counter()
+            size = len(report.render(record, comparison, figures, "en").encode())
+            ended = time.perf_counter()
+            os.chdir("/")
+        print(
+            f"{name}: {len(study.cells())} runs: {ended - began:.1f} s (reading and statistics "
+            f"{read - began:.1f}, {len(figures)} figures {drawn - read:.1f}, page "
+            f"{ended - drawn:.1f}), {size / 2**20:.2f} MiB"
+        )
+
+
+if __name__ == "__main__":
+    main()
