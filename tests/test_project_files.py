@@ -96,9 +96,9 @@ def test_both_readmes_have_the_same_commands_tables_and_sections():
 def test_conda_and_pyproject_pin_the_same_versions(pyproject, conda):
     (pip,) = [entry["pip"] for entry in conda["dependencies"] if isinstance(entry, dict)]
     assert pip == pyproject["project"]["dependencies"]
-    assert all(re.fullmatch(r"[a-z-]+==[\d.]+", pin) for pin in pip)
+    assert all(re.fullmatch(r"[a-z0-9-]+==[\d.]+", pin) for pin in pip)
     for pin in pyproject["dependency-groups"]["dev"]:
-        assert re.fullmatch(r"[a-z-]+==[\d.]+", pin), pin
+        assert re.fullmatch(r"[a-z0-9-]+==[\d.]+", pin), pin
 
 
 def test_conda_can_read_its_file(conda):

@@ -77,8 +77,8 @@ def test_the_output_has_progress_table_verdict_and_what_to_do_next(study, study_
     assert "4/4 cells" in said
     assert "verdict: Not shown that dropout and none differ" in said
     assert f"study run {study_run.info.run_id}" in said
-    assert "mlflow ui" in said
-    assert "fashion-dropout verify" in said
+    for verb in ("ui", f"report {study_run.info.run_id}", "verify"):
+        assert f"fashion-dropout {verb}" in said
 
 
 def test_the_runs_are_flat_and_named_and_paired(study):
@@ -125,6 +125,12 @@ def test_the_study_run_holds_aggregates_verdict_and_tables(study, study_run):
     assert len(pd.read_csv(StringIO(artifacts["runs.csv"]))) == 4
     table = pd.read_csv(StringIO(artifacts["differences.csv"])).set_index("metric")
     assert table.loc["gap/loss", ["seed 0", "seed 1"]].tolist() == pytest.approx(differences)
+    listed = mlflow.MlflowClient().list_artifacts(study_run.info.run_id)
+    assert {artifact.path for artifact in listed} == {
+        *artifacts, "report.html", "report.ja.html", "disagreements.npz", "study_curves.png",
+        "gap_over_epochs.png", "paired_differences.png", "reliability.png", "f1_change.png",
+        "confusion_change.png", "disagreements.png",
+    }  # fmt: skip
     resolved = json.loads(artifacts["study.json"])
     assert resolved == json.loads(json.dumps(read_study(study.folder / "study.toml").resolved()))
 

@@ -150,8 +150,10 @@ def _quoted(sentences: Iterator[str]) -> str:
 
 
 def _pages(folder: Path) -> list[Path]:
-    """The pages of the folder, and those at the root of the project two levels above it."""
-    return sorted(folder.glob("*.md")) + sorted(folder.resolve().parents[1].glob("README*.md"))
+    """The pages of the folder, and those of the project two levels above it."""
+    project = folder.resolve().parents[1]
+    around = (*project.glob("README*.md"), *project.glob("docs/*.md"))
+    return [*sorted(folder.glob("*.md")), *sorted(around)]
 
 
 def _results(folder: Path) -> list[Path]:

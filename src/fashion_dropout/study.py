@@ -122,13 +122,13 @@ def compare_study(
 
 def warnings_of(study: Study) -> list[str]:
     """What a person should know before the study runs."""
-    rule, pairs = study.decision, len(study.seeds)
-    if smallest_p(pairs) <= rule.alpha:
+    rule, pairs, regimes = study.decision, len(study.seeds), len(study.others)
+    least = smallest_p(pairs, regimes)
+    if least <= rule.alpha:
         return []
     return [
-        f"warning: {pairs} seeds can give no p below {smallest_p(pairs):.2g}, and alpha is "
-        f"{rule.alpha:g}: no difference can be shown; at least "
-        f"{seeds_for(rule.alpha)} are needed"
+        f"warning: {pairs} seeds can give no p below {least:.2g}, and alpha is {rule.alpha:g}: "
+        f"no difference can be shown; at least {seeds_for(rule.alpha, regimes)} are needed"
     ]
 
 

@@ -21,6 +21,7 @@ from fashion_dropout.errors import Interrupted, TrackingError
 Say = Callable[[str], object]
 
 _HOST = "127.0.0.1"
+_TRAINING = "&workflowType=machine_learning"  # else the UI opens in its mode for language models
 _START_SECONDS = 90
 _STOP_SECONDS = 10
 # One worker and no job runner: two processes, where MLflow would start six.
@@ -87,10 +88,10 @@ def comparison_pages(
     only = quote(f"tags.study = '{study}' and tags.role = 'run'", safe="")
     return {
         "charts": f"/#/experiments/{experiment_id}/runs?searchFilter={only}"
-        "&compareRunsMode=CHART&workflowType=machine_learning",
-        "parallel coordinates": f"/#/compare-runs?runs={runs}&experiments={experiments}",
+        f"&compareRunsMode=CHART{_TRAINING}",
+        "parallel coordinates": f"/#/compare-runs?runs={runs}&experiments={experiments}{_TRAINING}",
         "val/loss": f"/#/metric?runs={runs}&metric={_encoded('val/loss')}"
-        f"&experiments={experiments}&plot_metric_keys={_encoded(['val/loss'])}&x_axis=step",
+        f"&experiments={experiments}&plot_metric_keys={_encoded(['val/loss'])}&x_axis=step{_TRAINING}",
         "verdict, figures and report": f"/#/experiments/{experiment_id}/runs/{study_run_id}",
     }
 

@@ -123,6 +123,8 @@ def test_the_smallest_p_is_reached_when_all_pairs_agree(pairs, smallest):
 def test_five_seeds_can_never_reach_five_percent():
     assert statistics.seeds_for(0.05) == 6
     assert statistics.seeds_for(0.25) == 3
+    assert statistics.smallest_p(6, comparisons=2) == 2 * statistics.smallest_p(6)
+    assert statistics.seeds_for(0.05, comparisons=8) == 9
     found = compare(table(np.zeros(5), -np.ones(5) - np.arange(5)))
     assert decide(found, RULE).kind == "not shown"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ from fashion_dropout.options import data_dir_option, experiment_option, given
 
 if TYPE_CHECKING:
     from fashion_dropout.comparison.texts import Language
+
+
+_UNDER_UV = "UV_RUN_RECURSION_DEPTH"  # uv sets it for what it runs
 
 
 @click.command()
@@ -60,11 +64,12 @@ def compare(
             data_dir=given(data_dir),
             experiment=experiment_name or None,
         )
+    command = "uv run fashion-dropout" if _UNDER_UV in os.environ else "fashion-dropout"
     click.echo(
         f"\n{outcome.text}\n\nstudy run {outcome.run_id}; next:\n"
-        "  to see its runs compared:          fashion-dropout ui\n"
-        f"  to read it with all figures:       fashion-dropout report {outcome.run_id}\n"
-        "  to run a run again, bit for bit:   fashion-dropout verify <run id>"
+        f"  to see its runs compared:          {command} ui\n"
+        f"  to read it with all figures:       {command} report {outcome.run_id}\n"
+        f"  to run a run again, bit for bit:   {command} verify <run id>"
     )
     if outcome.missing:
         sys.exit(EXIT_INCOMPLETE)

@@ -63,14 +63,18 @@ class Difference:
         return len(self.by_seed)
 
 
-def smallest_p(pairs: int) -> float:
-    """The smallest two-sided p that a sign-flip test of `pairs` pairs can give: 2/2ⁿ, at most 1."""
-    return min(1.0, 2.0 ** (1 - pairs))
+def smallest_p(pairs: int, comparisons: int = 1) -> float:
+    """The smallest two-sided p that a sign-flip test of `pairs` pairs can give: 2/2ⁿ, at most 1.
+
+    Holm's adjustment multiplies the smallest p of a family by the number of its `comparisons`, and
+    no other adjusted p of the family is below that one.
+    """
+    return min(1.0, comparisons * 2.0 ** (1 - pairs))
 
 
-def seeds_for(alpha: float) -> int:
+def seeds_for(alpha: float, comparisons: int = 1) -> int:
     """The fewest pairs with which p ≤ `alpha` is possible."""
-    return math.ceil(1 - math.log2(alpha))
+    return math.ceil(1 - math.log2(alpha / comparisons))
 
 
 def paired_differences(

@@ -65,7 +65,7 @@ def reliability(bins: pd.DataFrame, regimes: Sequence[str]) -> Figure:
         shares = rows.groupby("centre")["share"].mean()
         below.step(shares.index, shares, where="mid", color=colour[regime], linewidth=1.8)
     above.set(ylabel="accuracy (share correct)", xlim=(0, 1), ylim=(0, 1))
-    above.text(0.05, 0.5, "below the diagonal:\nmore sure than right", color=MARKED, fontsize=9)
+    above.text(0.62, 0.1, "below the diagonal:\nmore sure than right", color=MARKED, fontsize=9)
     above.legend(loc="upper left")
     below.set(
         xlabel="confidence (largest probability, bins of equal width)",

@@ -104,10 +104,11 @@ def paired_differences(differences: Sequence[Difference], rule: Rule) -> Figure:
         differences: Of the primary metric, one for each regime beside the baseline.
         rule: Of the study; differences inside ± its smallest difference of interest are shaded.
     """
-    figure = Figure(figsize=(WIDTH, 2.5 + 0.8 * len(differences)))
+    figure = Figure(figsize=(WIDTH, 1.9 + 0.8 * len(differences)))
     figure.suptitle(
         f"{rule.primary}: difference from {rule.baseline}, a dot for each pair of one seed\n"
-        "diamond and bar: mean and its 95 % interval"
+        f"diamond and bar: mean and its 95 % interval; "
+        f"grey: ±{rule.smallest_difference:g}, too small to matter"
     )
     axes = figure.subplots()
     inside = rule.smallest_difference
@@ -123,15 +124,13 @@ def paired_differences(differences: Sequence[Difference], rule: Rule) -> Figure:
             axes.errorbar(one.mean, row - 0.1, xerr=error, fmt="D", color="black", capsize=5,
                           markersize=6, linewidth=2)  # fmt: skip
     better = {"lower": "left: better", "higher": "right: better"}[rule.direction]
-    axes.set(xlabel=f"difference in {unit(rule.primary)}; {better}", ylim=(-0.5, None))
+    axes.set(
+        xlabel=f"difference in {unit(rule.primary)}; {better}", ylim=(-0.4, len(differences) - 0.4)
+    )
     axes.set_yticks(
         range(len(differences)), [f"{one.regime}\n(n = {one.n})" for one in differences]
     )
     axes.invert_yaxis()
-    axes.text(
-        0.99, 0.02, f"shaded: ±{inside:g}, too small to matter", transform=axes.transAxes,
-        ha="right", va="bottom", fontsize=9, color=MARKED,
-    )  # fmt: skip
     return figure
 
 
