@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from fashion_dropout.comparison.plots import run as plots
@@ -22,7 +23,7 @@ def history() -> pd.DataFrame:
 
 
 def drawn(figure: Figure) -> Figure:
-    figure.canvas.draw()
+    FigureCanvasAgg(figure).draw()  # that of a bare figure draws nothing
     return figure
 
 

@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from comparison.records import CLASSES, RULE, make_record
 from fashion_dropout.comparison.figures import study_figures
@@ -18,7 +20,7 @@ TWO = ["none", "dropout"]
 
 
 def drawn(figure: Figure) -> Figure:
-    figure.canvas.draw()
+    FigureCanvasAgg(figure).draw()  # that of a bare figure draws nothing
     return figure
 
 
@@ -26,10 +28,12 @@ def names(record) -> list[str]:
     return [name for name, _ in study_figures(record, record.compare())]
 
 
+def axis_labels(figure: Figure) -> set[str]:
+    return {name for axes in figure.axes for name in (axes.get_xlabel(), axes.get_ylabel())}
+
+
 def said(figure: Figure) -> str:
     """Every text of a figure."""
-    from matplotlib.text import Text
-
     return "\n".join(text.get_text() for text in figure.findobj(Text))
 
 
@@ -53,6 +57,11 @@ def test_every_figure_can_be_drawn_says_how_many_and_has_units(record):
         text = said(drawn(figure))
         count = len(record.seeds)
         assert f"n = {count}" in text or f"mean of {count} seeds" in text, name
+        for label in figure.findobj(lambda a: isinstance(a, Text) and a.get_text()):
+            if label.get_text() in (figure.get_suptitle(), *axis_labels(figure)):
+                extent = label.get_window_extent()
+                assert extent.x0 >= 0, (name, label)
+                assert extent.x1 <= figure.bbox.x1, (name, label)
         for axes in figure.findobj(lambda a: hasattr(a, "get_xlabel") and a.has_data()):
             if "loss" in axes.get_ylabel():
                 assert "nats" in axes.get_ylabel()

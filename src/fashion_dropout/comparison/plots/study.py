@@ -104,10 +104,10 @@ def paired_differences(differences: Sequence[Difference], rule: Rule) -> Figure:
         differences: Of the primary metric, one for each regime beside the baseline.
         rule: Of the study; differences inside ± its smallest difference of interest are shaded.
     """
-    figure = Figure(figsize=(WIDTH, 1.9 + 0.8 * len(differences)))
+    figure = Figure(figsize=(WIDTH, 2.1 + 0.8 * len(differences)))
     figure.suptitle(
         f"{rule.primary}: difference from {rule.baseline}, a dot for each pair of one seed\n"
-        f"diamond and bar: mean and its 95 % interval; "
+        "diamond and bar: mean and its 95 % interval\n"
         f"grey: ±{rule.smallest_difference:g}, too small to matter"
     )
     axes = figure.subplots()
