@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -159,6 +160,31 @@ def test_one_worker_gives_the_bits_of_two_and_a_larger_study_runs_only_what_is_m
     assert "4 of 4 cells to run" in fresh.stdout
     assert len(all_runs(uri, "run")) == 8
     assert numbers(uri) == numbers(study.uri)
+
+
+def test_a_cluster_that_is_already_there_gives_the_same_bits_and_stays(study, tmp_path):
+    dask = str(Path(sys.executable).with_name("dask"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    options = {"cwd": tmp_path, "env": clean_environment(), "stderr": subprocess.DEVNULL}
+    lonely = ("--dashboard-address", "127.0.0.1:0")
+    with (
+        subprocess.Popen([dask, "scheduler", "--host", address, *lonely], **options) as scheduler,
+        subprocess.Popen(
+            [dask, "worker", address, "--nthreads", "1", *lonely], **options
+        ) as worker,
+    ):
+        try:
+            path = str(study.folder / "study.toml")
+            done = run_command("compare", path, "--scheduler", address, cwd=tmp_path)
+            assert done.returncode == 0, done.stderr
+            assert numbers(f"sqlite:///{tmp_path / 'mlflow.db'}") == numbers(study.uri)
+            assert scheduler.poll() is None
+            assert worker.poll() is None
+        finally:
+            worker.terminate()
+            scheduler.terminate()
 
 
 def test_a_cell_that_fails_is_named_and_the_others_go_on(tmp_path):

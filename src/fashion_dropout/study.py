@@ -117,6 +117,7 @@ def compare_study(
             data_dir=data_dir.resolve() if data_dir else None,
         )
         failed = _run_missing_cells(study, run, place, display, workers, scheduler, fresh)
+        display.note("comparing the runs, drawing figures, writing the report")
         return _conclude(study, run, failed, dataset.test())
 
 
