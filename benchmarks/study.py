@@ -1,8 +1,8 @@
 """A whole study against the same runs with stock Keras `fit`, one after another, on both cores.
 
 `compare` runs quick.toml's regimes and seeds with fewer epochs, everything included: starting the
-workers, evaluation, tracking, models, figures, verdict and report. The other side is `fit` alone, in
-one warm process, with the validation split as `validation_data`, half of it before and half after.
+workers, evaluation, tracking, models, figures, verdict and report. The other side is `fit` alone,
+in one warm process, with the validation split as `validation_data`, half before and half after.
 
     uv run python benchmarks/study.py [--epochs 8] [--fits 12]
 """

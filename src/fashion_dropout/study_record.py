@@ -43,7 +43,7 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
     found = queries.study_runs(
         tags["study"],
         run.info.experiment_id,
-        session=tags["study.session"] if tags["study.fresh"] == "True" else "",
+        session=tags["study.session"] if tags.get("study.fresh") == "True" else "",
         until=run.info.end_time,
     )
     runs = found[found["state"] == "FINISHED"].reset_index(drop=True)
@@ -63,7 +63,7 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
     return StudyRecord(
         run_id=run_id,
         key=tags["study"],
-        question=tags["question"],
+        question=tags.get("question", tags["study"]),
         begun=f"{datetime.fromtimestamp(run.info.start_time / 1000, UTC):%Y-%m-%d %H:%M} UTC",
         generated=dataset != data.FashionMnist.name,
         rule=rule,
