@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import mlflow
 import numpy as np
+import pandas as pd
 from mlflow.entities import Metric, Param, RunTag
 
 from fashion_dropout.study_file import METRICS, Cell, Study
@@ -79,13 +80,15 @@ def _record_cell(
     }
     params = [Param(name, str(value)) for name, value in cell.config.model_dump().items()]
     client.log_batch(run_id, metrics, params, [RunTag(*tag) for tag in tags.items()])
-    if predictions:
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "predictions.npz"
+    with TemporaryDirectory() as folder:
+        history = pd.DataFrame(values, columns=list(METRICS))
+        history.insert(0, "epoch", range(1, epochs + 1))
+        history.to_csv(Path(folder) / "history.csv", index=False)
+        if predictions:
             np.savez_compressed(
-                path,
+                Path(folder) / "predictions.npz",
                 probabilities=rng.dirichlet(np.full(10, 0.2), predictions).astype(np.float32),
                 labels=np.arange(predictions, dtype=np.uint8) % 10,
             )
-            client.log_artifact(run_id, str(path))
+        client.log_artifacts(run_id, folder)
     client.set_terminated(run_id)

@@ -51,7 +51,7 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
     dataset: str = next(iter(configs.values()))["dataset"]
     rule = rule_of(decision)
     results, absent = read_results(
-        run_id,
+        run.info.artifact_uri,
         runs,
         rule.baseline,
         foremost(runs, list(configs)[1:], rule),
@@ -99,7 +99,7 @@ def rule_of(decision: Decision) -> Rule:
 
 
 def _declared(run: Run) -> dict[str, Any]:
-    with queries.artifact(run.info.run_id, "study.json") as path:
+    with queries.artifact(run.info.artifact_uri, "study.json") as path:
         if path is None:
             raise TrackingError(
                 f"expected the artifact study.json of the study's run {run.info.run_id}, received "
@@ -137,11 +137,19 @@ def _cells(regimes: Sequence[str], seeds: Sequence[int], found: pd.DataFrame) ->
 def _histories(runs: pd.DataFrame) -> pd.DataFrame:
     tables = []
     for run in runs.to_dict("records"):
-        curves = {metric: queries.history(run["run_id"], metric) for metric in _CURVES}
-        table = pd.DataFrame(curves).rename_axis("epoch").reset_index()
+        table = _history(run["run_id"], run["artifact_uri"])
         tables.append(table.assign(regime=run["regime"], seed=run["seed"]))
     columns = ["regime", "seed", "epoch", *_CURVES]
     return pd.concat(tables)[columns] if tables else pd.DataFrame(columns=columns)
+
+
+def _history(run_id: str, artifact_uri: str) -> pd.DataFrame:
+    """The learning curves of a run: its table of them, else, slower, metric by metric."""
+    with queries.artifact(artifact_uri, "history.csv") as path:
+        if path is not None:
+            return pd.read_csv(path, float_precision="round_trip", usecols=["epoch", *_CURVES])
+    curves = {metric: queries.history(run_id, metric) for metric in _CURVES}
+    return pd.DataFrame(curves).rename_axis("epoch").reset_index()
 
 
 def _classes(dataset: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ DISAGREEMENTS_FILE = "disagreements.npz"
 
 
 def read_results(
-    run_id: str,
+    artifact_uri: str,
     runs: pd.DataFrame,
     baseline: str,
     regime: str,
@@ -30,7 +30,7 @@ def read_results(
     """The predictions of all runs, brought down to what figures are drawn from.
 
     Args:
-        run_id: The study's own run.
+        artifact_uri: Of the study's own run.
         runs: The finished runs.
         baseline: The regime that the others are compared with.
         regime: The one that is shown beside it.
@@ -48,7 +48,7 @@ def read_results(
     pairs = _paired_seeds(runs, baseline, regime)
     for run in runs.to_dict("records"):
         name, seed = str(run["regime"]), int(run["seed"])
-        found = _predictions(run["run_id"])
+        found = _predictions(run["artifact_uri"])
         if found is None:
             lacking.append(f"{name}-seed{seed}")
             continue
@@ -68,7 +68,7 @@ def read_results(
         return None, absent
     disagreements = None
     if test is None:
-        disagreements = _stored(run_id)
+        disagreements = _stored(artifact_uri)
         if disagreements is None:
             absent.append(f"images on which regimes disagree: no {DISAGREEMENTS_FILE} is recorded")
     elif len(sums) == 2:
@@ -90,9 +90,9 @@ def write_disagreements(found: Disagreements, path: Path) -> None:
     )
 
 
-def _predictions(run_id: str) -> tuple[NDArray[np.float32], NDArray[np.uint8]] | None:
+def _predictions(artifact_uri: str) -> tuple[NDArray[np.float32], NDArray[np.uint8]] | None:
     """Of the test images; None if they are not recorded or cannot be read."""
-    with queries.artifact(run_id, "predictions.npz") as path:
+    with queries.artifact(artifact_uri, "predictions.npz") as path:
         if path is None:
             return None
         try:
@@ -102,8 +102,8 @@ def _predictions(run_id: str) -> tuple[NDArray[np.float32], NDArray[np.uint8]] |
             return None
 
 
-def _stored(run_id: str) -> Disagreements | None:
-    with queries.artifact(run_id, DISAGREEMENTS_FILE) as path:
+def _stored(artifact_uri: str) -> Disagreements | None:
+    with queries.artifact(artifact_uri, DISAGREEMENTS_FILE) as path:
         if path is None:
             return None
         with np.load(path) as arrays:

@@ -13,7 +13,11 @@ import time
 import urllib.request
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
 from urllib.parse import quote
 
 from fashion_dropout.errors import Interrupted, TrackingError
@@ -24,6 +28,7 @@ _HOST = "127.0.0.1"
 _TRAINING = "&workflowType=machine_learning"  # else the UI opens in its mode for language models
 _START_SECONDS = 90
 _STOP_SECONDS = 10
+_DEAF = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that a person started
 # One worker and no job runner: two processes, where MLflow would start six.
 _LEAN = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "DO_NOT_TRACK": "1"}
 
@@ -43,6 +48,52 @@ def show_study(run_id: str, port: int, browser: bool, say: Say) -> None:
         UsageError: There is no such study.
         TrackingError: The store does not answer, or cannot be served.
     """
+    free = _free_port(port)
+    # Another process asks MLflow while the server starts: sooner, and its memory is free again.
+    with ProcessPoolExecutor(1, get_context("spawn"), signal.signal, _DEAF) as asking:
+        asked = asking.submit(find_study, run_id)
+        uri = _known_store() or asked.result().uri
+        if uri.startswith(("http:", "https:")):
+            _present(asked.result(), uri.rstrip("/"), browser, say)
+            return
+        if free != port:
+            say(f"port {port} is taken; using port {free}")
+        with served(uri, free, asked) as (address, server):
+            _present(asked.result(), address, browser, say)
+            asking.shutdown()
+            say("Ctrl-C stops the server")
+            try:
+                server.wait()
+            except Interrupted as stopped:
+                if stopped.signal != signal.SIGINT:
+                    raise
+                say("stopped")
+                return
+    raise TrackingError("expected MLflow's UI to run until Ctrl-C, but it ended; start it again")
+
+
+@dataclass(frozen=True)
+class StudyPages:
+    """Where a study is to be looked at.
+
+    Attributes:
+        study: Its key.
+        uri: The store.
+        paths: What → the path of the page in MLflow's UI; the first two are opened.
+    """
+
+    study: str
+    uri: str
+    paths: Mapping[str, str]
+
+
+def find_study(run_id: str) -> StudyPages:
+    """The pages of a study, or of the one that was begun last if `run_id` is empty.
+
+    Raises:
+        UsageError: There is no such study.
+        TrackingError: The store does not answer.
+    """
     import mlflow
 
     from fashion_dropout.tracking import queries
@@ -51,26 +102,9 @@ def show_study(run_id: str, port: int, browser: bool, say: Say) -> None:
     connect()
     run = queries.study_run(run_id) if run_id else queries.newest_study()
     study, experiment = run.data.tags["study"], run.info.experiment_id
-    runs = queries.study_runs(study, experiment)
-    paths = comparison_pages(study, experiment, list(runs["run_id"]), run.info.run_id)
-    uri = mlflow.get_tracking_uri()
-    if uri.startswith(("http:", "https:")):
-        _present(study, uri.rstrip("/"), paths, browser, say)
-        return
-    free = _free_port(port)
-    if free != port:
-        say(f"port {port} is taken; using port {free}")
-    with served(uri, free) as (address, server):
-        _present(study, address, paths, browser, say)
-        say("Ctrl-C stops the server")
-        try:
-            server.wait()
-        except Interrupted as stopped:
-            if stopped.signal != signal.SIGINT:
-                raise
-            say("stopped")
-            return
-    raise TrackingError("expected MLflow's UI to run until Ctrl-C, but it ended; start it again")
+    runs = list(queries.study_runs(study, experiment)["run_id"])
+    paths = comparison_pages(study, experiment, runs, run.info.run_id)
+    return StudyPages(study, mlflow.get_tracking_uri(), paths)
 
 
 def comparison_pages(
@@ -97,8 +131,15 @@ def comparison_pages(
 
 
 @contextmanager
-def served(uri: str, port: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def served(
+    uri: str, port: int, asked: Future[StudyPages]
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """MLflow's UI for a store, on this machine only: its address and its process.
+
+    Args:
+        uri: The store.
+        port: A free one.
+        asked: What is to be looked at; if that fails, the server is not waited for.
 
     Raises:
         TrackingError: It does not answer.
@@ -115,7 +156,8 @@ def served(uri: str, port: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]
         )
         try:
             address = f"http://{_HOST}:{port}"
-            if not _answers(address, server):
+            if not _answers(address, server, asked):
+                asked.result()  # what went wrong there comes first
                 said.seek(0)
                 lines = said.read().decode(errors="replace").strip().splitlines()
                 raise TrackingError(
@@ -127,9 +169,11 @@ def served(uri: str, port: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]
             _stop(server)
 
 
-def _answers(address: str, server: subprocess.Popen[bytes]) -> bool:
+def _answers(address: str, server: subprocess.Popen[bytes], asked: Future[StudyPages]) -> bool:
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until and server.poll() is None:
+        if asked.done() and asked.exception():
+            return False
         try:
             with urllib.request.urlopen(f"{address}/health", timeout=2):  # noqa: S310
                 return True
@@ -150,11 +194,11 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
             continue
 
 
-def _present(study: str, address: str, paths: Mapping[str, str], browser: bool, say: Say) -> None:
-    say(f"study {study}:")
-    for what, path in paths.items():
+def _present(pages: StudyPages, address: str, browser: bool, say: Say) -> None:
+    say(f"study {pages.study}:")
+    for what, path in pages.paths.items():
         say(f"  {what}\n    {address}{path}")
-    if browser and not _open([f"{address}{path}" for path in list(paths.values())[:2]]):
+    if browser and not _open([f"{address}{path}" for path in list(pages.paths.values())[:2]]):
         say("no browser to open here: open the links yourself")
 
 
@@ -165,6 +209,12 @@ def _open(urls: Sequence[str]) -> bool:
         return False
     opened = [webbrowser.open(url) for url in urls]
     return all(opened)
+
+
+def _known_store() -> str:
+    """The store, as far as it can be known without MLflow; else ""."""
+    default = "sqlite:///mlflow.db" if Path("mlflow.db").is_file() else ""
+    return os.environ.get("MLFLOW_TRACKING_URI") or default
 
 
 def _free_port(wanted: int) -> int:

@@ -80,7 +80,8 @@ def served(study) -> Iterator[dict[str, str]]:
     rest, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert rest.strip() == "stopped"
-    assert not [one for one in family if one.is_running()]
+    _, left = psutil.wait_procs(family, timeout=10)
+    assert left == []
 
 
 @pytest.fixture(scope="module")

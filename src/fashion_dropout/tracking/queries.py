@@ -38,7 +38,7 @@ PROVENANCE_TAGS = (
 """What a run records of where its numbers come from."""
 
 _COLUMNS = [
-    "run_id", "regime", "seed", "state", "reason", "session",
+    "run_id", "artifact_uri", "regime", "seed", "state", "reason", "session",
     *PAIRING_TAGS, *PROVENANCE_TAGS, "threads",
 ]  # fmt: skip
 _PAGE = 50_000
@@ -106,8 +106,9 @@ def study_runs(
         until: Only runs that began before this, in milliseconds since 1970; None for all.
 
     Returns:
-        A row a run, with the columns run_id, regime, seed, state, reason, session, `PAIRING_TAGS`,
-        `PROVENANCE_TAGS`, threads, and one for each metric; sorted by regime and seed.
+        A row a run, with the columns run_id, artifact_uri, regime, seed, state, reason, session,
+        `PAIRING_TAGS`, `PROVENANCE_TAGS`, threads, and one for each metric; sorted by regime and
+        seed.
     """
     wanted = [f"tags.study = '{study}'", "tags.role = 'run'"]
     if session:
@@ -164,12 +165,17 @@ def history(run_id: str, metric: str) -> dict[int, float]:
 
 
 @contextmanager
-def artifact(run_id: str, name: str) -> Iterator[Path | None]:
-    """One artifact as a file that is gone when the block ends; None if the run has none."""
+def artifact(artifact_uri: str, name: str) -> Iterator[Path | None]:
+    """One artifact as a file that is gone when the block ends; None if there is none.
+
+    Args:
+        artifact_uri: Of the run; by its id MLflow would ask the store for it, thrice.
+        name: The artifact's.
+    """
     with tempfile.TemporaryDirectory() as folder:
         try:
             found = mlflow.artifacts.download_artifacts(
-                run_id=run_id, artifact_path=name, dst_path=folder
+                artifact_uri=f"{artifact_uri}/{name}", dst_path=folder
             )
         except (MlflowException, OSError):
             yield None
@@ -181,6 +187,7 @@ def _row(run: Run) -> dict[str, Any]:
     tags = run.data.tags
     return {
         "run_id": run.info.run_id,
+        "artifact_uri": run.info.artifact_uri,
         "regime": tags["regime"],
         "seed": int(tags["seed"]),
         "state": run.info.status,
