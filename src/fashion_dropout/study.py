@@ -17,6 +17,7 @@ from fashion_dropout.display import StudyDisplay
 from fashion_dropout.errors import FashionDropoutError
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.study_file import Study
+from fashion_dropout.ui import chart_page
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -231,11 +232,7 @@ def _note(
     header = "| " + " | ".join(summary.columns) + " |\n|" + " --- |" * len(summary.columns)
     rows = "\n".join("| " + " | ".join(row) + " |" for row in summary.itertuples(index=False))
     gone = "".join(f"- missing: `{cell}`: {reason}\n" for cell, reason in missing.items())
-    chart = (
-        f"#/experiments/{run.experiment_id}/runs?searchFilter="
-        f"tags.study%20%3D%20%27{study.key}%27&compareRunsMode=CHART"
-        "&workflowType=machine_learning"
-    )
+    chart = chart_page(study.key, run.experiment_id)
     return (
         f"**{study.question}**\n\n"
         + "".join(f"**{sentence}**\n\n" for sentence in sentences)

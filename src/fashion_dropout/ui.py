@@ -119,15 +119,21 @@ def comparison_pages(
         study_run_id: Its own run.
     """
     runs, experiments = _encoded(list(run_ids)), _encoded([experiment_id])
-    only = quote(f"tags.study = '{study}' and tags.role = 'run'", safe="")
     return {
-        "charts": f"/#/experiments/{experiment_id}/runs?searchFilter={only}"
-        f"&compareRunsMode=CHART{_TRAINING}",
+        "charts": f"/{chart_page(study, experiment_id)}",
         "parallel coordinates": f"/#/compare-runs?runs={runs}&experiments={experiments}{_TRAINING}",
         "val/loss": f"/#/metric?runs={runs}&metric={_encoded('val/loss')}"
         f"&experiments={experiments}&plot_metric_keys={_encoded(['val/loss'])}&x_axis=step{_TRAINING}",
         "verdict, figures and report": f"/#/experiments/{experiment_id}/runs/{study_run_id}",
     }
+
+
+def chart_page(study: str, experiment_id: str) -> str:
+    """The page with a chart for each metric of a study's runs, from inside MLflow's UI."""
+    only = quote(f"tags.study = '{study}' and tags.role = 'run'", safe="")
+    return (
+        f"#/experiments/{experiment_id}/runs?searchFilter={only}&compareRunsMode=CHART{_TRAINING}"
+    )
 
 
 @contextmanager
