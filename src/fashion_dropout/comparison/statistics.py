@@ -20,7 +20,7 @@ from scipy import stats
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
-_EXACT_UP_TO = 16  # 2**16 sign patterns; above, that many random ones
+_EXACT_UP_TO = 16  # pairs: 2**16 sign patterns
 _BOOTSTRAP_SEED = 0
 
 Direction = Literal["lower", "higher"]
@@ -194,7 +194,7 @@ def bca_interval(values: NDArray[np.float64]) -> tuple[float, float]:
 def sign_flip_p(values: NDArray[np.float64]) -> float:
     """Two-sided sign-flip permutation p-value of the mean; 1 for fewer than two values.
 
-    Exact up to 16 values (all 2ⁿ sign patterns), above that by 2¹⁶ random ones, seeded.
+    Exact up to 16 values (all 2ⁿ sign patterns), above that by 10,000 random ones, seeded.
     """
     if len(values) < 2:
         return 1.0
@@ -203,7 +203,7 @@ def sign_flip_p(values: NDArray[np.float64]) -> float:
         lambda sample, axis: sample.mean(axis=axis),
         permutation_type="samples",
         vectorized=True,
-        n_resamples=2**_EXACT_UP_TO,
+        n_resamples=2**_EXACT_UP_TO if len(values) <= _EXACT_UP_TO else RESAMPLES,
         batch=2**12,
         rng=np.random.default_rng(_BOOTSTRAP_SEED),
     )

@@ -199,17 +199,15 @@ def unpaired(runs: pd.DataFrame, baseline: str, tags: Sequence[str]) -> list[str
     Returns:
         A line for each difference; empty if all is well.
     """
+    base = runs[runs["regime"] == baseline].set_index("seed")
+    paired = runs[runs["seed"].isin(base.index)].sort_values("seed", kind="stable")
     found = []
-    for seed, group in runs.groupby("seed"):
-        base = group[group["regime"] == baseline]
-        if base.empty:
-            continue
-        for _, run in group.iterrows():
-            found += [
-                f"seed {seed}: {run['regime']} and {baseline} differ in {tag}"
-                for tag in tags
-                if run[tag] != base.iloc[0][tag] or not run[tag]
-            ]
+    for tag in tags:
+        differs = (paired[tag] != paired["seed"].map(base[tag])) | (paired[tag] == "")
+        found += [
+            f"seed {run.seed}: {run.regime} and {baseline} differ in {tag}"
+            for run in paired[differs].itertuples()
+        ]
     for tag in ("dataset.sha256", "split.sha256"):
         if tag in tags and len(set(runs[tag])) > 1:
             found.append(f"the runs differ in {tag}")
