@@ -205,20 +205,55 @@ def test_the_stored_model_predicts_what_the_training_program_predicted_to_the_bi
 ):
     model = mlflow.pyfunc.load_model(logged_model.model_uri)
     stored = np.load(artifacts / "predictions.npz")
-    probabilities = model.predict(Synthetic().test().images)
+    probabilities = model.predict(Synthetic().test().images.astype(np.float32))
     assert probabilities.dtype == np.float32
     np.testing.assert_array_equal(probabilities, stored["probabilities"])
 
 
-def test_the_model_takes_raw_grey_values_and_refuses_everything_else(logged_model):
+def test_the_model_takes_whole_grey_values_and_refuses_everything_else(logged_model):
     model = mlflow.pyfunc.load_model(logged_model.model_uri)
     (taken,), (given,) = model.metadata.signature.inputs, model.metadata.signature.outputs
-    assert (taken.type, taken.shape) == (np.uint8, (-1, 28, 28, 1))
+    assert (taken.type, taken.shape) == (np.float32, (-1, 28, 28, 1))
     assert (given.type, given.shape) == (np.float32, (-1, 10))
-    image = Synthetic().test().images[:1]
-    for wrong in (image / 255, image.astype(np.int64), image[..., 0], image[:, :27]):
+    image = Synthetic().test().images[:1].astype(np.float32)
+    for wrong in (image.astype(np.int64), image[..., 0], image[:, :27]):
         with pytest.raises(mlflow.exceptions.MlflowException, match=r"(?i)incompatible|shape|type"):
             model.predict(wrong)
+    for wrong in (
+        image - 300,
+        image + 300,
+        image + 0.5,
+        np.full_like(image, np.nan),
+        np.full_like(image, np.inf),
+    ):
+        with pytest.raises(mlflow.exceptions.MlflowException, match="whole numbers from 0 to 255"):
+            model.predict(wrong)
+    with pytest.raises(mlflow.exceptions.MlflowException, match="divided by 255"):
+        model.predict(image / 255)
+
+
+def test_keras_loads_the_classifier_itself_which_takes_uint8(logged_model, artifacts):
+    classifier = mlflow.keras.load_model(logged_model.model_uri)
+    stored = np.load(artifacts / "predictions.npz")["probabilities"]
+    predicted = classifier.predict(Synthetic().test().images, verbose=0)
+    np.testing.assert_array_equal(predicted, stored)
+
+
+def test_a_damaged_model_is_not_loaded(logged_model, tmp_path):
+    for damage in ("changed", "missing", "unlisted"):
+        folder = tmp_path / damage
+        mlflow.artifacts.download_artifacts(logged_model.model_uri, dst_path=str(folder))
+        mlflow.pyfunc.load_model(str(folder))
+        weights = folder / "data/model.keras"
+        content = bytearray(weights.read_bytes())
+        content[len(content) // 2] ^= 1
+        {
+            "changed": lambda path=weights, new=content: path.write_bytes(new),
+            "missing": weights.unlink,
+            "unlisted": (folder / "SHA256SUMS").unlink,
+        }[damage]()
+        with pytest.raises(ValueError, match="received"):
+            mlflow.pyfunc.load_model(str(folder))
 
 
 def test_the_stored_input_example_is_served_as_it_stands(logged_model, artifacts):

@@ -6,16 +6,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import mlflow
 import mlflow.keras
+import mlflow.pyfunc
 import numpy as np
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import Schema, TensorSpec
 from numpy.typing import NDArray
 
+from fashion_dropout.errors import TrackingError
+from fashion_dropout.tracking import served
+from fashion_dropout.tracking.store import one_line
+
+WEIGHTS = "data/model.keras"
+"""The file of a stored model that holds the network, in the model's folder."""
+
+_LOADER = "fashion_dropout_served"
 _NEEDS = ("keras", "numpy", "tensorflow")
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A model read back.
+
+    Attributes:
+        classifier: The Keras model.
+        signature: What it declares; None if nothing.
+    """
+
+    classifier: Any
+    signature: ModelSignature | None
 
 
 @dataclass(frozen=True)
@@ -26,18 +50,43 @@ class LoggedModel:
     uri: str
 
 
-class _KerasFlavor:
-    """`mlflow.keras`, but for a fault: it writes the input example into a folder that it makes
-    only afterwards (mlflow/mlflow issue 16183, open in 3.17.2).
+class _ServedFlavor:
+    """`mlflow.keras`, with `served` as the loader of its Python function.
+
+    It also mends a fault: `mlflow.keras.log_model` writes the input example into a folder that it
+    makes only afterwards (mlflow/mlflow issue 16183, open in 3.17.2).
     """
 
     __name__ = mlflow.keras.__name__
 
     @staticmethod
-    def save_model(path: str, **arguments: Any) -> None:
-        Path(path).mkdir(parents=True)
+    def save_model(path: str, mlflow_model: Model, **arguments: Any) -> None:
+        folder = Path(path)
+        (folder / "code").mkdir(parents=True)
         arguments.pop("validate_serving_input")
-        mlflow.keras.save_model(path=path, **arguments)
+        mlflow.keras.save_model(path=path, mlflow_model=mlflow_model, **arguments)
+        copyfile(served.__file__, folder / "code" / f"{_LOADER}.py")
+        served.write_checksums(folder, WEIGHTS)
+        mlflow.pyfunc.add_to_model(
+            mlflow_model,
+            loader_module=_LOADER,
+            code="code",
+            conda_env="conda.yaml",
+            python_env="python_env.yaml",
+        )
+        mlflow_model.save(str(folder / "MLmodel"))
+
+
+def signature(shape: tuple[int, ...], classes: int) -> ModelSignature:
+    """What a served classifier takes and gives: grey values in, probabilities out; see `served`.
+
+    Args:
+        shape: Of one image.
+        classes: How many.
+    """
+    images = TensorSpec(np.dtype(np.float32), (-1, *shape))
+    probabilities = TensorSpec(np.dtype(np.float32), (-1, classes))
+    return ModelSignature(Schema([images]), Schema([probabilities]))
 
 
 def log_classifier(
@@ -50,7 +99,9 @@ def log_classifier(
 ) -> LoggedModel:
     """Store a Keras classifier as a model of the active run.
 
-    Its signature is enforced by MLflow to the exact dtype: uint8 in, everything else refused.
+    `mlflow.keras` loads the classifier itself, which takes uint8. As MLflow's Python function,
+    which is what MLflow serves, it takes float32 and refuses what is no whole number from 0 to
+    255; the signature is that of the Python function.
 
     Args:
         classifier: A Keras model from uint8 (n, 28, 28, 1) to float32 (n, 10).
@@ -59,15 +110,13 @@ def log_classifier(
         params: Shown with the model.
         tags: Shown with the model.
     """
-    images = TensorSpec(np.dtype(np.uint8), (-1, *example.shape[1:]))
-    probabilities = TensorSpec(np.dtype(np.float32), (-1, *classifier.output_shape[1:]))
     info = Model.log(
         artifact_path=None,
         name="model",
-        flavor=_KerasFlavor(),
+        flavor=_ServedFlavor(),
         model=classifier,
-        signature=ModelSignature(Schema([images]), Schema([probabilities])),
-        input_example=example,
+        signature=signature(example.shape[1:], classifier.output_shape[-1]),
+        input_example=example.astype(np.float32),
         validate_serving_input=False,  # it would load the model again; a test does so instead
         pip_requirements=[f"{name}=={version(name)}" for name in _NEEDS],
         params=dict(params),
@@ -75,3 +124,26 @@ def log_classifier(
         step=step,
     )
     return LoggedModel(info.model_id, info.model_uri)
+
+
+def load_logged(model_id: str, folder: Path) -> StoredModel:
+    """Read a logged model back.
+
+    Args:
+        model_id: Its id.
+        folder: An empty folder to download it to.
+
+    Raises:
+        TrackingError: It is missing or damaged.
+    """
+    try:
+        location = mlflow.MlflowClient().get_logged_model(model_id).artifact_location
+        local = Path(
+            mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=str(folder))
+        )
+        served.verify_checksums(local)
+        return StoredModel(mlflow.keras.load_model(str(local)), Model.load(local).signature)
+    except (MlflowException, OSError, ValueError) as error:
+        raise TrackingError(
+            f"expected the model {model_id} to be whole, received: {one_line(error)}"
+        ) from error

@@ -1,0 +1,118 @@
+"""How a stored classifier is served; a copy of this file stands beside each model, as its loader.
+
+MLflow casts a request to the dtype of the model's signature before the model sees it: declared as
+uint8, a grey value of 0.5 would become 0, and an image scaled to [0, 1] would become black. So the
+signature says float32, and this module looks at the values. As it must load wherever the model is
+served, it needs nothing of this package.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CHECKSUMS = "SHA256SUMS"
+"""The file of a stored model with the digest of its weights, as `sha256sum` writes it."""
+
+
+class DamagedModelError(ValueError):
+    """A file of a stored model is missing, or not the one that was stored."""
+
+
+def write_checksums(folder: Path, *names: str) -> None:
+    """Write the digests of files of a model into its `CHECKSUMS`.
+
+    Args:
+        folder: The model's.
+        names: Paths of files in it.
+    """
+    lines = [
+        f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}" for name in names
+    ]
+    (folder / CHECKSUMS).write_text("\n".join(lines) + "\n", encoding="ascii")
+
+
+def verify_checksums(folder: Path) -> None:
+    """Hold a stored model against its `CHECKSUMS`.
+
+    Args:
+        folder: The model's.
+
+    Raises:
+        DamagedModelError: A file is missing or has changed since it was stored.
+    """
+    listed = folder / CHECKSUMS
+    if not listed.is_file():
+        raise DamagedModelError(f"expected {CHECKSUMS} in the model {folder}, received none")
+    for line in listed.read_text(encoding="ascii", errors="replace").splitlines():
+        digest, _, name = line.partition("  ")
+        path = folder / name
+        if not path.is_file():
+            raise DamagedModelError(
+                f"expected the file {name} in the model {folder}, received none"
+            )
+        received = hashlib.sha256(path.read_bytes()).hexdigest()
+        if received != digest:
+            raise DamagedModelError(
+                f"{path}: expected SHA-256 {digest}, received {received}: the file is damaged"
+            )
+
+
+class ServedClassifier:
+    """A Keras classifier behind a check of what it is sent.
+
+    Args:
+        classifier: A Keras model from uint8 (n, 28, 28, 1) to float32 (n, 10).
+    """
+
+    def __init__(self, classifier: Any) -> None:
+        self._classifier = classifier
+
+    def predict(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The probabilities of the classes.
+
+        Args:
+            images: Grey values, float32 of shape (n, 28, 28, 1), whole numbers from 0 (background)
+                to 255.
+
+        Returns:
+            float32 of shape (n, 10).
+
+        Raises:
+            MlflowException: A value is none of these; a server answers with status 400.
+        """
+        found = self._classifier.predict(grey_values(images), verbose=0)
+        return np.asarray(found, dtype=np.float32)
+
+
+def grey_values(images: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Grey values as uint8, if that changes none of them.
+
+    Raises:
+        MlflowException: A value is not finite, fractional, below 0 or above 255.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with np.errstate(invalid="ignore"):
+        kept = images.astype(np.uint8)
+    wrong = kept != images  # NaN differs from everything
+    if wrong.any():
+        fraction = np.isfinite(images).all() and images.min() >= 0 and images.max() <= 1
+        raise MlflowException.invalid_parameter_value(
+            "expected grey values that are whole numbers from 0 to 255, received "
+            f"{float(images[wrong][0])!r}"
+            + ("; were they divided by 255? the model does that itself" if fraction else "")
+        )
+    return kept
+
+
+def _load_pyfunc(path: str) -> ServedClassifier:
+    """What MLflow calls to load the model; `path` is the model's folder."""
+    import mlflow.keras
+
+    verify_checksums(Path(path))
+    return ServedClassifier(mlflow.keras.load_model(path))
