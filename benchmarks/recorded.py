@@ -39,7 +39,7 @@ def record_study(study: Study, *, predictions: int = 0) -> str:
     for cell in study.cells():
         _record_cell(client, experiment, cell, rng, predictions)
     run_id = str(run.info.run_id)
-    client.log_text(run_id, json.dumps(study.resolved()), "study.json")
+    client.log_text(run_id, json.dumps(study.recorded()), "study.json")
     client.log_param(run_id, "regimes", ",".join(study.regimes))
     for name, value in {
         "role": "study",

@@ -9,7 +9,7 @@ from conftest import ROOT
 from fashion_dropout.errors import UsageError
 from fashion_dropout.study_file import METRICS, parse_study, read_study
 
-FILES = sorted((ROOT / "experiments").rglob("*.toml"))
+FILES = sorted((ROOT / "experiments").glob("*/*.toml"))
 GOOD = tomllib.loads((ROOT / "experiments/dropout/smoke.toml").read_text(encoding="utf-8"))
 
 
@@ -63,6 +63,7 @@ def test_the_key_names_what_decides_the_study_and_nothing_else():
     same = changed(regimes={"dropout": {"dropout": 0.5}, "none": {"dropout": 0}}, seeds=[2, 0, 1])
     assert parse_study(same).key == key
     assert parse_study(changed(question="other words")).key == key
+    assert parse_study(changed(promotion={"undecided": "none"})).key == key
     for change in (
         {"seeds": [0, 1]},
         {"split_seed": 1},
@@ -97,6 +98,8 @@ def test_the_key_names_what_decides_the_study_and_nothing_else():
         ({"base__epochs": 0}, "epochs: expected a whole number of at least 1, received 0"),
         ({"regimes": {"none": {}}}, "regimes"),
         ({"regimes": {"none": {}, "dropout": 3}}, r"expected a table \[regimes.dropout\]"),
+        ({"promotion": {"undecidd": "x"}}, r"key of \[promotion\].*did you mean 'undecided'?"),
+        ({"promotion": {"undecided": "dropuot"}}, "promotion.undecided.*did you mean 'dropout'?"),
         ({"dataset": "mnist"}, "dataset: .* received 'mnist'"),
         ({"name": "Two words"}, "name: .* received 'Two words'"),
     ],

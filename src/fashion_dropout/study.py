@@ -110,7 +110,7 @@ def compare_study(
             "dataset": study.dataset,
         },
     ) as run:
-        run.log_text(json.dumps(study.resolved(), indent=2) + "\n", "study.json")
+        run.log_text(json.dumps(study.recorded(), indent=2) + "\n", "study.json")
         place = Place(
             tracking_uri=tracking_uri,
             experiment=mlflow.get_experiment(run.experiment_id).name,

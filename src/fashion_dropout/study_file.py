@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fashion_dropout.config import TrainingConfig, expected
+from fashion_dropout.declaration import check_known, first_of, read_toml, suggestion
 from fashion_dropout.errors import UsageError
 
 METRICS: Mapping[str, Literal["lower", "higher"]] = {
@@ -57,6 +56,15 @@ class Decision(BaseModel):
     )
 
 
+class Promotion(BaseModel):
+    """Which regime's model becomes a candidate for the registry when the verdict names none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    undecided: str = "simpler"
+    """``simpler``: the regime of the lowest dropout rate; ``nothing``; or the name of a regime."""
+
+
 class Study(BaseModel):
     """Regimes × seeds, everything else equal, and the rule by which they are compared."""
 
@@ -70,6 +78,7 @@ class Study(BaseModel):
     base: dict[str, Any] = {}
     regimes: dict[str, dict[str, Any]] = Field(min_length=2)
     decision: Decision
+    promotion: Promotion = Promotion()
 
     def cells(self) -> list[Cell]:
         """Every regime with every seed; pairs stand together, so that they finish together."""
@@ -89,7 +98,10 @@ class Study(BaseModel):
         )
 
     def resolved(self) -> dict[str, Any]:
-        """Everything that decides runs and verdict, defaults filled in, as JSON values."""
+        """Everything that decides runs and verdict, defaults filled in, as JSON values.
+
+        What becomes of the verdict is no part of it: the study stays the same study.
+        """
         return {
             "regimes": {
                 regime: self.config(regime, 0).model_dump(exclude={"seed"})
@@ -98,6 +110,10 @@ class Study(BaseModel):
             "seeds": sorted(self.seeds),
             "decision": self.decision.model_dump(mode="json"),
         }
+
+    def recorded(self) -> dict[str, Any]:
+        """All that is declared, as JSON values, for the study's own run."""
+        return {**self.resolved(), "promotion": self.promotion.model_dump(mode="json")}
 
     @property
     def key(self) -> str:
@@ -132,12 +148,7 @@ def read_study(path: Path) -> Study:
         UsageError: The file is missing, is not TOML, or declares no study; says in one line what
             was expected and received, with a suggestion for a misspelt name.
     """
-    try:
-        declared = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"expected a study file {path}, received: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: expected TOML, received: {error}") from error
+    declared = read_toml(path, "a study file")
     try:
         return parse_study(declared)
     except UsageError as error:
@@ -146,9 +157,11 @@ def read_study(path: Path) -> Study:
 
 def parse_study(declared: Mapping[str, Any]) -> Study:
     """The study in a parsed TOML document; the errors are those of `read_study`."""
-    _known(declared, Study.model_fields, "key")
+    check_known(declared, Study.model_fields, "key")
     if isinstance(declared.get("decision"), dict):
-        _known(declared["decision"], Decision.model_fields, "key of [decision]")
+        check_known(declared["decision"], Decision.model_fields, "key of [decision]")
+    if isinstance(declared.get("promotion"), dict):
+        check_known(declared["promotion"], Promotion.model_fields, "key of [promotion]")
     parameters = [name for name in TrainingConfig.model_fields if name not in _OF_THE_STUDY]
     tables = {"base": declared.get("base", {})}
     regimes = declared.get("regimes", {})
@@ -162,11 +175,11 @@ def parse_study(declared: Mapping[str, Any]) -> Study:
                 f"[{name}]: {key} is the same for all regimes of a study; give it at the top"
                 + (" as seeds" if key == "seed" else "")
             )
-        _known(table, parameters, f"parameter of [{name}]")
+        check_known(table, parameters, f"parameter of [{name}]")
     try:
         study = Study.model_validate(declared)
     except ValidationError as error:
-        raise UsageError(_first(error)) from error
+        raise UsageError(first_of(error)) from error
     _check(study)
     return study
 
@@ -178,10 +191,10 @@ def _check(study: Study) -> None:
     if rule.baseline not in study.regimes:
         raise UsageError(
             f"decision.baseline: expected one of the regimes {', '.join(study.regimes)}, received "
-            f"{rule.baseline!r}{_suggestion(rule.baseline, study.regimes)}"
+            f"{rule.baseline!r}{suggestion(rule.baseline, study.regimes)}"
         )
     for metric in (rule.primary, *rule.secondary):
-        _known([metric], METRICS, "metric of [decision]")
+        check_known([metric], METRICS, "metric of [decision]")
     if rule.direction != METRICS[rule.primary]:
         raise UsageError(
             f"decision.direction: expected {METRICS[rule.primary]!r} for {rule.primary}, received "
@@ -191,6 +204,11 @@ def _check(study: Study) -> None:
         raise UsageError(
             f"decision.secondary: expected metrics beside the primary, received {rule.primary!r}"
         )
+    check_known(
+        [study.promotion.undecided],
+        ("simpler", "nothing", *study.regimes),
+        "value of promotion.undecided",
+    )
     for regime in study.regimes:
         for seed in study.seeds:
             try:
@@ -202,26 +220,3 @@ def _check(study: Study) -> None:
                     f"[regimes.{regime}] {name}: expected {expected(name)}, received "
                     f"{first['input']!r}"
                 ) from error
-
-
-def _known(names: Iterable[str], allowed: Iterable[str], what: str) -> None:
-    allowed = list(allowed)
-    for name in names:
-        if name not in allowed:
-            raise UsageError(
-                f"expected a {what} ({', '.join(allowed)}), received {name!r}"
-                f"{_suggestion(name, allowed)}"
-            )
-
-
-def _suggestion(name: str, allowed: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(allowed), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "missing":
-        return f"expected {place}, received nothing of that name"
-    return f"{place}: {first['msg']}, received {first['input']!r}"

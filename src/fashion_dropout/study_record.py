@@ -14,7 +14,7 @@ from fashion_dropout.comparison.decision import Rule
 from fashion_dropout.comparison.record import StudyRecord, foremost
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.learning import dataset as data
-from fashion_dropout.study_file import METRICS, Decision
+from fashion_dropout.study_file import METRICS, Decision, Promotion
 from fashion_dropout.study_results import read_results
 from fashion_dropout.tracking import queries
 
@@ -84,6 +84,7 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
             )
         },
         absent=tuple(absent),
+        undecided=Promotion.model_validate(declared.get("promotion", {})).undecided,
     )
 
 
@@ -147,7 +148,7 @@ def _history(run_id: str, artifact_uri: str) -> pd.DataFrame:
     """The learning curves of a run: its table of them, else, slower, metric by metric."""
     with queries.artifact(artifact_uri, "history.csv") as path:
         if path is not None:
-            return pd.read_csv(path, float_precision="round_trip", usecols=["epoch", *_CURVES])
+            return pd.read_csv(path, usecols=["epoch", *_CURVES])
     curves = {metric: queries.history(run_id, metric) for metric in _CURVES}
     return pd.DataFrame(curves).rename_axis("epoch").reset_index()
 

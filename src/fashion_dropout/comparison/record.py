@@ -62,6 +62,7 @@ class StudyRecord:
         results: None if no predictions are recorded.
         environment: What the runs ran on: name → the values seen.
         absent: What should be recorded and is not, a line each.
+        undecided: Which regime offers its model when the verdict names none; see `candidate`.
     """
 
     run_id: str
@@ -80,6 +81,7 @@ class StudyRecord:
     results: TestResults | None
     environment: Mapping[str, list[str]]
     absent: tuple[str, ...] = ()
+    undecided: str = "simpler"
 
     @property
     def others(self) -> list[str]:

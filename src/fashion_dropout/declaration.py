@@ -1,0 +1,66 @@
+"""What study and promotion files share: read TOML, refuse what is not known, say so in one line."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from fashion_dropout.errors import UsageError
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """A TOML document.
+
+    Args:
+        path: The file.
+        what: What it should be, e.g. ``a study file``.
+
+    Raises:
+        UsageError: It cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"expected {what} {path}, received: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: expected TOML, received: {error}") from error
+
+
+def check_known(names: Iterable[str], allowed: Iterable[str], what: str) -> None:
+    """Refuse the first name that is not allowed, with a suggestion.
+
+    Args:
+        names: As they were written.
+        allowed: Those that there are.
+        what: What they name, for the message.
+
+    Raises:
+        UsageError: One is not allowed.
+    """
+    allowed = list(allowed)
+    for name in names:
+        if name not in allowed:
+            raise UsageError(
+                f"expected a {what} ({', '.join(allowed)}), received {name!r}"
+                f"{suggestion(name, allowed)}"
+            )
+
+
+def suggestion(name: str, allowed: Iterable[str]) -> str:
+    """``; did you mean …?`` for a misspelt name; empty if no allowed one is close."""
+    close = difflib.get_close_matches(name, list(allowed), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def first_of(error: ValidationError) -> str:
+    """The first thing that is wrong, in one line."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"expected {place}, received nothing of that name"
+    return f"{place}: {first['msg']}, received {first['input']!r}"
