@@ -16,11 +16,13 @@ from fashion_dropout.learning import archives
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("MLFLOW_", archives.DIRECTORY_VARIABLE)
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"  # each process would compile TensorFlow and MLflow anew
 
 
 def clean_environment(**added: str) -> dict[str, str]:
     """The environment without what a developer's shell says of stores and data."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    dropped = (*OURS, NO_BYTECODE)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return {**kept, "DO_NOT_TRACK": "1", **added}
 
 
