@@ -118,6 +118,27 @@ def test_a_launched_study_is_the_study_run_and_its_cells_stand_beside_it(tmp_pat
     assert study.info.run_name == "study-smoke"
     assert study.data.params["study"] == "experiments/dropout/smoke.toml"
 
+    exit_code, said = launch(
+        tmp_path,
+        ROOT,
+        "--env-manager",
+        "local",
+        "-e",
+        "promote",
+        "-P",
+        f"study={study.info.run_id}",
+    )
+    assert exit_code == 1, said  # the launcher's; 90 % of generated images is out of reach
+    assert "held back: version 1 of fashion-mnist-cnn-synthetic" in said
+    (decision,) = mlflow.search_runs(
+        search_all_experiments=True,
+        filter_string="tags.role = 'promotion'",
+        output_format="list",
+    )
+    assert decision.data.tags["decision"] == "held back"
+    assert decision.data.params["floors.accuracy"] == "0.9"
+    assert decision.data.params["study"] == study.info.run_id
+
 
 @pytest.mark.slow
 def test_missing_data_ends_the_launched_run_as_failed(tmp_path):

@@ -31,7 +31,8 @@ with dropout off, is overfitting itself. Runs with the same seed began with the 
 saw the same batches.
 """
 
-_PREDICTED_TOGETHER = 250  # images; the bits are those of any other number, the time is not
+PREDICTED_TOGETHER = 250
+"""Images; the bits are those of any other number, the time is not."""
 
 
 @dataclass(frozen=True)
@@ -229,10 +230,10 @@ def _train(
         best_epoch=best.epoch,
         selected_epoch=selected.epoch,
         test=test,
-        test_probabilities=classifier.predict(test.images, _PREDICTED_TOGETHER, verbose=0),
+        test_probabilities=classifier.predict(test.images, PREDICTED_TOGETHER, verbose=0),
         validation=validation,
         validation_probabilities=classifier.predict(
-            validation.images, _PREDICTED_TOGETHER, verbose=0
+            validation.images, PREDICTED_TOGETHER, verbose=0
         ),
         model_summary=describe_layers(classifier),
     )

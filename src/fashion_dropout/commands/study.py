@@ -69,6 +69,7 @@ def compare(
         f"\n{outcome.text}\n\nstudy run {outcome.run_id}; next:\n"
         f"  to see its runs compared:          {command} ui\n"
         f"  to read it with all figures:       {command} report {outcome.run_id}\n"
+        f"  to put its better model to use:    {command} promote {outcome.run_id}\n"
         f"  to run a run again, bit for bit:   {command} verify <run id>"
     )
     if outcome.missing:

@@ -1,0 +1,68 @@
+"""`fashion-dropout promote` on finished studies of real data: without a champion, and with one.
+
+The studies are small ones, trained here: 2 regimes × 6 seeds × 1 epoch, and again with 2 epochs.
+
+    uv run python benchmarks/promotion.py
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+STUDY = """
+name = "epochs-{epochs}"
+question = "How long does its promotion take?"
+seeds = [0, 1, 2, 3, 4, 5]
+[base]
+epochs = {epochs}
+[regimes.none]
+dropout = 0.0
+[regimes.dropout]
+dropout = 0.5
+[decision]
+primary = "gap/loss"
+direction = "lower"
+smallest_difference = 0.02
+alpha = 0.05
+baseline = "none"
+"""
+GATE = Path(__file__).resolve().parents[1] / "experiments/promotion.toml"
+
+
+def run(folder: str, *arguments: str) -> tuple[float, str]:
+    """Seconds, and what was printed."""
+    dropped = ("MLFLOW_TRACKING_URI", "PYTHONDONTWRITEBYTECODE")
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "fashion_dropout", *arguments],
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if name not in dropped},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (0, 3), done.stderr
+    return time.perf_counter() - began, done.stdout
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        gate = Path(folder) / "gate.toml"  # so that a model of one epoch can be champion
+        text = GATE.read_text(encoding="utf-8")
+        gate.write_text(text.replace("accuracy = 0.90", "accuracy = 0.50"), encoding="utf-8")
+        for epochs in (1, 2):
+            path = Path(folder) / f"{epochs}.toml"
+            path.write_text(STUDY.format(epochs=epochs), encoding="utf-8")
+            _, said = run(folder, "compare", str(path))
+            study = said.partition("study run ")[2].partition(";")[0]
+            seconds, said = run(folder, "promote", study, "--policy", str(gate))
+            print(f"{seconds:.1f} s: {said.splitlines()[-1]}")
+
+
+if __name__ == "__main__":
+    main()
