@@ -11,7 +11,7 @@ import sys
 import click
 
 from fashion_dropout import __version__
-from fashion_dropout.commands import study, training
+from fashion_dropout.commands import prediction, registry, study, training
 from fashion_dropout.errors import FashionDropoutError, Interrupted
 from fashion_dropout.interrupts import interruptible
 
@@ -34,6 +34,8 @@ for verb in (
     study.publish,
     study.ui,
     study.verify,
+    prediction.predict,
+    registry.promote,
 ):
     cli.add_command(verb)
 

@@ -1,0 +1,121 @@
+"""A model at work: ``predict``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from fashion_dropout.learning.pictures import Invert
+    from fashion_dropout.prediction import Format
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True)
+@click.option(
+    "--model",
+    default="champion",
+    show_default=True,
+    help="An alias or a version of the registered model, the id of a run, models:/… or runs:/…; "
+    "or a path, which has a / in it or ends in .keras: a model folder or a .keras file.",
+)
+@click.option(
+    "--model-name",
+    default="fashion-mnist-cnn",
+    show_default=True,
+    help="The registered model that alias or version belong to.",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(1, 10),
+    default=1,
+    show_default=True,
+    help="How many classes to show of each image, the most probable first.",
+)
+@click.option(
+    "--lang",
+    type=click.Choice(["en", "ja"]),
+    default="en",
+    show_default=True,
+    help="Language of the class names.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+)
+@click.option(
+    "--invert",
+    type=click.Choice(["auto", "yes", "no"]),
+    default="auto",
+    show_default=True,
+    help="Negate the grey values; auto: if the corners are light, and never those of IDX files.",
+)
+@click.option(
+    "--mc-dropout",
+    "masks",
+    type=click.IntRange(2, 10_000),
+    metavar="MASKS",
+    help="Predict under so many dropout masks, and show mean and standard deviation.",
+)
+def predict(
+    images: tuple[str, ...],
+    model: str,
+    model_name: str,
+    top: int,
+    lang: str,
+    form: Format,
+    invert: Invert,
+    masks: int | None,
+) -> None:
+    """Say what is in images: label, class and probability, and what was done to read them.
+
+    IMAGES are PNG, JPEG or IDX files, folders with such files, or - for one path a line on standard
+    input. Each is made grey and 28×28 on a dark background, as the dataset is; one that is 28×28
+    keeps its pixels. Exit code 1: some could not be read; the others are predicted.
+
+    \b
+    Examples:
+      fashion-dropout predict shirt.png boots.jpg --top 3
+      fashion-dropout predict photos --lang ja --format csv
+      fashion-dropout predict t10k-images-idx3-ubyte.gz --model 3 --format json
+      fashion-dropout predict shirt.png --model ./model.keras --mc-dropout 50
+    """
+    from fashion_dropout import prediction
+
+    complaints: list[str] = []
+
+    def complain(message: str) -> None:
+        complaints.append(message)
+        click.echo(f"Error: {message}", err=True)
+
+    predicted = prediction.predict(
+        _paths(images),
+        complain,
+        model=model,
+        model_name=model_name,
+        invert=invert,
+        masks=masks or 0,
+    )
+    if predicted:
+        from fashion_dropout.learning.dataset import CLASSES
+
+        names = prediction.CLASSES_IN_JAPANESE if lang == "ja" else CLASSES
+        click.echo(prediction.lay_out(prediction.records(predicted, names, top), form), nl=False)
+    if complaints:
+        sys.exit(1)
+
+
+def _paths(arguments: Iterable[str]) -> Iterator[str]:
+    for argument in arguments:
+        if argument == "-":
+            lines = sys.stdin.buffer.read().splitlines()
+            yield from (os.fsdecode(line) for line in lines if line)
+        else:
+            yield argument
