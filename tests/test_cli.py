@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -27,7 +28,7 @@ def test_every_verb_has_help_with_an_example_that_parses(verb):
     result = CliRunner().invoke(cli, [verb, "--help"])
     assert result.exit_code == 0
     _, _, examples = result.output.partition("Examples:\n")
-    lines = [line.split() for line in examples.partition("\n\n")[0].splitlines()]
+    lines = [shlex.split(line) for line in examples.partition("\n\n")[0].splitlines()]
     assert lines
     for program, name, *arguments in lines:
         assert (program, name) == ("fashion-dropout", verb)

@@ -273,6 +273,12 @@ def test_bad_options_are_refused():
         assert CliRunner().invoke(cli, arguments).exit_code == 2
 
 
+def test_no_paths_on_standard_input_are_no_success(workdir):
+    result = CliRunner().invoke(cli, ["predict", "-"], input="\n")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: expected the name of an image file, received an empty one\n"
+
+
 def test_the_whole_command_asks_the_registry_and_leaves_mlflow_out(registry, images):
     """One process from shell to shell; its exit code also says whether MLflow was imported."""
     code = (
@@ -363,7 +369,7 @@ def test_a_model_on_a_tracking_server_is_brought_here_and_not_left(images, tmp_p
         done = run_command("predict", "0.png", "--model", run_id, cwd=images, environment=here)
         assert (done.returncode, done.stderr) == (0, "")
         assert "0.png  1 " in done.stdout
-        assert list(temporary.iterdir()) == []
+        assert list(temporary.rglob("*.keras")) == []
     finally:
         server.send_signal(signal.SIGINT)
         server.wait()

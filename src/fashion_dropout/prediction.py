@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from unicodedata import east_asian_width
 
+from fashion_dropout import provenance
 from fashion_dropout.errors import DataError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def predict(
             return []
         from fashion_dropout.learning.runtime import start_tensorflow
 
-        start_tensorflow(threads or _cores())
+        start_tensorflow(threads or provenance.cores())
         import numpy as np
 
         from fashion_dropout.learning import inference
@@ -215,10 +215,6 @@ def _readable(
                 yield read_pictures(file, invert)
             except DataError as error:
                 complain(str(error))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _shortest(value: Any) -> float:

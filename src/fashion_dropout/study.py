@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fashion_dropout import cluster
+from fashion_dropout import cluster, provenance
 from fashion_dropout.cell import EXPERIMENT_DESCRIPTION
 from fashion_dropout.cluster import CellResult, Place
 from fashion_dropout.comparison import verdict
@@ -152,7 +151,7 @@ def _run_missing_cells(
     display.begin(study.key, len(cells), len(study.cells()))
     if not cells:
         return {}
-    workers = min(workers or _cores(), len(cells))
+    workers = min(workers or provenance.cores(), len(cells))
     results: list[CellResult] = []
     try:
         with cluster.cluster(workers, scheduler) as client:
@@ -242,7 +241,3 @@ def _note(
         "was declared: `study.json`. Differences are regime − baseline over pairs of runs with the "
         "same seed, which began with the same weights and saw the same batches.\n"
     )
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

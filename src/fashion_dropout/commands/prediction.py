@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "--model-name",
     default="fashion-mnist-cnn",
     show_default=True,
-    help="The registered model that alias or version belong to.",
+    help="The registered model that an alias or a version is of.",
 )
 @click.option(
     "--top",
@@ -115,7 +115,8 @@ def predict(
 def _paths(arguments: Iterable[str]) -> Iterator[str]:
     for argument in arguments:
         if argument == "-":
-            lines = sys.stdin.buffer.read().splitlines()
-            yield from (os.fsdecode(line) for line in lines if line)
+            lines = sys.stdin.buffer.read().splitlines() if sys.stdin else []
+            # None at all must not look like success.
+            yield from [os.fsdecode(line) for line in lines if line] or [""]
         else:
             yield argument

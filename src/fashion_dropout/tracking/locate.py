@@ -21,7 +21,6 @@ from urllib.parse import unquote, urlsplit
 
 from fashion_dropout.errors import DataError, FashionDropoutError, TrackingError, UsageError
 
-_WEIGHTS = "data/model.keras"  # where `mlflow.keras` puts them in a model's folder
 _URIS = ("models:/", "runs:/")
 _MODEL_URI = re.compile(r"models:/[^/]+(/[^/]+)?")
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
@@ -51,14 +50,12 @@ def locating(reference: str, model_name: str) -> Iterator[Callable[[], Path]]:
             raise UsageError(f"expected a model's folder or .keras file, received no such: {path}")
         yield lambda: _weights(path)
         return
-    source = str(Path(__file__).resolve().parents[2])  # a checkout need not be installed
-    search = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
     command = [sys.executable, "-P", "-m", "fashion_dropout.tracking.locate", reference, model_name]
     with (
         TemporaryDirectory() as download,
         subprocess.Popen(
             [*command, download],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(search)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},  # may not be installed
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for this process, which ends that one
@@ -97,8 +94,8 @@ def locate(reference: str, model_name: str, download: Path) -> Path:
         if getattr(error, "error_code", "") in _NOT_THERE:
             raise UsageError(
                 f"expected a version or an alias of {model_name}, a run with a model or an MLflow "
-                f"URI, received {reference!r}: {one_line(error)}; a path must have a / in it or "
-                "end in .keras"
+                f"URI, received {reference!r}: {one_line(error)}; `fashion-dropout promote` makes "
+                "a champion, and a path must have a / in it or end in .keras"
             ) from error
         raise TrackingError(
             f"expected MLflow to give out the model {reference!r}, received: {one_line(error)}"
@@ -106,7 +103,7 @@ def locate(reference: str, model_name: str, download: Path) -> Path:
 
 
 def _weights(model: Path) -> Path:
-    from fashion_dropout.tracking.served import DamagedModelError, verify_checksums
+    from fashion_dropout.tracking.served import WEIGHTS, DamagedModelError, verify_checksums
 
     if model.is_file():
         return model
@@ -114,7 +111,7 @@ def _weights(model: Path) -> Path:
         verify_checksums(model)
     except (DamagedModelError, OSError) as error:
         raise DataError(str(error)) from error
-    return model / _WEIGHTS
+    return model / WEIGHTS
 
 
 def _answer(asked: subprocess.Popen[bytes]) -> Path:

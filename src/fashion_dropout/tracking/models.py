@@ -22,9 +22,6 @@ from fashion_dropout.errors import TrackingError
 from fashion_dropout.tracking import served
 from fashion_dropout.tracking.store import one_line
 
-WEIGHTS = "data/model.keras"
-"""The file of a stored model that holds the network, in the model's folder."""
-
 _LOADER = "fashion_dropout_served"
 _NEEDS = ("keras", "numpy", "tensorflow")
 
@@ -66,7 +63,7 @@ class _ServedFlavor:
         arguments.pop("validate_serving_input")
         mlflow.keras.save_model(path=path, mlflow_model=mlflow_model, **arguments)
         copyfile(served.__file__, folder / "code" / f"{_LOADER}.py")
-        served.write_checksums(folder, WEIGHTS)
+        served.write_checksums(folder, served.WEIGHTS)
         mlflow.pyfunc.add_to_model(
             mlflow_model,
             loader_module=_LOADER,

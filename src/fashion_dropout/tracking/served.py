@@ -19,6 +19,10 @@ CHECKSUMS = "SHA256SUMS"
 """The file of a stored model with the digest of its weights, as `sha256sum` writes it."""
 
 
+WEIGHTS = "data/model.keras"
+"""The file of a stored model that holds the network, where `mlflow.keras` puts it."""
+
+
 class DamagedModelError(ValueError):
     """A file of a stored model is missing, or not the one that was stored."""
 
@@ -48,8 +52,11 @@ def verify_checksums(folder: Path) -> None:
     listed = folder / CHECKSUMS
     if not listed.is_file():
         raise DamagedModelError(f"expected {CHECKSUMS} in the model {folder}, received none")
-    for line in listed.read_text(encoding="ascii", errors="replace").splitlines():
-        digest, _, name = line.partition("  ")
+    lines = listed.read_text(encoding="ascii", errors="replace").splitlines()
+    digests = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    if WEIGHTS not in digests:
+        raise DamagedModelError(f"{listed}: expected the digest of {WEIGHTS}, received none")
+    for name, digest in digests.items():
         path = folder / name
         if not path.is_file():
             raise DamagedModelError(
