@@ -28,7 +28,7 @@ from fashion_dropout.study import compare_study
 from fashion_dropout.study_file import read_study
 from fashion_dropout.tracking.registry import Registry
 
-pytestmark = pytest.mark.usefixtures("tensorflow")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
 
 MODEL = "fashion-mnist-cnn-synthetic"
 GATE = """
@@ -395,7 +395,6 @@ def test_the_command_ends_with_3_when_a_model_is_held_back(studies, client, work
     assert "expected one of STUDY, --rollback and --history" in nothing.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["registered", "decided", "previous"])
 def test_a_promotion_killed_half_way_leaves_one_champion_that_loads(
     studies, client, workdir, moment
