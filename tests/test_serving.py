@@ -17,7 +17,7 @@ import mlflow
 import numpy as np
 import pytest
 
-from conftest import clean_environment
+from conftest import ROOT, clean_environment
 from fashion_dropout.learning.dataset import Synthetic
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
@@ -97,6 +97,21 @@ def test_raw_grey_values_are_answered_with_the_probabilities_of_this_process(ser
     assert status == 200
     # The server gives an operation all cores; another number of threads gives other last bits.
     np.testing.assert_allclose(json.loads(answer)["predictions"], expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_the_request_of_the_readme_works_as_it_is_printed(server, readme):
+    page = (ROOT / readme).read_text(encoding="utf-8")
+    (line,) = [line for line in page.splitlines() if "| curl " in line]
+    for printed, here in {
+        "uv run python": sys.executable,
+        "http://127.0.0.1:5002": server,
+    }.items():
+        assert printed in line
+        line = line.replace(printed, here)
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=True, timeout=60)
+    (probabilities,) = json.loads(done.stdout)["predictions"]
+    assert sum(probabilities) == pytest.approx(1, abs=1e-5)
 
 
 def changed(value: object) -> bytes:

@@ -132,8 +132,8 @@ def test_the_study_run_holds_aggregates_verdict_and_tables(study, study_run):
         "gap_over_epochs.png", "paired_differences.png", "reliability.png", "f1_change.png",
         "confusion_change.png", "disagreements.png",
     }  # fmt: skip
-    resolved = json.loads(artifacts["study.json"])
-    assert resolved == json.loads(json.dumps(read_study(study.folder / "study.toml").resolved()))
+    recorded = json.loads(artifacts["study.json"])
+    assert recorded == json.loads(json.dumps(read_study(study.folder / "study.toml").recorded()))
 
 
 def test_the_same_study_again_runs_nothing_and_says_the_same(study):
