@@ -217,6 +217,7 @@ def _train(
     run.log_metrics({"val_rebound": last.val_loss - best.val_loss}, step=last.epoch)
     model = log_classifier(
         classifier,
+        classes=dataset.classes,
         example=validation.images[:2],
         step=selected.epoch,
         params={**config.model_dump(), "epoch": selected.epoch},

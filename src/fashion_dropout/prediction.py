@@ -13,6 +13,8 @@ from unicodedata import east_asian_width
 
 from fashion_dropout import provenance
 from fashion_dropout.errors import DataError
+from fashion_dropout.learning.dataset import CLASSES
+from fashion_dropout.tracking import served
 
 if TYPE_CHECKING:
     from fashion_dropout.learning.inference import Probabilities
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 _IN_FOLDERS = (".png", ".jpg", ".jpeg", "idx3-ubyte", "idx3-ubyte.gz")
 
 Format = Literal["table", "json", "csv"]
+Language = Literal["en", "ja"]
 
 CLASSES_IN_JAPANESE = (
     "Tシャツ/トップス",
@@ -45,11 +48,13 @@ class Predicted:
         pictures: The n images.
         probabilities: Of the classes, float32 of shape (n, 10); means, if there are spreads.
         spreads: Standard deviations over dropout masks, float32 of shape (n, 10); or None.
+        classes: The names of the classes, by label, as they are stored with the model.
     """
 
     pictures: Pictures
     probabilities: Probabilities
     spreads: Probabilities | None
+    classes: tuple[str, ...] = CLASSES
 
 
 def predict(
@@ -94,7 +99,9 @@ def predict(
 
         from fashion_dropout.learning import inference
 
-        classifier = inference.load_classifier(find())
+        weights = find()
+        classifier = inference.load_classifier(weights)
+        classes = _classes(weights)
     images = np.concatenate([pictures.images for pictures in read])
     spreads = None
     if masks:
@@ -105,7 +112,7 @@ def predict(
     for pictures in read:
         part = slice(start, start := start + len(pictures.images))
         spread = None if spreads is None else spreads[part]
-        predicted.append(Predicted(pictures, probabilities[part], spread))
+        predicted.append(Predicted(pictures, probabilities[part], spread, classes))
     return predicted
 
 
@@ -143,17 +150,19 @@ def image_files(path: Path) -> list[Path]:
 
 
 def records(
-    predicted: Iterable[Predicted], names: Sequence[str], top: int = 1
+    predicted: Iterable[Predicted], language: Language = "en", top: int = 1
 ) -> list[dict[str, Any]]:
     """One object an image, as the JSON has it; the most probable classes first.
 
     Args:
         predicted: As `predict` gives it.
-        names: Of the classes, by label.
+        language: Of the class names; ``ja`` for those of Fashion-MNIST only.
         top: How many classes of each image, at least 1.
     """
     found = []
     for file in predicted:
+        translated = language == "ja" and file.classes == CLASSES
+        names = CLASSES_IN_JAPANESE if translated else file.classes
         for index, probabilities in enumerate(file.probabilities):
             classes: list[dict[str, Any]] = []
             for label in (-probabilities).argsort(kind="stable")[:top]:
@@ -215,6 +224,14 @@ def _readable(
                 yield read_pictures(file, invert)
             except DataError as error:
                 complain(str(error))
+
+
+def _classes(weights: Path) -> tuple[str, ...]:
+    """The names beside the weights of a model's folder; for a bare file, those of the dataset."""
+    beside = weights.parents[1] / served.CLASSES if weights.parent.name == "data" else weights
+    if beside == weights or not beside.is_file():
+        return CLASSES
+    return tuple(json.loads(beside.read_text(encoding="utf-8")))
 
 
 def _shortest(value: Any) -> float:

@@ -239,6 +239,11 @@ def test_keras_loads_the_classifier_itself_which_takes_uint8(logged_model, artif
     np.testing.assert_array_equal(predicted, stored)
 
 
+def test_the_model_knows_the_names_of_its_classes(logged_model):
+    names = mlflow.artifacts.load_dict(f"{logged_model.artifact_location}/classes.json")
+    assert tuple(names) == Synthetic.classes
+
+
 def test_a_damaged_model_is_not_loaded(logged_model, tmp_path):
     for damage in ("changed", "missing", "unlisted"):
         folder = tmp_path / damage

@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from fashion_dropout.learning.pictures import Invert
-    from fashion_dropout.prediction import Format
+    from fashion_dropout.prediction import Format, Language
 
 
 @click.command()
@@ -69,7 +69,7 @@ def predict(
     model: str,
     model_name: str,
     top: int,
-    lang: str,
+    lang: Language,
     form: Format,
     invert: Invert,
     masks: int | None,
@@ -104,10 +104,8 @@ def predict(
         masks=masks or 0,
     )
     if predicted:
-        from fashion_dropout.learning.dataset import CLASSES
-
-        names = prediction.CLASSES_IN_JAPANESE if lang == "ja" else CLASSES
-        click.echo(prediction.lay_out(prediction.records(predicted, names, top), form), nl=False)
+        found = prediction.records(predicted, lang, top)
+        click.echo(prediction.lay_out(found, form), nl=False)
     if complaints:
         sys.exit(1)
 

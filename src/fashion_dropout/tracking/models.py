@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -56,14 +57,18 @@ class _ServedFlavor:
 
     __name__ = mlflow.keras.__name__
 
-    @staticmethod
-    def save_model(path: str, mlflow_model: Model, **arguments: Any) -> None:
+    def __init__(self, classes: Sequence[str]) -> None:
+        self._classes = classes
+
+    def save_model(self, path: str, mlflow_model: Model, **arguments: Any) -> None:
         folder = Path(path)
         (folder / "code").mkdir(parents=True)
         arguments.pop("validate_serving_input")
         mlflow.keras.save_model(path=path, mlflow_model=mlflow_model, **arguments)
         copyfile(served.__file__, folder / "code" / f"{_LOADER}.py")
-        served.write_checksums(folder, served.WEIGHTS)
+        names = json.dumps(list(self._classes), ensure_ascii=False, indent=2)
+        (folder / served.CLASSES).write_text(f"{names}\n", encoding="utf-8")
+        served.write_checksums(folder, served.WEIGHTS, served.CLASSES)
         mlflow.pyfunc.add_to_model(
             mlflow_model,
             loader_module=_LOADER,
@@ -89,6 +94,7 @@ def signature(shape: tuple[int, ...], classes: int) -> ModelSignature:
 def log_classifier(
     classifier: Any,
     *,
+    classes: Sequence[str],
     example: NDArray[np.uint8],
     step: int,
     params: Mapping[str, Any],
@@ -102,6 +108,7 @@ def log_classifier(
 
     Args:
         classifier: A Keras model from uint8 (n, 28, 28, 1) to float32 (n, 10).
+        classes: The names of its classes, by label, stored with it.
         example: Some images, uint8 of shape (k, 28, 28, 1), stored with it.
         step: The epoch that the model is of; the run's metrics of that step become its own.
         params: Shown with the model.
@@ -110,7 +117,7 @@ def log_classifier(
     info = Model.log(
         artifact_path=None,
         name="model",
-        flavor=_ServedFlavor(),
+        flavor=_ServedFlavor(classes),
         model=classifier,
         signature=signature(example.shape[1:], classifier.output_shape[-1]),
         input_example=example.astype(np.float32),

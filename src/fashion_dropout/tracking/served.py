@@ -22,6 +22,9 @@ CHECKSUMS = "SHA256SUMS"
 WEIGHTS = "data/model.keras"
 """The file of a stored model that holds the network, where `mlflow.keras` puts it."""
 
+CLASSES = "classes.json"
+"""The file of a stored model with the names of its classes, by label."""
+
 
 class DamagedModelError(ValueError):
     """A file of a stored model is missing, or not the one that was stored."""
