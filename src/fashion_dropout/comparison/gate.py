@@ -9,11 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from fashion_dropout.comparison.statistics import CONFIDENCE, RESAMPLES
+from fashion_dropout.comparison.statistics import bca_interval
 from fashion_dropout.promotion_file import AgainstChampion, Floors
-
-_BOOTSTRAP_SEED = 0
-_RESAMPLES_AT_ONCE = 250  # of 5,000 images each: 10 MB
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ def paired_accuracy(challenger: NDArray[np.bool_], champion: NDArray[np.bool_]) 
     """
     gains = challenger.astype(np.int8) - champion.astype(np.int8)
     gained, lost = int((gains > 0).sum()), int((gains < 0).sum())
-    low, high = _interval(gains)
+    low, high = bca_interval(gains.astype(np.float64))
     discordant = gained + lost
     return PairedAccuracy(
         images=len(gains),
@@ -92,21 +89,6 @@ def paired_accuracy(challenger: NDArray[np.bool_], champion: NDArray[np.bool_]) 
         lost=lost,
         p=float(stats.binomtest(gained, discordant).pvalue) if discordant else 1.0,
     )
-
-
-def _interval(gains: NDArray[np.int8]) -> tuple[float, float]:
-    if np.ptp(gains) == 0:
-        return float(gains[0]), float(gains[0])
-    found = stats.bootstrap(
-        (gains,),
-        np.mean,
-        n_resamples=RESAMPLES,
-        batch=_RESAMPLES_AT_ONCE,
-        confidence_level=CONFIDENCE,
-        method="BCa",
-        rng=np.random.default_rng(_BOOTSTRAP_SEED),
-    ).confidence_interval
-    return float(found.low), float(found.high)
 
 
 def floor_checks(figures: Mapping[str, float], floors: Floors) -> list[Check]:

@@ -22,6 +22,7 @@ CONFIDENCE = 0.95
 RESAMPLES = 10_000
 _EXACT_UP_TO = 16  # pairs: 2**16 sign patterns
 _BOOTSTRAP_SEED = 0
+_VALUES_AT_ONCE = 2_000_000  # of all resamples together; the bits are those of any other number
 
 Direction = Literal["lower", "higher"]
 
@@ -184,6 +185,7 @@ def bca_interval(values: NDArray[np.float64]) -> tuple[float, float]:
         (np.sort(values),),
         np.mean,
         n_resamples=RESAMPLES,
+        batch=max(1, _VALUES_AT_ONCE // len(values)),
         confidence_level=CONFIDENCE,
         method="BCa",
         rng=np.random.default_rng(_BOOTSTRAP_SEED),
