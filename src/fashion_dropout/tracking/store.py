@@ -119,7 +119,10 @@ def _without_password(uri: str) -> str:
 
 def quieten() -> None:
     """Leave out what is no news to a user; other warnings still show."""
-    steps = ("alembic", "mlflow.store.db.utils", "mlflow.system_metrics", "mlflow.tracking.fluent")
+    steps = (
+        *("alembic", "mlflow.store.db.utils", "mlflow.system_metrics"),
+        *("mlflow.tracking.fluent", "mlflow.utils.uv_utils"),
+    )
     for name in steps:
         logging.getLogger(name).setLevel(logging.WARNING)
     # It warns of a missing pip, which environments made by uv do not have and models do not need.
