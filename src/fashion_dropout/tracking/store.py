@@ -121,7 +121,7 @@ def quieten() -> None:
     """Leave out what is no news to a user; other warnings still show."""
     steps = (
         *("alembic", "mlflow.store.db.utils", "mlflow.system_metrics"),
-        *("mlflow.tracking.fluent", "mlflow.utils.uv_utils"),
+        *("mlflow.store.model_registry", "mlflow.tracking.fluent", "mlflow.utils.uv_utils"),
     )
     for name in steps:
         logging.getLogger(name).setLevel(logging.WARNING)
