@@ -192,7 +192,7 @@ def _train(
         {
             "weights.initial.sha256": trainer.weights_sha256(),
             "batches.first_epoch.sha256": sha256(trainer.order_of_batches(1).data).hexdigest(),
-            "split.sha256": sha256(f"{training.sha256} {validation.sha256}".encode()).hexdigest(),
+            "split.sha256": data.split_sha256(training, validation),
         }
     )
     records = []

@@ -205,6 +205,11 @@ def describe(dataset: Dataset) -> str:
     return "\n".join(lines)
 
 
+def split_sha256(training: Examples, validation: Examples) -> str:
+    """What tells a split: the SHA-256 of the digests of its two parts, hexadecimal."""
+    return hashlib.sha256(f"{training.sha256} {validation.sha256}".encode()).hexdigest()
+
+
 def stratified_split(
     examples: Examples, validation_size: int, split_seed: int
 ) -> tuple[Examples, Examples]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -110,8 +109,7 @@ def check_model(
     training, validation = data.stratified_split(
         dataset.training(), dataset.validation_size, config.split_seed
     )
-    split = sha256(f"{training.sha256} {validation.sha256}".encode()).hexdigest()
-    if recorded.images != (dataset.sha256, split):
+    if recorded.images != (dataset.sha256, data.split_sha256(training, validation)):
         raise TrackingError(
             f"expected the dataset and split that run {run.info.run_id} recorded, received others: "
             "this version of the program cannot repeat its predictions; run the study again"
