@@ -31,9 +31,6 @@ with dropout off, is overfitting itself. Runs with the same seed began with the 
 saw the same batches.
 """
 
-PREDICTED_TOGETHER = 250
-"""Images; the bits are those of any other number, the time is not."""
-
 
 @dataclass(frozen=True)
 class RunSummary:
@@ -176,6 +173,7 @@ def _train(
     start_tensorflow(config.threads)
     import pandas as pd
 
+    from fashion_dropout.learning.inference import predict
     from fashion_dropout.learning.model import build_classifier, build_network, describe_layers
     from fashion_dropout.learning.training import Trainer
     from fashion_dropout.outcome import RunOutcome
@@ -231,11 +229,9 @@ def _train(
         best_epoch=best.epoch,
         selected_epoch=selected.epoch,
         test=test,
-        test_probabilities=classifier.predict(test.images, PREDICTED_TOGETHER, verbose=0),
+        test_probabilities=predict(classifier, test.images),
         validation=validation,
-        validation_probabilities=classifier.predict(
-            validation.images, PREDICTED_TOGETHER, verbose=0
-        ),
+        validation_probabilities=predict(classifier, validation.images),
         model_summary=describe_layers(classifier),
     )
     test_metrics = outcome.test_metrics()

@@ -19,8 +19,8 @@ from fashion_dropout import seeds
 from fashion_dropout.config import TrainingConfig
 from fashion_dropout.errors import TrainingDivergedError
 from fashion_dropout.learning.dataset import EVALUATED_TRAINING_IMAGES, Examples
+from fashion_dropout.learning.inference import BATCH_SIZE
 
-_EVALUATION_BATCH = 250
 _SECONDS_BETWEEN_LOOKS = 0.1
 _EXAMPLES = (tf.TensorSpec([None, 28, 28, 1], tf.uint8), tf.TensorSpec([None], tf.uint8))
 
@@ -213,11 +213,9 @@ class Trainer:
         def evaluate(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             count = tf.shape(labels, out_type=tf.int64)[0]
             loss, hits = tf.constant(0.0, tf.float64), tf.constant(0, tf.int64)
-            for start in tf.range(0, count, _EVALUATION_BATCH, dtype=tf.int64):
-                truth = labels[start : start + _EVALUATION_BATCH]
-                probabilities = classifier(
-                    images[start : start + _EVALUATION_BATCH], training=False
-                )
+            for start in tf.range(0, count, BATCH_SIZE, dtype=tf.int64):
+                truth = labels[start : start + BATCH_SIZE]
+                probabilities = classifier(images[start : start + BATCH_SIZE], training=False)
                 loss += tf.reduce_sum(tf.cast(_losses(truth, probabilities), tf.float64))
                 correct = tf.argmax(probabilities, axis=1) == tf.cast(truth, tf.int64)
                 hits += tf.reduce_sum(tf.cast(correct, tf.int64))

@@ -12,7 +12,6 @@ from mlflow.entities import Run
 from mlflow.models import ModelSignature
 from numpy.typing import NDArray
 
-from fashion_dropout.cell import PREDICTED_TOGETHER
 from fashion_dropout.comparison.gate import Check
 from fashion_dropout.config import TrainingConfig
 from fashion_dropout.errors import TrackingError
@@ -117,12 +116,13 @@ def check_model(
     from fashion_dropout.learning.runtime import start_tensorflow
 
     start_tensorflow(config.threads)
+    from fashion_dropout.learning import inference
     from fashion_dropout.learning.model import IMAGE_SHAPE
     from fashion_dropout.tracking import models
 
     with tempfile.TemporaryDirectory() as folder:
         stored = models.load_logged(model_id, Path(folder))
-        repeated = stored.classifier.predict(validation.images, PREDICTED_TOGETHER, verbose=0)
+        repeated = inference.predict(stored.classifier, validation.images)
     declared = models.signature(IMAGE_SHAPE, len(dataset.classes))
     return [
         Check(

@@ -26,6 +26,13 @@ CLASSES = "classes.json"
 """The file of a stored model with the names of its classes, by label."""
 
 
+BATCH_SIZE = 250
+"""Images that are predicted together: as many as in the training program.
+
+So the same images in the same order give the same bits as there.
+"""
+
+
 class DamagedModelError(ValueError):
     """A file of a stored model is missing, or not the one that was stored."""
 
@@ -95,7 +102,7 @@ class ServedClassifier:
         Raises:
             MlflowException: A value is none of these; a server answers with status 400.
         """
-        found = self._classifier.predict(grey_values(images), verbose=0)
+        found = self._classifier.predict(grey_values(images), batch_size=BATCH_SIZE, verbose=0)
         return np.asarray(found, dtype=np.float32)
 
 
