@@ -1,9 +1,10 @@
-"""`fashion-dropout predict`: what it adds to the import of TensorFlow, images/s, and its one guess.
+"""Measure the time of `fashion-dropout predict`, and how often it inverts an image wrongly.
 
     uv run python benchmarks/predict.py [--rounds 5]
 
-The model is an untrained one in a new store; the images are the real test images. All times are
-those of whole processes, but for the images/s of one process, which are taken inside it.
+Times are those of whole processes, next to the time of importing TensorFlow alone. Only the
+images/s of one process are taken inside it. The model is an untrained one in a new store; the
+images are the real test images.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from PIL import Image
 
 from fashion_dropout.learning import archives
 from fashion_dropout.learning.dataset import FashionMnist
-from fashion_dropout.learning.pictures import is_light
+from fashion_dropout.prediction.pictures import is_light
 
 COMMAND = [sys.executable, "-m", "fashion_dropout", "predict"]
 NAME = "fashion-mnist-cnn"
@@ -47,7 +48,7 @@ classifier.save("model.keras")
 INSIDE = """
 import os, sys, time
 from pathlib import Path
-from fashion_dropout.learning.pictures import read_pictures
+from fashion_dropout.prediction.pictures import read_pictures
 from fashion_dropout.learning.runtime import start_tensorflow
 start_tensorflow(len(os.sched_getaffinity(0)))
 from fashion_dropout.learning.inference import load_classifier, predict
@@ -61,13 +62,13 @@ for _ in range(6):
 
 
 def environment() -> dict[str, str]:
-    """As on a user's machine: with the .pyc files of this package."""
+    """Return the environment of a user, where Python writes the .pyc files of this package."""
     dropped = ("PYTHONDONTWRITEBYTECODE", "MLFLOW_TRACKING_URI")
     return {name: value for name, value in os.environ.items() if name not in dropped}
 
 
 def run(folder: str, *command: str) -> tuple[float, str]:
-    """Seconds, and what was printed."""
+    """Run a command; return the seconds that it took and what it printed."""
     began = time.perf_counter()
     done = subprocess.run(
         command, cwd=folder, env=environment(), capture_output=True, text=True, check=True
@@ -75,7 +76,8 @@ def run(folder: str, *command: str) -> tuple[float, str]:
     return time.perf_counter() - began, done.stdout
 
 
-def wrong_inversions(directory: Path) -> None:
+def print_wrong_inversions(directory: Path) -> None:
+    """Count the images and the negatives of images whose background is_light takes wrongly."""
     dataset = FashionMnist(directory)
     for part, examples in (("test", dataset.test()), ("training", dataset.training())):
         images = examples.images[..., 0]
@@ -93,7 +95,7 @@ def wrong_inversions(directory: Path) -> None:
 def main(rounds: int) -> None:
     directory = archives.locate()
     archive = str(directory / "t10k-images-idx3-ubyte.gz")
-    wrong_inversions(directory)
+    print_wrong_inversions(directory)
     with tempfile.TemporaryDirectory() as folder:
         run(folder, sys.executable, "-c", STORE)
         one = str(Path(folder) / "one.png")

@@ -9,16 +9,19 @@ images, written into a new SQLite store by this script, not trained.
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import mlflow
 
-from fashion_dropout.comparison import report
-from fashion_dropout.reporting import draw
-from fashion_dropout.study_file import read_study
-from fashion_dropout.study_record import read_record
+from fashion_dropout.config.study import read_study
+from fashion_dropout.reports import html
+from fashion_dropout.studies.read import read_record
+from fashion_dropout.studies.report import draw
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from recorded import record_study
 
 STUDIES = Path(__file__).resolve().parents[1] / "experiments/dropout"
@@ -37,7 +40,7 @@ def main() -> None:
             read = time.perf_counter()
             figures = draw(record, comparison)
             drawn = time.perf_counter()
-            size = len(report.render(record, comparison, figures, "en").encode())
+            size = len(html.render(record, comparison, figures, "en").encode())
             ended = time.perf_counter()
             os.chdir("/")
         print(

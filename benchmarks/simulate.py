@@ -1,4 +1,4 @@
-"""The statistics held against simulated studies, in full (the test suite runs a shorter form).
+"""The statistics on simulated studies, in full (the test suite runs a shorter form).
 
 A/A: one regime against itself; how often does the rule of a study find a difference? Coverage: how
 often do the two 95 % intervals contain the true mean difference, on normal and on skewed noise?

@@ -42,9 +42,10 @@ def stock(epochs: int, cells: slice) -> float:
     """Seconds of some of the fits: all of them do the same work."""
     import numpy as np
 
-    from fashion_dropout.learning.dataset import open_dataset, stratified_split
+    from fashion_dropout.config.study import read_study
+    from fashion_dropout.learning.dataset import open_dataset
     from fashion_dropout.learning.model import build_network
-    from fashion_dropout.study_file import read_study
+    from fashion_dropout.learning.split import stratified_split
 
     study = read_study(QUICK)
     dataset = open_dataset(study.dataset)

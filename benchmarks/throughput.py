@@ -22,7 +22,7 @@ _CHILD = "FASHION_DROPOUT_BENCHMARK"
 
 
 def ours(images: int) -> float:
-    from fashion_dropout.config import TrainingConfig
+    from fashion_dropout.config.training import TrainingConfig
     from fashion_dropout.learning.dataset import Examples
     from fashion_dropout.learning.model import build_classifier, build_network
     from fashion_dropout.learning.training import Trainer

@@ -63,25 +63,23 @@ def main(epochs: int) -> None:
 
     with spending("starting TensorFlow"):
         start_tensorflow(1)
-        import keras
-
-        from fashion_dropout.learning import dataset, model, training
-    keras.Model.predict = timed("evaluation", keras.Model.predict)
+        from fashion_dropout.learning import dataset, inference, model, split, training
+    inference.predict = timed("evaluation", inference.predict)
     training.Trainer.__init__ = timed("building and compiling", training.Trainer.__init__)
     training.Trainer.epochs = timed_steps("training and evaluation", training.Trainer.epochs)
     model.build_network = timed("building and compiling", model.build_network)
     model.build_classifier = timed("building and compiling", model.build_classifier)
     dataset.open_dataset = timed("reading the data", dataset.open_dataset)
-    dataset.stratified_split = timed("reading the data", dataset.stratified_split)
+    split.stratified_split = timed("reading the data", split.stratified_split)
     dataset.FashionMnist._read = timed("reading the data", dataset.FashionMnist._read)
 
     from fashion_dropout.tracking import store
 
     store.connect = timed("tracking, setting up a new store once", store.connect)
 
-    from fashion_dropout.cell import train_run
-    from fashion_dropout.config import TrainingConfig
-    from fashion_dropout.display import Lines
+    from fashion_dropout.commands.console import Lines
+    from fashion_dropout.config.training import TrainingConfig
+    from fashion_dropout.runs.train import train_run
 
     with tempfile.TemporaryDirectory() as folder:
         home = os.getcwd()  # noqa: PTH109

@@ -17,7 +17,9 @@ from pathlib import Path
 import mlflow
 import psutil
 
-from fashion_dropout.study_file import read_study
+from fashion_dropout.config.study import read_study
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from recorded import record_study
 
 STUDY = Path(__file__).resolve().parents[1] / "experiments/dropout/full.toml"

@@ -14,9 +14,9 @@ import click
 import mlflow
 import psutil
 
-from fashion_dropout.cluster import Place, cluster, run_cell
-from fashion_dropout.config import TrainingConfig
-from fashion_dropout.study_file import Cell
+from fashion_dropout.config.study import Cell
+from fashion_dropout.config.training import TrainingConfig
+from fashion_dropout.studies.cluster import Session, local_cluster, run_cell
 from fashion_dropout.tracking.store import connect
 
 
@@ -27,14 +27,14 @@ def main(cells: int) -> None:
         os.chdir(folder)
         mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
         connect()
-        place = Place(mlflow.get_tracking_uri(), "memory", "memory", None)
-        with cluster(1, "") as client:
+        session = Session("memory", mlflow.get_tracking_uri(), "memory", None)
+        with local_cluster(1) as client:
             (worker,) = client.run(os.getpid).values()
             process = psutil.Process(worker)
             for number in range(1, cells + 1):
                 regime, rate = (("none", 0.0), ("dropout", 0.5))[number % 2]
                 cell = Cell("memory", regime, TrainingConfig(dropout=rate, seed=number, epochs=1))
-                result = client.submit(run_cell, cell, place, "memory", pure=False).result()
+                result = client.submit(run_cell, cell, session, "memory", pure=False).result()
                 assert not result.error, result.error
                 print(f"after cell {number:2}: {process.memory_info().rss / 2**20:,.0f} MiB")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from fashion_dropout.errors import DataError
 from fashion_dropout.learning import archives
@@ -109,11 +110,37 @@ class FinishedRun:
         return f"sqlite:///{self.folder / 'mlflow.db'}"
 
 
+def made_once(
+    tmp_path_factory: pytest.TempPathFactory, worker: str, name: str, make: Callable[[Path], str]
+) -> FinishedRun:
+    """What `make` leaves in a folder, made by the first of pytest-xdist's workers that needs it.
+
+    Args:
+        tmp_path_factory: Pytest's.
+        worker: The name of this worker, or ``master`` without any.
+        name: Of the folder.
+        make: Works in the folder and returns its output.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own if worker == "master" else own.parent
+    folder, output = shared / name, shared / f"{name}.txt"
+    with FileLock(shared / f"{name}.lock"):
+        if not output.exists():
+            folder.mkdir()
+            output.write_text(make(folder), encoding="utf-8")
+    return FinishedRun(folder, output.read_text(encoding="utf-8"))
+
+
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
-    """One real run on generated images, of another seed and rate than the defaults."""
-    folder = tmp_path_factory.mktemp("finished_run")
-    arguments = ("train", "--dataset", "synthetic", "--dropout", "0.4", "--seed", "3")
-    done = run_command(*arguments, "--epochs", "6", "--learning-rate", "0.004", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return FinishedRun(folder, done.stdout)
+def finished_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> FinishedRun:
+    """One real run on generated images, of another seed and rate than the defaults. Only to read:
+    all tests share it.
+    """
+
+    def train(folder: Path) -> str:
+        arguments = ("train", "--dataset", "synthetic", "--dropout", "0.4", "--seed", "3")
+        done = run_command(*arguments, "--epochs", "6", "--learning-rate", "0.004", cwd=folder)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return made_once(tmp_path_factory, worker_id, "finished_run", train)

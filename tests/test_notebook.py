@@ -17,7 +17,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from nbclient import NotebookClient
 
 from conftest import ROOT, clean_environment
-from fashion_dropout.study_file import read_study
+from fashion_dropout.config.study import read_study
 
 FOLDER = ROOT / "experiments/dropout"
 NAMES = ("dropout.ipynb", "dropout.ja.ipynb")

@@ -1,6 +1,6 @@
 """The command ``fashion-dropout``: its verbs, and how it ends.
 
-Heavy imports stand inside the verbs, so that ``--help`` answers at once.
+Heavy imports are inside the verbs, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 import click
 
 from fashion_dropout import __version__
-from fashion_dropout.commands import prediction, registry, study, training
+from fashion_dropout.commands import prediction, promotion, runs, studies
 from fashion_dropout.errors import FashionDropoutError, Interrupted
 from fashion_dropout.interrupts import interruptible
 
@@ -27,15 +27,17 @@ def cli() -> None:
 
 
 for verb in (
-    training.train,
-    training.data,
-    study.compare,
-    study.report,
-    study.publish,
-    study.ui,
-    study.verify,
+    runs.train,
+    runs.verify,
+    runs.data,
+    studies.compare,
+    studies.report,
+    studies.publish,
+    studies.ui,
     prediction.predict,
-    registry.promote,
+    promotion.promote,
+    promotion.rollback,
+    promotion.history,
 ):
     cli.add_command(verb)
 
@@ -57,8 +59,8 @@ def _fail(error: BaseException, message: str, exit_code: int) -> None:
     click.echo(f"Error: {message}", err=True)
     for note in getattr(error, "__notes__", ()):
         click.echo(f"Note: {note}", err=True)
-    if "MLFLOW_RUN_ID" in os.environ:
-        from fashion_dropout.tracking.runs import end_launched_run
+    if "MLFLOW_RUN_ID" in os.environ:  # only under `mlflow run`: the import takes seconds
+        from fashion_dropout.tracking.launched import end_launched_run
 
         end_launched_run(error)
     sys.exit(exit_code)

@@ -1,20 +1,38 @@
-"""What can go wrong, and the exit code that each way has.
+"""What can go wrong, and the exit code of each way in which a command ends.
 
 ::
 
     FashionDropoutError        1
     ├── UsageError             2   a value that the user gave cannot be used
-    ├── DataError              1   the dataset is missing, damaged or not what it says it is
-    ├── TrackingError          1   MLflow's store cannot be reached or refused something
-    └── TrainingDivergedError  1   the loss is no longer a finite number
+    ├── DataError              1   the dataset, an image or a model file is missing or damaged
+    ├── TrackingError          1   MLflow's store cannot be reached, or refused something
+    ├── TrainingDivergedError  1   the loss is no longer a finite number
+    ├── UnpairedError          1   the runs of a pair did not begin alike
+    └── OutdatedError          1   published files do not match the study file any more
     Interrupted          128 + n   signal n arrived; not an Exception, so that nothing swallows it
 
 A message is one line: what was expected, what was received, what to do.
+
+`tracking.served.DamagedModelError` is no part of this tree, because a copy of its module must load
+without this package; whoever calls it turns it into a `DataError` or a `TrackingError`.
 """
 
 from __future__ import annotations
 
 import signal
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes of commands that end as they should. Errors have their own."""
+
+    DONE = 0
+    HELD_BACK = 3
+    """`promote`: the gate did not let the candidate pass."""
+    INCOMPLETE = 4
+    """`compare`: cells of the study have no finished run."""
+    DRIFTED = 5
+    """`verify`: the repeated run gave other numbers."""
 
 
 class FashionDropoutError(Exception):
@@ -30,7 +48,7 @@ class UsageError(FashionDropoutError):
 
 
 class DataError(FashionDropoutError):
-    """The dataset is missing, damaged or not what it says it is."""
+    """The dataset, an image or a model file is missing, damaged or not what it says it is."""
 
 
 class TrackingError(FashionDropoutError):
@@ -39,6 +57,14 @@ class TrackingError(FashionDropoutError):
 
 class TrainingDivergedError(FashionDropoutError):
     """The loss is no longer a finite number."""
+
+
+class UnpairedError(FashionDropoutError):
+    """The runs of a pair differ in what they must have in common, so they cannot be compared."""
+
+
+class OutdatedError(FashionDropoutError):
+    """Published files do not match the study file any more."""
 
 
 class Interrupted(BaseException):

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import fashion_dropout
 
+PACKAGES = ("fashion_dropout", "python", "tensorflow", "keras", "mlflow", "numpy")
+"""The packages whose versions a run's bits depend on, Python itself among them."""
+
 _GIT_TIMEOUT_SECONDS = 20
 
 
@@ -66,13 +69,9 @@ def cores() -> int:
 
 
 def versions() -> dict[str, str]:
-    """The versions on which a run's bits depend, by package."""
-    return {
-        "fashion_dropout": fashion_dropout.__version__,
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "mlflow")},
-        "numpy": importlib.metadata.version("numpy"),
-    }
+    """The version of each of `PACKAGES`."""
+    own = {"fashion_dropout": fashion_dropout.__version__, "python": platform.python_version()}
+    return {name: own.get(name) or importlib.metadata.version(name) for name in PACKAGES}
 
 
 def frozen_requirements() -> str:

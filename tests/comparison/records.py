@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from fashion_dropout.comparison.decision import Rule
-from fashion_dropout.comparison.plots.predictions import Disagreements
-from fashion_dropout.comparison.record import StudyRecord, TestResults
+from comparison.tables import RULE
+from fashion_dropout.comparison.record import Disagreements, StudyRecord, TestResults
 
 CLASSES = tuple(f"class {label}" for label in range(10))
-RULE = Rule("gap/loss", "lower", smallest_difference=0.02, alpha=0.05, baseline="none")
 
 
 def make_record(
@@ -88,7 +86,6 @@ def make_record(
             "begun": "2026-01-02 03:04 UTC",
             "generated": False,
             "rule": RULE,
-            "secondary": {"test/accuracy": "higher"},
             "regimes": {name: {"dropout": dose} for name, dose in doses.items()},
             "common": {"epochs": epochs, "dataset": "fashion-mnist"},
             "seeds": tuple(range(seeds)),

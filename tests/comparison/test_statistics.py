@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from fashion_dropout.comparison import statistics
-from fashion_dropout.comparison.decision import Rule, Verdict, decide, seeds_needed
+from fashion_dropout.comparison.verdict import Verdict, decide, seeds_needed
+from fashion_dropout.config.study import Decision
 
-RULE = Rule("loss", "lower", smallest_difference=0.1, alpha=0.05, baseline="a")
+RULE = Decision(
+    primary="loss", direction="lower", smallest_difference=0.1, alpha=0.05, baseline="a"
+)
 NUMBERS = st.floats(-100, 100).map(lambda value: round(value, 6))
 
 
@@ -133,7 +136,7 @@ def test_degenerate_input_has_defined_results():
     none = compare(table([], []))
     assert (none.n, none.p) == (0, 1.0)
     assert math.isnan(none.mean)
-    assert decide(none, RULE) == Verdict("not shown", none, None)
+    assert decide(none, RULE) == Verdict("not shown", none)
 
     one = compare(table([1.0], [3.0]))
     assert (one.n, one.mean, one.p, one.prob_better) == (1, 2.0, 1.0, 0.0)
@@ -164,7 +167,7 @@ def test_two_runs_of_one_cell_are_an_error():
 def test_the_verdict_follows_the_direction():
     rng = np.random.default_rng(1)
     runs = table(rng.normal(1, 0.01, 8), rng.normal(0, 0.01, 8))
-    higher = Rule("loss", "higher", 0.1, 0.05, "a")
+    higher = RULE.model_copy(update={"direction": "higher"})
     assert decide(compare(runs), RULE).kind == "better"
     assert decide(compare(runs, direction="higher"), higher).kind == "worse"
 

@@ -3,14 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fashion_dropout.errors import DataError
 from fashion_dropout.learning.dataset import (
     CLASSES,
+    DATASETS,
     Examples,
     FashionMnist,
     Synthetic,
     open_dataset,
-    stratified_split,
 )
 
 
@@ -20,29 +19,6 @@ def numbered(per_class: int) -> Examples:
     images = np.zeros((count, 28, 28, 1), dtype=np.uint8)
     images[:, 0, 0, 0], images[:, 0, 1, 0] = np.divmod(np.arange(count), 256)
     return Examples(images, np.tile(np.arange(10, dtype=np.uint8), per_class))
-
-
-def numbers(examples: Examples) -> set[int]:
-    return set(examples.images[:, 0, 0, 0].astype(int) * 256 + examples.images[:, 0, 1, 0])
-
-
-def test_a_split_parts_every_class_alike_and_loses_nothing():
-    training, validation = stratified_split(numbered(60), 50, split_seed=0)
-    assert np.bincount(validation.labels).tolist() == [5] * 10
-    assert np.bincount(training.labels).tolist() == [55] * 10
-    assert numbers(training).isdisjoint(numbers(validation))
-    assert numbers(training) | numbers(validation) == set(range(600))
-
-
-def test_a_split_is_decided_by_its_seed_alone():
-    examples = numbered(60)
-    one, same, other = (stratified_split(examples, 50, seed)[1].sha256 for seed in (4, 4, 5))
-    assert one == same != other
-
-
-def test_a_split_that_cannot_be_stratified_is_refused():
-    with pytest.raises(DataError, match="expected class 0 to be divisible"):
-        stratified_split(numbered(6), 7, split_seed=0)
 
 
 def test_a_digest_depends_on_every_pixel_and_label():
@@ -64,13 +40,15 @@ def test_the_generated_images_are_the_same_everywhere():
     assert dataset.sha256.startswith("87a0a1fa2589f966")
     assert dataset.test().sha256.startswith("8c9895a35544bd3a")
     assert np.bincount(dataset.training().labels).tolist() == [300] * 10
-    training, validation = stratified_split(dataset.training(), dataset.validation_size, 0)
-    assert (len(training), len(validation)) == (2_500, 500)
 
 
 def test_the_generated_images_cannot_be_taken_for_the_real_ones():
     assert Synthetic.name != FashionMnist.name
     assert set(Synthetic.classes).isdisjoint(CLASSES)
+    assert {name: kind.generated for name, kind in DATASETS.items()} == {
+        "fashion-mnist": False,
+        "synthetic": True,
+    }
     assert open_dataset("synthetic").sha256 != FashionMnist(None).sha256
 
 
@@ -83,6 +61,3 @@ def test_the_real_dataset_is_what_its_authors_say(data_dir):
     assert training.images.dtype == np.uint8
     assert np.bincount(training.labels).tolist() == [6_000] * 10
     assert np.bincount(test.labels).tolist() == [1_000] * 10
-    train_part, validation = stratified_split(training, dataset.validation_size, 0)
-    assert np.bincount(train_part.labels).tolist() == [5_500] * 10
-    assert np.bincount(validation.labels).tolist() == [500] * 10

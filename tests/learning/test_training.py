@@ -8,9 +8,10 @@ import weakref
 import numpy as np
 import pytest
 
-from fashion_dropout.config import TrainingConfig
+from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import Interrupted, TrainingDivergedError
-from fashion_dropout.learning.dataset import Examples, Synthetic, stratified_split
+from fashion_dropout.learning.dataset import Examples, Synthetic
+from fashion_dropout.learning.split import stratified_split
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 

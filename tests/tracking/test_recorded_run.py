@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from fashion_dropout.learning import inference
-from fashion_dropout.learning.dataset import Synthetic, stratified_split
+from fashion_dropout.learning.dataset import Synthetic
+from fashion_dropout.learning.split import stratified_split
 from fashion_dropout.tracking import served
 
 pytestmark = pytest.mark.usefixtures("tensorflow")

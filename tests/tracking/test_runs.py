@@ -10,14 +10,14 @@ import pytest
 
 from fashion_dropout.errors import Interrupted, TrackingError, TrainingDivergedError
 from fashion_dropout.interrupts import interruptible, shielded
-from fashion_dropout.tracking.runs import end_launched_run, tracked_run
+from fashion_dropout.tracking.launched import end_launched_run
+from fashion_dropout.tracking.runs import EXPERIMENT_DESCRIPTION, tracked_run
 
 
 def opened(**changes):
     arguments = {
         "name": "dropout-seed0",
         "description": "a run",
-        "experiment_description": "an experiment",
         "params": {"dropout": 0.5, "seed": 0},
         "tags": {"role": "run"},
     }
@@ -137,13 +137,21 @@ def test_a_launched_run_that_could_not_begin_says_why(launched):
 
 @pytest.mark.usefixtures("store")
 def test_mlflows_own_variables_choose_the_experiment(monkeypatch):
-    def experiment_of_the_run() -> str:
-        with opened() as tracked:
+    def experiment_of_the_run(**changes) -> str:
+        with opened(**changes) as tracked:
             return mlflow.get_experiment(tracked.experiment_id).name
 
     assert experiment_of_the_run() == "fashion-mnist-dropout"
-    with opened(experiment="mine") as tracked:
-        assert mlflow.get_experiment(tracked.experiment_id).name == "mine"
+    assert experiment_of_the_run(experiment="mine") == "mine"
+    theirs = mlflow.MlflowClient().create_experiment("theirs")
+    with monkeypatch.context() as by_name:
+        by_name.setenv("MLFLOW_EXPERIMENT_NAME", "another")
+        assert experiment_of_the_run() == "another"
+        assert experiment_of_the_run(experiment="mine") == "mine"
+    with monkeypatch.context() as by_id:
+        by_id.setenv("MLFLOW_EXPERIMENT_ID", theirs)
+        assert experiment_of_the_run() == "theirs"
+    assert experiment_of_the_run() == "fashion-mnist-dropout"
 
 
 @pytest.mark.usefixtures("store")
@@ -151,7 +159,7 @@ def test_the_experiments_description_is_never_overwritten():
     with opened() as tracked:
         experiment = tracked.experiment_id
     client = mlflow.MlflowClient()
-    assert client.get_experiment(experiment).tags["mlflow.note.content"] == "an experiment"
+    assert client.get_experiment(experiment).tags["mlflow.note.content"] == EXPERIMENT_DESCRIPTION
     client.set_experiment_tag(experiment, "mlflow.note.content", "by hand")
     with opened():
         pass

@@ -106,12 +106,3 @@ def test_several_first_starts_at_once_make_one_whole_store(tmp_path):
         assert database.execute("select count(*) from experiments where name='x'").fetchone() == (
             1,
         )
-
-
-def test_the_line_that_opens_the_ui_hides_no_store_and_shows_no_password(tracking_uri):
-    tracking_uri("http://tracking.example:5000/")
-    assert store.how_to_look_at("7", "abc") == (
-        "open http://tracking.example:5000/#/experiments/7/runs/abc"
-    )
-    tracking_uri("postgresql://me:secret@db.example/mlflow")
-    assert "secret" not in store.how_to_look_at("7", "abc")

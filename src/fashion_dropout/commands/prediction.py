@@ -1,4 +1,4 @@
-"""A model at work: ``predict``."""
+"""The verb ``predict``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from fashion_dropout.learning.pictures import Invert
-    from fashion_dropout.prediction import Format, Language
+    from fashion_dropout.prediction.pictures import Invert
+    from fashion_dropout.prediction.tables import Format
+    from fashion_dropout.texts import Language
 
 
 @click.command()
@@ -27,14 +28,14 @@ if TYPE_CHECKING:
     "--model-name",
     default="fashion-mnist-cnn",
     show_default=True,
-    help="The registered model that an alias or a version is of.",
+    help="The registered model that an alias or a version belongs to.",
 )
 @click.option(
     "--top",
     type=click.IntRange(1, 10),
     default=1,
     show_default=True,
-    help="How many classes to show of each image, the most probable first.",
+    help="How many classes to show for each image, the most probable first.",
 )
 @click.option(
     "--lang",
@@ -49,20 +50,21 @@ if TYPE_CHECKING:
     type=click.Choice(["table", "json", "csv"]),
     default="table",
     show_default=True,
+    help="A table for people, or JSON or CSV for programs.",
 )
 @click.option(
     "--invert",
     type=click.Choice(["auto", "yes", "no"]),
     default="auto",
     show_default=True,
-    help="Negate the grey values; auto: if the corners are light, and never those of IDX files.",
+    help="Negate the grey values; auto: if the corners are light, but never in IDX files.",
 )
 @click.option(
     "--mc-dropout",
     "masks",
     type=click.IntRange(2, 10_000),
     metavar="MASKS",
-    help="Predict under so many dropout masks, and show mean and standard deviation.",
+    help="Average over this many dropout masks; shows mean and standard deviation.",
 )
 def predict(
     images: tuple[str, ...],
@@ -74,11 +76,12 @@ def predict(
     invert: Invert,
     masks: int | None,
 ) -> None:
-    """Say what is in images: label, class and probability, and what was done to read them.
+    """Predict the class of images, and show how each image was prepared.
 
-    IMAGES are PNG, JPEG or IDX files, folders with such files, or - for one path a line on standard
-    input. Each is made grey and 28×28 on a dark background, as the dataset is; one that is 28×28
-    keeps its pixels. Exit code 1: some could not be read; the others are predicted.
+    IMAGES are PNG, JPEG or IDX files, folders with such files, or - to read one path per line from
+    standard input. Each image is made grey and 28×28 on a dark background, as the dataset is; one
+    that is 28×28 keeps its pixels. Exit code 1: some files could not be read; the others are
+    predicted.
 
     \b
     Examples:
@@ -87,26 +90,22 @@ def predict(
       fashion-dropout predict t10k-images-idx3-ubyte.gz --model 3 --format json
       fashion-dropout predict shirt.png --model ./model.keras --mc-dropout 50
     """
-    from fashion_dropout import prediction
+    from fashion_dropout.prediction import predict as prediction
+    from fashion_dropout.prediction import tables
 
-    complaints: list[str] = []
+    errors: list[str] = []
 
-    def complain(message: str) -> None:
-        complaints.append(message)
+    def on_error(message: str) -> None:
+        errors.append(message)
         click.echo(f"Error: {message}", err=True)
 
-    predicted = prediction.predict(
-        _paths(images),
-        complain,
-        model=model,
-        model_name=model_name,
-        invert=invert,
-        masks=masks or 0,
+    predictions = prediction.predict(
+        _paths(images), on_error, model=model, model_name=model_name, invert=invert, masks=masks
     )
-    if predicted:
-        found = prediction.records(predicted, lang, top)
-        click.echo(prediction.lay_out(found, form), nl=False)
-    if complaints:
+    if predictions:
+        records = tables.to_records(predictions, lang, top)
+        click.echo(tables.format_records(records, form), nl=False)
+    if errors:
         sys.exit(1)
 
 
@@ -114,7 +113,7 @@ def _paths(arguments: Iterable[str]) -> Iterator[str]:
     for argument in arguments:
         if argument == "-":
             lines = sys.stdin.buffer.read().splitlines() if sys.stdin else []
-            # None at all must not look like success.
+            # An empty list must not look like success, and an empty name is refused.
             yield from [os.fsdecode(line) for line in lines if line] or [""]
         else:
             yield argument

@@ -1,4 +1,4 @@
-"""A study as it was declared and as far as it has come: what figures and report are made of."""
+"""A study as it was declared and as far as it has come: the data of its figures and its report."""
 
 from __future__ import annotations
 
@@ -12,21 +12,39 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fashion_dropout.comparison.decision import Rule
-from fashion_dropout.comparison.plots.predictions import Disagreements
-from fashion_dropout.comparison.statistics import Direction, paired_differences
+from fashion_dropout.comparison.statistics import paired_differences
 from fashion_dropout.comparison.verdict import Comparison, compare_regimes
+from fashion_dropout.config.study import Decision
+
+DISAGREEMENTS = 12
+"""How many test images `Disagreements` holds of a study."""
+
+
+@dataclass(frozen=True)
+class Disagreements:
+    """The test images on which the mean predictions of two regimes lie farthest apart.
+
+    Attributes:
+        images: uint8 of shape (n, 28, 28).
+        labels: The true classes, integers of shape (n,).
+        probabilities: Regime → float32 of shape (n, classes), the mean over its seeds.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.integer]
+    probabilities: Mapping[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class TestResults:
-    """What the finished runs said about the test images.
+    """How the finished runs predicted the test images.
 
     Attributes:
         classes: k names, by label.
         confusion: (regime, seed) → integers of shape (k, k), rows the truth.
         f1: (regime, seed) → F1 of each class, of shape (k,).
-        bins: The reliability of each regime and seed; see `plots.predictions.reliability`.
+        bins: A row for each regime, seed and bin of confidence, with the columns regime, seed,
+            centre, confidence, accuracy and share; see `learning.metrics.reliability`.
         disagreements: Between the baseline and `StudyRecord.foremost`; None if no images are
             recorded.
     """
@@ -45,13 +63,12 @@ class StudyRecord:
     """Everything that a report says.
 
     Attributes:
-        run_id: Of the study's own run.
+        run_id: The id of the study's own run.
         key: The study's name and hash.
         question: As declared.
         begun: When the study's run began, for a person.
         generated: Whether its images are generated ones, which say nothing about the real ones.
         rule: As declared.
-        secondary: The other metrics, and which of their values are better.
         regimes: Regime → the parameters in which the regimes differ; the baseline first.
         common: The parameters that all regimes share.
         seeds: As declared.
@@ -62,7 +79,8 @@ class StudyRecord:
         results: None if no predictions are recorded.
         environment: What the runs ran on: name → the values seen.
         absent: What should be recorded and is not, a line each.
-        undecided: Which regime offers its model when the verdict names none; see `candidate`.
+        undecided: Which regime's model becomes a candidate for the registry when the verdict names
+            none, as the study declares it.
     """
 
     run_id: str
@@ -70,8 +88,7 @@ class StudyRecord:
     question: str
     begun: str
     generated: bool
-    rule: Rule
-    secondary: Mapping[str, Direction]
+    rule: Decision
     regimes: Mapping[str, Mapping[str, Any]]
     common: Mapping[str, Any]
     seeds: tuple[int, ...]
@@ -106,10 +123,10 @@ class StudyRecord:
 
     def compare(self) -> Comparison:
         """The study's differences and verdicts."""
-        return compare_regimes(self.runs, self.others, self.rule, self.secondary)
+        return compare_regimes(self.runs, self.others, self.rule)
 
 
-def foremost(runs: pd.DataFrame, others: Sequence[str], rule: Rule) -> str:
+def foremost(runs: pd.DataFrame, others: Sequence[str], rule: Decision) -> str:
     """The regime with the best mean difference from the baseline in the primary metric.
 
     The first of `others` if there is no complete pair.

@@ -11,20 +11,19 @@ import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from fashion_dropout.config.study import Direction
+
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
 _EXACT_UP_TO = 16  # pairs: 2**16 sign patterns
 _BOOTSTRAP_SEED = 0
 _VALUES_AT_ONCE = 2_000_000  # of all resamples together; the bits are those of any other number
-
-Direction = Literal["lower", "higher"]
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def compare(
     baseline: str,
     direction: Direction,
 ) -> Difference:
-    """Everything PROTOCOL asks of one metric and one pair of regimes; p_holm is p until `holm`.
+    """All statistics of one metric and one pair of regimes; `p_holm` is `p` until `with_holm`.
 
     Args:
         runs: A table of runs.
@@ -143,13 +142,11 @@ def compare(
 def t_interval(values: NDArray[np.float64]) -> tuple[float, float]:
     """95 % interval of the mean by Student's t; (NaN, NaN) for fewer than two values.
 
-    Of values that are all equal it is that value twice.
+    Args:
+        values: Finite numbers, float64 of shape (n,).
     """
-    if len(values) < 2:
-        return math.nan, math.nan
-    mean, error = float(values.mean()), float(stats.sem(values))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
-    return mean - half, mean + half
+    _, low, high = t_intervals(values[np.newaxis])
+    return float(low[0]), float(high[0])
 
 
 def t_intervals(

@@ -1,56 +1,76 @@
-"""A study's runs → all its differences, its verdicts, and both as words and tables."""
+"""From a table of runs to differences and verdicts, by the rule that the study declared."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
 from fashion_dropout.comparison import statistics
-from fashion_dropout.comparison.decision import Rule, Verdict, decide
-from fashion_dropout.comparison.statistics import Difference, Direction
-from fashion_dropout.comparison.texts import Language, texts
+from fashion_dropout.comparison.statistics import Difference, seeds_for
+from fashion_dropout.config.study import METRICS, Decision, Direction
+
+_POWER = 0.8
+
+Kind = Literal["better", "worse", "no difference that matters", "not shown"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a study concludes for one regime against the baseline.
+
+    Attributes:
+        kind: ``better`` and ``worse`` describe the regime, not the baseline.
+        difference: The difference in the primary metric.
+        comparisons: How many regimes the study compares with the baseline. Holm's method adjusts
+            the p-values for this number.
+        seeds_needed: For ``not shown``: about how many pairs would show a difference of the
+            smallest size of interest. None for the other verdicts and with fewer than two pairs.
+    """
+
+    kind: Kind
+    difference: Difference
+    comparisons: int = 1
+    seeds_needed: int | None = None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a study comes to.
+    """All differences and verdicts of a study.
 
     Attributes:
-        rule: As the study declared it.
-        verdicts: One for each regime beside the baseline, in the order of the study.
-        secondary: The differences of all other metrics, p-values adjusted as one family.
+        rule: The decision rule that the study declared.
+        verdicts: One for each regime other than the baseline, in the order of the study.
+        secondary: The differences in all other metrics. Their p-values are adjusted as one family.
     """
 
-    rule: Rule
+    rule: Decision
     verdicts: tuple[Verdict, ...]
     secondary: tuple[Difference, ...]
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """Those of the primary metric, then all others."""
+        """The differences in the primary metric, then those in all other metrics."""
         return (*(verdict.difference for verdict in self.verdicts), *self.secondary)
 
 
-def compare_regimes(
-    runs: pd.DataFrame,
-    regimes: Sequence[str],
-    rule: Rule,
-    secondary: Mapping[str, Direction],
-) -> Comparison:
+def compare_regimes(runs: pd.DataFrame, regimes: Sequence[str], rule: Decision) -> Comparison:
     """Compare each regime with the baseline.
 
     Args:
         runs: A table of runs (see `statistics`).
-        regimes: Those beside the baseline.
-        rule: As the study declared it.
-        secondary: The other metrics to look at, and which of their values are better.
+        regimes: The regimes other than the baseline.
+        rule: The decision rule that the study declared.
     """
 
-    def differences(metric: str, direction: Direction) -> list[Difference]:
+    def differences(metric: str) -> list[Difference]:
         table = runs if metric in runs else runs.assign(**{metric: math.nan})
+        direction: Direction = METRICS[metric]
         return [
             statistics.compare(
                 table, metric, regime=regime, baseline=rule.baseline, direction=direction
@@ -58,157 +78,63 @@ def compare_regimes(
             for regime in regimes
         ]
 
-    primary = statistics.with_holm(differences(rule.primary, rule.direction))
-    others = [one for metric in secondary for one in differences(metric, secondary[metric])]
+    primary = statistics.with_holm(differences(rule.primary))
+    others = [one for metric in rule.secondary for one in differences(metric)]
     return Comparison(
         rule=rule,
-        verdicts=tuple(decide(difference, rule) for difference in primary),
+        verdicts=tuple(decide(difference, rule, len(primary)) for difference in primary),
         secondary=tuple(statistics.with_holm(others)),
     )
 
 
-def sentence(verdict: Verdict, rule: Rule, language: Language = "en") -> str:
-    """One verdict in words, with the figures that it rests on."""
-    words = texts(language)["verdict"]
-    difference = verdict.difference
-    least = statistics.smallest_p(difference.n)
-    known = {
-        "regime": difference.regime,
-        "baseline": rule.baseline,
-        "metric": rule.primary,
-        "mean": difference.mean,
-        "low": difference.low,
-        "high": difference.high,
-        "p": difference.p_holm,
-        "n": difference.n,
-        "smallest": rule.smallest_difference,
-        "least": least,
-        "seeds": verdict.seeds_needed,
-    }
-    if not difference.n:
-        return str(words["no_pair"].format(**known))
-    figures = words["figures" if difference.n > 1 else "one_pair"].format(**known)
-    said = words[verdict.kind].format(figures=figures, **known)
-    if verdict.kind == "not shown":
-        if least > rule.alpha:
-            said += words["too_few"].format(**known)
-        if verdict.seeds_needed:
-            said += words["seeds_needed"].format(**known)
-    return str(said)
-
-
-def difference_metrics(comparison: Comparison) -> dict[str, float]:
-    """Every finite figure under the name that MLflow shows: ``diff/<metric>/mean`` and so on.
-
-    With more than one regime beside the baseline: ``diff/<regime>/<metric>/mean``.
-    """
-    several = len(comparison.verdicts) > 1
-    found = {}
-    for difference in comparison.differences:
-        place = f"{difference.regime}/{difference.metric}" if several else difference.metric
-        figures = {
-            "mean": difference.mean,
-            "low": difference.low,
-            "high": difference.high,
-            "bca_low": difference.bca_low,
-            "bca_high": difference.bca_high,
-            "p": difference.p,
-            "prob_better": difference.prob_better,
-        }
-        if several or difference.metric != comparison.rule.primary:
-            figures["p_holm"] = difference.p_holm
-        for name, value in figures.items():
-            if math.isfinite(value):
-                found[f"diff/{place}/{name}"] = value
-    return found
-
-
-def differences_table(comparison: Comparison) -> pd.DataFrame:
-    """A row for each regime and metric, with every figure and the difference of every seed."""
-    return pd.DataFrame(
-        [
-            {
-                "regime": one.regime,
-                "baseline": comparison.rule.baseline,
-                "metric": one.metric,
-                "n": one.n,
-                "mean": one.mean,
-                "low": one.low,
-                "high": one.high,
-                "bca_low": one.bca_low,
-                "bca_high": one.bca_high,
-                "p": one.p,
-                "p_holm": one.p_holm,
-                "prob_better": one.prob_better,
-                **{f"seed {seed}": value for seed, value in one.by_seed.items()},
-            }
-            for one in comparison.differences
-        ]
-    )
-
-
-def summary_table(
-    runs: pd.DataFrame, regimes: Sequence[str], comparison: Comparison
-) -> pd.DataFrame:
-    """What a person reads first: for each metric, mean and interval of each regime and difference.
+def decide(difference: Difference, rule: Decision, comparisons: int = 1) -> Verdict:
+    """Exactly one of the four verdicts; the first whose condition holds.
 
     Args:
-        runs: A table of runs.
-        regimes: All of them, the baseline included.
-        comparison: Of these runs.
-
-    Returns:
-        A row for each metric, text columns: one for each regime, then one for each difference.
+        difference: The difference in the primary metric, with its p-value adjusted over the
+            regimes.
+        rule: The decision rule that the study declared.
+        comparisons: How many regimes the study compares with the baseline.
     """
-    metrics = list(dict.fromkeys(one.metric for one in comparison.differences))
-    by_place = {(one.regime, one.metric): one for one in comparison.differences}
-    rows = []
-    for metric in metrics:
-        row = {"metric": metric}
-        for regime in regimes:
-            row[regime] = (
-                _interval(*statistics.mean_interval(runs, regime, metric))
-                if metric in runs
-                else "–"
-            )
-        for verdict in comparison.verdicts:
-            one = by_place[verdict.difference.regime, metric]
-            row[f"{one.regime} − {comparison.rule.baseline}"] = (
-                f"{_interval(one.mean, one.low, one.high, sign='+')} p {one.p_holm:.2g}"
-            )
-        rows.append(row)
-    return pd.DataFrame(rows)
+    if difference.n >= 2 and difference.p_holm <= rule.alpha:
+        if difference.low > 0:
+            kind: Kind = "better" if rule.direction == "higher" else "worse"
+            return Verdict(kind, difference, comparisons)
+        if difference.high < 0:
+            kind = "worse" if rule.direction == "higher" else "better"
+            return Verdict(kind, difference, comparisons)
+    inside = rule.smallest_difference
+    if -inside < difference.low and difference.high < inside:
+        return Verdict("no difference that matters", difference, comparisons)
+    needed = seeds_needed(difference, rule, comparisons)
+    return Verdict("not shown", difference, comparisons, needed)
 
 
-def _interval(mean: float, low: float, high: float, sign: str = "") -> str:
-    if not math.isfinite(mean):
-        return "–"
-    if not math.isfinite(low):
-        return f"{mean:{sign}.4f}"
-    return f"{mean:{sign}.4f} [{low:{sign}.4f}, {high:{sign}.4f}]"
+def seeds_needed(difference: Difference, rule: Decision, comparisons: int = 1) -> int | None:
+    """About how many pairs would show a difference of the smallest size of interest.
 
-
-def unpaired(runs: pd.DataFrame, baseline: str, tags: Sequence[str]) -> list[str]:
-    """In which pairs a run differs from the baseline in what a pair must have in common.
+    The smallest n ≥ ((t(1 − α/2k) + t(0.8)) · s / δ)² with n − 1 degrees of freedom: the usual
+    approximation for a paired t-test of power 0.8, from the standard deviation s of the pairs seen
+    and the smallest difference of interest δ. α is divided by the k comparisons, as Holm's method
+    does for the smallest of k p-values. The result is at least what the sign-flip test needs for α.
 
     Args:
-        runs: A table of runs with the columns `tags`.
-        baseline: The regime that the others are compared with.
-        tags: What must be equal within a seed, or, for the parts of the dataset, everywhere.
+        difference: The difference in the primary metric.
+        rule: The decision rule that the study declared.
+        comparisons: How many regimes the study compares with the baseline.
 
     Returns:
-        A line for each difference; empty if all is well.
+        A number of pairs; None with fewer than two pairs.
     """
-    base = runs[runs["regime"] == baseline].set_index("seed")
-    paired = runs[runs["seed"].isin(base.index)].sort_values("seed", kind="stable")
-    found = []
-    for tag in tags:
-        differs = (paired[tag] != paired["seed"].map(base[tag])) | (paired[tag] == "")
-        found += [
-            f"seed {run.seed}: {run.regime} and {baseline} differ in {tag}"
-            for run in paired[differs].itertuples()
-        ]
-    for tag in ("dataset.sha256", "split.sha256"):
-        if tag in tags and len(set(runs[tag])) > 1:
-            found.append(f"the runs differ in {tag}")
-    return found
+    if difference.n < 2:
+        return None
+    deviation = float(np.std(list(difference.by_seed.values()), ddof=1))
+    alpha = rule.alpha / comparisons
+    needed = max(3, seeds_for(rule.alpha, comparisons))
+    for _ in range(200):
+        quantiles = (stats.t.ppf(q, needed - 1) for q in (1 - alpha / 2, _POWER))
+        wanted = math.ceil((float(sum(quantiles)) * deviation / rule.smallest_difference) ** 2)
+        if wanted <= needed:
+            return needed
+        needed = wanted if wanted < needed * 2 else needed * 2
+    return needed

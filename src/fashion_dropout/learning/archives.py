@@ -1,4 +1,4 @@
-"""The four official Fashion-MNIST archives: where they are, and whether they are really they."""
+"""The four official Fashion-MNIST archives: where they are, and whether they are intact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stored classifiers at work: loading one, predicting with it, predicting under dropout masks."""
+"""Load a stored classifier, predict with it, predict under dropout masks."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from fashion_dropout import seeds
 from fashion_dropout.errors import DataError, UsageError
 from fashion_dropout.learning.dataset import CLASSES
+from fashion_dropout.learning.dropout import dropout_layers, set_masks, share_masks
 from fashion_dropout.learning.model import IMAGE_SHAPE
 
 Probabilities = NDArray[np.float32]
@@ -97,11 +97,7 @@ def predict_with_dropout(
     Raises:
         UsageError: The model has no dropout layer with a rate above 0.
     """
-    dropouts = [
-        layer
-        for layer in classifier._flatten_layers()
-        if isinstance(layer, keras.layers.Dropout) and layer.rate > 0
-    ]
+    dropouts = dropout_layers(classifier)
     if not dropouts:
         raise UsageError(
             "expected a model with a dropout rate above 0 for --mc-dropout, received one of rate "
@@ -109,16 +105,13 @@ def predict_with_dropout(
             "--model"
         )
     classifier.trainable = False  # or batch normalisation would go by the batch
-    for layer in dropouts:
-        layer.noise_shape = (1, *layer.output.shape[1:])
+    share_masks(dropouts)
     forward = _forward(classifier, training=True)
     means, spreads = [], []
     for batch in _batches(images):
         drawn = []
         for mask in range(masks):
-            for layer in dropouts:
-                state = [seeds.derive(_MASK_SEED, f"mc-dropout/{layer.name}/{mask}"), 0]
-                layer.seed_generator.state.assign(np.array(state, dtype=np.uint32))
+            set_masks(dropouts, _MASK_SEED, f"mc-dropout/{{layer}}/{mask}")
             drawn.append(forward(batch).numpy())
         means.append(np.mean(drawn, axis=0, dtype=np.float64))
         spreads.append(np.std(drawn, axis=0, ddof=1, dtype=np.float64))

@@ -1,10 +1,13 @@
-"""Figures of a classifier from its probabilities: pure functions on NumPy arrays."""
+"""Metrics of a classifier from its probabilities: pure functions on NumPy arrays."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn import metrics
 
 CALIBRATION_BINS = 15
 _SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
@@ -12,6 +15,10 @@ _SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 def negative_log_likelihood(probabilities: NDArray[np.float32], labels: NDArray[np.uint8]) -> float:
     """Mean of −log p(true class), in nats.
+
+    Not `sklearn.metrics.log_loss`: it raises every probability below 2.2e-16 to that number, which
+    would hide how overconfident a network is, and it warns because the sum of ten float32
+    probabilities is not 1 in all digits of float64.
 
     Args:
         probabilities: float32 of shape (n, classes).
@@ -92,49 +99,63 @@ def _binned(
 def confusion_matrix(
     predicted: NDArray[np.integer], labels: NDArray[np.uint8], classes: int
 ) -> NDArray[np.int64]:
-    """How often class i (row) was taken for class j (column): int64 of shape (classes, classes)."""
-    pairs = labels.astype(np.int64) * classes + predicted
-    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes).astype(np.int64)
+    """How often class i (row) was predicted as class j (column).
+
+    Args:
+        predicted: Integers of shape (n,).
+        labels: The true classes, integers of shape (n,).
+        classes: How many classes there are.
+
+    Returns:
+        int64 of shape (classes, classes).
+    """
+    counts = metrics.confusion_matrix(labels, predicted, labels=range(classes))
+    return np.asarray(counts, dtype=np.int64)
 
 
-def per_class(confusion: NDArray[np.int64], names: tuple[str, ...]) -> pd.DataFrame:
+def per_class(
+    predicted: NDArray[np.integer], labels: NDArray[np.uint8], names: Sequence[str]
+) -> pd.DataFrame:
     """Precision, recall and F1 of each class.
 
     Args:
-        confusion: As `confusion_matrix` gives it.
+        predicted: Integers of shape (n,).
+        labels: The true classes, integers of shape (n,).
         names: The class names, by label.
 
     Returns:
         A row a class with the columns label, class, precision, recall, f1, support; a ratio
         without a denominator is 0.
     """
-    hits = confusion.diagonal()
-    support, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
-
-    def ratio(above: NDArray[np.int64], below: NDArray[np.int64]) -> NDArray[np.float64]:
-        return np.divide(above, below, out=np.zeros(len(above)), where=below > 0)
-
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
+        labels, predicted, labels=range(len(names)), zero_division=0
+    )
     return pd.DataFrame(
         {
-            "label": np.arange(len(names)),
-            "class": names,
-            "precision": ratio(hits, predicted),
-            "recall": ratio(hits, support),
-            "f1": ratio(2 * hits, support + predicted),
+            "label": range(len(names)),
+            "class": list(names),
+            "precision": precision,
+            "recall": recall,
+            "f1": f1,
             "support": support,
         }
     )
 
 
 def summary(
-    probabilities: NDArray[np.float32], labels: NDArray[np.uint8], names: tuple[str, ...]
+    probabilities: NDArray[np.float32], labels: NDArray[np.uint8], names: Sequence[str]
 ) -> dict[str, float]:
-    """The figures that a run reports of the test set, under the names that MLflow shows."""
+    """The test metrics of a run, under the names that MLflow shows.
+
+    Args:
+        probabilities: float32 of shape (n, classes).
+        labels: The true classes, integers of shape (n,).
+        names: The class names, by label.
+    """
     predicted = probabilities.argmax(axis=1)
-    classes = per_class(confusion_matrix(predicted, labels, len(names)), names)
     return {
         "test/accuracy": float((predicted == labels).mean()),
         "test/nll": negative_log_likelihood(probabilities, labels),
         "test/ece": expected_calibration_error(probabilities, labels),
-        "test/f1_macro": float(classes["f1"].mean()),
+        "test/f1_macro": float(per_class(predicted, labels, names)["f1"].mean()),
     }

@@ -1,4 +1,4 @@
-"""The training loop: one compiled function an epoch, and a record of what each epoch gave."""
+"""The training loop: one compiled function an epoch, and the metrics of each epoch."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from fashion_dropout import seeds
-from fashion_dropout.config import TrainingConfig
+from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import TrainingDivergedError
 from fashion_dropout.learning.dataset import EVALUATED_TRAINING_IMAGES, Examples
+from fashion_dropout.learning.dropout import dropout_layers, set_masks
 from fashion_dropout.learning.inference import BATCH_SIZE
 
 _SECONDS_BETWEEN_LOOKS = 0.1
@@ -30,7 +31,17 @@ Weights = list[NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What one epoch gave; losses in nats, all but the speed measured with dropout off."""
+    """The metrics of one epoch, all but the speed measured with dropout off.
+
+    Attributes:
+        epoch: Counted from 1.
+        train_loss: Mean cross-entropy of the evaluated training images, in nats.
+        train_accuracy: Share of them that is classified correctly.
+        val_loss: Mean cross-entropy of the validation images, in nats.
+        val_accuracy: Share of them that is classified correctly.
+        learning_rate: Adam's learning rate.
+        images_per_second: Training images a second, evaluation not counted.
+    """
 
     epoch: int
     train_loss: float
@@ -81,11 +92,7 @@ class Trainer:
         self._validation = _resident(validation)
         self._optimizer = keras.optimizers.Adam(config.learning_rate)
         self._optimizer.build(classifier.trainable_variables)
-        self._dropouts = [
-            layer
-            for layer in classifier._flatten_layers()
-            if isinstance(layer, keras.layers.Dropout) and layer.rate > 0
-        ]
+        self._dropouts = dropout_layers(classifier)
         self._done = tf.Variable(0, dtype=tf.int64)
         self._stop = tf.Variable(False)
         self._train_epoch = self._compile_epoch()
@@ -143,9 +150,7 @@ class Trainer:
         return seeds.permutation(self.config.seed, f"shuffle/{epoch}", self._count)
 
     def _run_epoch(self, epoch: int, progress: Progress) -> float:
-        for layer in self._dropouts:
-            state = [seeds.derive(self.config.seed, f"dropout/{layer.name}/{epoch}"), 0]
-            layer.seed_generator.state.assign(np.array(state, dtype=np.uint32))
+        set_masks(self._dropouts, self.config.seed, f"dropout/{{layer}}/{epoch}")
         self._done.assign(0)
         images, labels = self._training
         order = tf.constant(self.order_of_batches(epoch))

@@ -1,1 +1,1 @@
-"""From a finished study to a model in use: offer, examination, judgement, aliases, and back."""
+"""From a finished study to a model in use: candidate, checks, decision, aliases, and back."""

@@ -1,4 +1,4 @@
-"""From a study's verdict to a version in the registry, and to the champion if the gate lets it."""
+"""Promote the candidate of a study: register its model, and make it the champion if it passes."""
 
 from __future__ import annotations
 
@@ -10,28 +10,25 @@ from typing import Any
 
 import pandas as pd
 
-from fashion_dropout.cell import EXPERIMENT_DESCRIPTION
+from fashion_dropout.config.promotion import Policy
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.interrupts import shielded
-from fashion_dropout.learning.dataset import FashionMnist
-from fashion_dropout.promotion.cards import write_cards
-from fashion_dropout.promotion.judgement import Judgement, judge
-from fashion_dropout.promotion.offer import Offer, read_offer
-from fashion_dropout.promotion_file import Policy
-from fashion_dropout.tracking import registry
+from fashion_dropout.learning.dataset import DATASETS
+from fashion_dropout.promotion.candidate import Candidate, read_candidate
+from fashion_dropout.promotion.decision import GateDecision, decide
+from fashion_dropout.promotion.fill_card import write_cards
+from fashion_dropout.tracking import registry, tags
 from fashion_dropout.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from fashion_dropout.tracking.runs import tracked_run
 from fashion_dropout.tracking.store import connect
 
-EXIT_HELD_BACK = 3
-
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an offer.
+    """The result of a promotion.
 
     Attributes:
-        promoted: Whether its model is the champion now, or would be without ``dry_run``.
+        promoted: Whether the candidate is the champion now, or would be without ``dry_run``.
         text: What was done, for a person.
     """
 
@@ -44,105 +41,117 @@ def promote_study(
     policy: Policy,
     say: Callable[[str], None],
     *,
-    model_name: str = "",
+    model_name: str | None = None,
     dry_run: bool = False,
     data_dir: Path | None = None,
 ) -> Outcome:
-    """Offer the model of a study's verdict to the gate, and make it the champion if it passes.
+    """Check the candidate of a study, and make its model the champion if it passes the gate.
 
     Args:
-        study: The study's own run.
-        policy: The gate.
-        say: Told what happens.
-        model_name: The registered model; "" for the project's, or, for generated images, one of
-            its own.
+        study: The id of the study's own run.
+        policy: The policy of the gate.
+        say: Called with each line or table that is to be shown.
+        model_name: The registered model; None for `registry.MODEL`, or, if the images are
+            generated, for a name of its own.
         dry_run: Decide, and write nothing.
         data_dir: A folder with the four archives; None to look in the usual places.
 
     Raises:
         UsageError: There is no such study, or it is not finished.
         TrackingError: The store or the registry does not answer, or the model is missing or
-            damaged; no alias has moved.
-        DataError: The dataset cannot be had.
+            damaged. No alias has moved.
+        DataError: The dataset is missing or damaged.
     """
     connect()
-    offer = read_offer(study)
-    if offer is None:
+    candidate = read_candidate(study)
+    if candidate is None:
         return Outcome(
             False,
             "held back: the verdict names no regime, and the study declares to offer none then",
         )
-    say(offer.text)
-    models = Registry(model_name or _default_name(offer.config.dataset))
+    say(candidate.text)
+    models = Registry(model_name or _default_name(candidate.config.dataset))
     champion = models.version(CHAMPION)
-    if champion and champion.run_id == offer.run.info.run_id:
+    if champion and champion.run_id == candidate.run.info.run_id:
         if not dry_run and models.aliases().get(CHALLENGER) == str(champion.version):
-            models.clear(CHALLENGER)  # the last step of a promotion that was killed before it
+            models.delete_alias(CHALLENGER)  # a promotion was killed before this last step
         return Outcome(True, f"version {champion.version} of {models.name} is the champion already")
     say("loading its model, repeating its validation predictions")
-    judgement = judge(offer, champion, policy, data_dir)
-    say(judgement.table)
+    decision = decide(candidate, champion, policy, data_dir)
+    say(decision.table)
     if dry_run:
         return Outcome(
-            judgement.promoted,
-            f"would be {judgement.decision} (nothing was written): {judgement.reason}",
+            decision.promoted,
+            f"would be {decision.result} (nothing was written): {decision.reason}",
         )
-    return Outcome(judgement.promoted, _carry_out(offer, judgement, models))
+    return Outcome(decision.promoted, carry_out(candidate, decision, models))
 
 
 def _default_name(dataset: str) -> str:
-    return registry.MODEL if dataset == FashionMnist.name else f"{registry.MODEL}-{dataset}"
+    return f"{registry.MODEL}-{dataset}" if DATASETS[dataset].generated else registry.MODEL
 
 
-def _carry_out(offer: Offer, judgement: Judgement, models: Registry) -> str:
-    """Write the decision down, then let the aliases move."""
-    candidate = offer.candidate()
+def carry_out(candidate: Candidate, decision: GateDecision, models: Registry) -> str:
+    """Record a decision in a run of its own, register the model, and then move the aliases.
+
+    Args:
+        candidate: The candidate.
+        decision: The decision about it.
+        models: The registered model.
+
+    Returns:
+        What was done, for a person.
+
+    Raises:
+        TrackingError: The store or the registry refused something, or there is another champion
+            than the one that the candidate was compared with.
+    """
+    registration = candidate.registration()
     with tracked_run(
-        name=f"promote-{offer.run.info.run_name}",
-        description=f"**{judgement.decision}**: {judgement.reason}",
-        experiment_description=EXPERIMENT_DESCRIPTION,
-        params=_flat(judgement.policy.model_dump()),
+        name=f"promote-{candidate.run.info.run_name}",
+        description=decision.headline,
+        params=_flat(decision.policy.model_dump()),
         tags={
-            **candidate.tags,
-            "role": "promotion",
-            "action": "promote",
-            "registered_model": models.name,
-            "candidate": candidate.run_id,
-            "decision": judgement.decision,
-            "reason": judgement.reason,
+            **registration.tags,
+            tags.ROLE: tags.PROMOTION,
+            tags.ACTION: "promote",
+            tags.REGISTERED_MODEL: models.name,
+            tags.CANDIDATE: registration.run_id,
+            tags.DECISION: decision.result,
+            tags.REASON: decision.reason,
         },
     ) as run:
-        version = models.register(candidate)
-        run.set_tags({"version": version})
-        run.log_metrics(judgement.figures, step=0)
+        version = models.register(registration)
+        run.set_tags({tags.VERSION: version})
+        run.log_metrics(decision.figures, step=0)
         with run.artifacts() as folder:
-            cards = write_cards(offer, models.name, version, folder)
-            registry.keep_with_model(candidate.model_id, str(folder))
+            cards = write_cards(candidate, models.name, version, folder)
+            registry.keep_with_model(registration.model_id, str(folder))
             (folder / "decision.json").write_text(
-                json.dumps({"version": version, **judgement.recorded()}, indent=2) + "\n",
+                json.dumps({"version": version, **decision.recorded()}, indent=2) + "\n",
                 encoding="utf-8",
             )
         models.describe(
             version,
-            f"**{judgement.decision}**: {judgement.reason}\n\n{cards['en']}",
-            {**judgement.tags(), "decision.run": run.run_id},
+            f"{decision.headline}\n\n{cards['en']}",
+            {**decision.version_tags(), tags.DECISION_RUN: run.run_id},
         )
-        models.point(CHALLENGER, version)
-        if not judgement.promoted:
+        models.set_alias(CHALLENGER, version)
+        if not decision.promoted:
             return (
                 f"held back: version {version} of {models.name} is the challenger; "
-                f"{judgement.reason}"
+                f"{decision.reason}"
             )
         with shielded():
-            _move(models, judgement, version)
-    before = judgement.champion
+            _make_champion(models, decision, version)
+    before = decision.champion
     left = f", version {before.version} is previous" if before else ""
-    return f"promoted: version {version} of {models.name} is the champion{left}; {judgement.reason}"
+    return f"promoted: version {version} of {models.name} is the champion{left}; {decision.reason}"
 
 
-def _move(models: Registry, judgement: Judgement, version: str) -> None:
-    """Let the aliases move, in an order that leaves a loadable champion at every moment."""
-    then = str(judgement.champion.version) if judgement.champion else None
+def _make_champion(models: Registry, decision: GateDecision, version: str) -> None:
+    """Move the aliases, in an order that leaves a champion that loads at every moment."""
+    then = str(decision.champion.version) if decision.champion else None
     now = models.aliases().get(CHAMPION)
     if now != then:
         raise TrackingError(
@@ -150,9 +159,9 @@ def _move(models: Registry, judgement: Judgement, version: str) -> None:
             f"received version {now}: another promotion was faster; run `promote` again"
         )
     if then:
-        models.point(PREVIOUS, then)
-    models.point(CHAMPION, version)
-    models.clear(CHALLENGER)
+        models.set_alias(PREVIOUS, then)
+    models.set_alias(CHAMPION, version)
+    models.delete_alias(CHALLENGER)
 
 
 def _flat(policy: dict[str, Any]) -> dict[str, Any]:

@@ -1,29 +1,26 @@
-"""What has happened to a registered model, and the way back to the champion before this one."""
+"""Make the previous champion of a registered model the champion again."""
 
 from __future__ import annotations
 
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
-from mlflow.entities import Run
-
-from fashion_dropout.cell import EXPERIMENT_DESCRIPTION
 from fashion_dropout.errors import UsageError
 from fashion_dropout.interrupts import shielded
-from fashion_dropout.tracking import queries, registry
+from fashion_dropout.tracking import queries, registry, tags
 from fashion_dropout.tracking.registry import CHAMPION, PREVIOUS, Registry
 from fashion_dropout.tracking.runs import tracked_run
 from fashion_dropout.tracking.store import connect
 
 
-def roll_back(model_name: str, reason: str) -> str:
+def roll_back(model_name: str | None = None, reason: str | None = None) -> str:
     """Make the previous champion the champion again; the present one becomes previous.
 
-    The previous model is loaded first: one that is missing or damaged does not become champion.
+    The previous model is loaded first, so that one that is missing or damaged does not become the
+    champion.
 
     Args:
-        model_name: The registered model; "" for the project's.
+        model_name: The registered model; None for `registry.MODEL`.
         reason: Why, for the history.
 
     Returns:
@@ -31,8 +28,8 @@ def roll_back(model_name: str, reason: str) -> str:
 
     Raises:
         UsageError: There is no previous champion.
-        TrackingError: The registry does not answer, or the previous model is missing or damaged; no
-            alias has moved.
+        TrackingError: The registry does not answer, or the previous model is missing or damaged.
+            No alias has moved.
     """
     connect()
     models = Registry(model_name or registry.MODEL)
@@ -40,7 +37,7 @@ def roll_back(model_name: str, reason: str) -> str:
     if champion is None or previous is None or champion.version == previous.version:
         raise UsageError(
             f"expected a champion and another version before it of {models.name}, received "
-            f"{_named(models.aliases())}; there is nothing to go back to"
+            f"{models.aliases_text()}; there is nothing to go back to"
         )
     from fashion_dropout.learning.runtime import start_tensorflow
 
@@ -54,60 +51,21 @@ def roll_back(model_name: str, reason: str) -> str:
     with (
         tracked_run(
             name=f"rollback-to-version-{back}",
-            description=f"**rolled back**: {text}. {reason}",
-            experiment_description=EXPERIMENT_DESCRIPTION,
+            description=f"**rolled back**: {text}. {reason or ''}",
             params={},
             tags={
-                "role": "promotion",
-                "action": "rollback",
-                "registered_model": models.name,
-                "version": back,
-                "study": previous.tags["study"],
-                "verdict": previous.tags.get("verdict", ""),
-                "decision": "rolled back",
-                "reason": reason or f"back from version {left}",
+                tags.ROLE: tags.PROMOTION,
+                tags.ACTION: "rollback",
+                tags.REGISTERED_MODEL: models.name,
+                tags.VERSION: back,
+                tags.STUDY: previous.tags[tags.STUDY],
+                tags.VERDICT: previous.tags.get(tags.VERDICT, ""),
+                tags.DECISION: "rolled back",
+                tags.REASON: reason or f"back from version {left}",
             },
         ),
         shielded(),
     ):
-        models.point(CHAMPION, back)
-        models.point(PREVIOUS, left)
+        models.set_alias(CHAMPION, back)
+        models.set_alias(PREVIOUS, left)
     return f"rolled back: {text}"
-
-
-def history(model_name: str) -> str:
-    """Every decision about a registered model, the newest first, for a person.
-
-    Args:
-        model_name: The registered model; "" for the project's.
-
-    Raises:
-        UsageError: There is none.
-    """
-    connect()
-    models = Registry(model_name or registry.MODEL)
-    found = registry.promotions(models.name)
-    if not found:
-        raise UsageError(
-            f"expected a promotion of {models.name}, received none; `fashion-dropout promote "
-            "<study run id>` makes the first"
-        )
-    return "\n".join([f"{models.name}: {_named(models.aliases())}", *map(_entry, found)])
-
-
-def _entry(run: Run) -> str:
-    tags = run.data.tags
-    when = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
-    what = tags["decision"] if run.info.status == "FINISHED" else f"{run.info.status.lower()}"
-    return (
-        f"\n{when:%Y-%m-%d %H:%M} UTC  {what}: version {tags.get('version', '–')}, by "
-        f"{tags.get('mlflow.user', 'unknown')} (run {run.info.run_id})\n"
-        f"  study {tags.get('study', '–')}: {tags.get('verdict', '–')}\n"
-        f"  why: {tags.get('error') or tags.get('reason', '–')}"
-    )
-
-
-def _named(aliases: dict[str, str]) -> str:
-    if not aliases:
-        return "no alias"
-    return ", ".join(f"{alias} = version {number}" for alias, number in sorted(aliases.items()))

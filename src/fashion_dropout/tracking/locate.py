@@ -1,25 +1,16 @@
-"""Where a stored model is: from a name to a file on this machine.
-
-`locating` asks MLflow in a process of its own, so that the one that asks can import TensorFlow
-meanwhile; MLflow is imported in that process only::
-
-    python -m fashion_dropout.tracking.locate REFERENCE MODEL_NAME FOLDER
-"""
+"""Find a stored model: from one of its names to its file on this machine."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import unquote, urlsplit
 
-from fashion_dropout.errors import DataError, FashionDropoutError, TrackingError, UsageError
+from fashion_dropout.errors import DataError, TrackingError, UsageError
+from fashion_dropout.tracking.background import asked
 
 _URIS = ("models:/", "runs:/")
 _MODEL_URI = re.compile(r"models:/[^/]+(/[^/]+)?")
@@ -29,19 +20,21 @@ _NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND",
 
 @contextmanager
 def locating(reference: str, model_name: str) -> Iterator[Callable[[], Path]]:
-    """Look a model up while the block does something else; calling what it gives waits for it.
+    """Look a model up in another process while the block does something else.
 
-    What is called gives the model's ``.keras`` file, which is there until the block ends; one from
-    a model's folder has been held against the folder's checksums.
+    The block is given a function that waits for the model and returns its ``.keras`` file. The file
+    is there until the block ends. If it is in a model's folder, the folder's checksums have been
+    verified.
 
     Args:
-        reference: A path, if it has a ``/`` in it or ends in ``.keras``: a model's folder or such a
-            file. Else as for `locate`.
+        reference: A path, if it has a ``/`` in it or ends in ``.keras``: a model's folder or a
+            ``.keras`` file. Otherwise as for `locate`.
         model_name: As for `locate`.
 
     Raises:
-        UsageError: There is no such model.
-        DataError: It is damaged.
+        UsageError: There is no such model. This error and the following ones can come from the
+            function, too.
+        DataError: The model is damaged.
         TrackingError: The store does not answer, or does not give the model out.
     """
     if not reference.startswith(_URIS) and ("/" in reference or reference.endswith(".keras")):
@@ -50,31 +43,21 @@ def locating(reference: str, model_name: str) -> Iterator[Callable[[], Path]]:
             raise UsageError(f"expected a model's folder or .keras file, received no such: {path}")
         yield lambda: _weights(path)
         return
-    command = [sys.executable, "-P", "-m", "fashion_dropout.tracking.locate", reference, model_name]
     with (
         TemporaryDirectory() as download,
-        subprocess.Popen(
-            [*command, download],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},  # may not be installed
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for this process, which ends that one
-        ) as asked,
+        asked(locate, reference, model_name, Path(download)) as folder,
     ):
-        try:
-            yield lambda: _weights(_answer(asked))
-        finally:
-            asked.kill()
+        yield lambda: _weights(folder.answer())
 
 
 def locate(reference: str, model_name: str, download: Path) -> Path:
-    """The folder of a model in MLflow's store.
+    """Find the folder of a model in MLflow's store.
 
     Args:
         reference: The number of a version, the id of a run, an alias, or one of MLflow's own URIs:
-            ``models:/…`` or ``runs:/…``; taken for the first of these that it can be.
+            ``models:/…`` or ``runs:/…``. It is taken as the first of these that it can be.
         model_name: The registered model that versions and aliases belong to.
-        download: An empty folder; a model that is not on this machine is brought there.
+        download: An empty folder. A model that is not on this machine is downloaded to it.
 
     Raises:
         UsageError: There is no such model.
@@ -103,7 +86,7 @@ def locate(reference: str, model_name: str, download: Path) -> Path:
 
 
 def _weights(model: Path) -> Path:
-    from fashion_dropout.tracking.served import WEIGHTS, DamagedModelError, verify_checksums
+    from fashion_dropout.tracking.served import WEIGHTS_FILE, DamagedModelError, verify_checksums
 
     if model.is_file():
         return model
@@ -111,25 +94,11 @@ def _weights(model: Path) -> Path:
         verify_checksums(model)
     except (DamagedModelError, OSError) as error:
         raise DataError(str(error)) from error
-    return model / WEIGHTS
-
-
-def _answer(asked: subprocess.Popen[bytes]) -> Path:
-    assert asked.stdout is not None
-    for line in asked.stdout:
-        if line.startswith(b'{"folder"'):
-            return Path(json.loads(line)["folder"])
-        if line.startswith(b'{"error"'):
-            answer = json.loads(line)
-            raise (UsageError if answer["exit_code"] == 2 else TrackingError)(answer["error"])
-    raise TrackingError(
-        "expected an answer from the process that asks MLflow for the model, received exit code "
-        f"{asked.wait()} instead"
-    )
+    return model / WEIGHTS_FILE
 
 
 def _expect_store() -> None:
-    """A question must not make a store: MLflow would make a SQLite file that is not there."""
+    """Refuse a SQLite file that does not exist: MLflow would create it."""
     import mlflow
     import sqlalchemy
 
@@ -143,14 +112,14 @@ def _expect_store() -> None:
 
 
 def _location(reference: str, model_name: str) -> str:
-    """The URI under which the files of a model are."""
+    """Find the URI of a model's folder."""
     from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 
     if reference.startswith("runs:/"):
         run_id, _, name = reference.removeprefix("runs:/").strip("/").partition("/")
-        return _location_in_run(run_id, name)
+        return _location_in_run(run_id, name or None)
     if _RUN_ID.fullmatch(reference):
-        return _location_in_run(reference, "")
+        return _location_in_run(reference)
     if not reference.startswith("models:/"):
         separator = "/" if reference.isdecimal() else "@"
         reference = f"models:/{model_name}{separator}{reference}"
@@ -162,8 +131,8 @@ def _location(reference: str, model_name: str) -> str:
     return str(ModelsArtifactRepository.get_underlying_uri(reference))
 
 
-def _location_in_run(run_id: str, name: str) -> str:
-    """The newest model of a run, or the newest of a name."""
+def _location_in_run(run_id: str, name: str | None = None) -> str:
+    """Find the URI of a run's newest model, or of its newest model of a name."""
     import mlflow
 
     client = mlflow.MlflowClient()
@@ -172,7 +141,7 @@ def _location_in_run(run_id: str, name: str) -> str:
     models = [
         client.get_logged_model(model_id) for model_id in sorted(steps, key=lambda k: steps[k])
     ]
-    wanted = [model for model in models if name in ("", model.name)]
+    wanted = [model for model in models if name in (None, model.name)]
     if not wanted:
         raise UsageError(
             f"expected a run with a model{f' {name!r}' if name else ''}, received {run_id} with "
@@ -194,17 +163,3 @@ def _fetch(location: str, download: Path) -> Path:
             "was it moved or deleted?"
         )
     return folder
-
-
-def main() -> None:
-    """Answer with the folder, or with what is wrong and the exit code that it has."""
-    reference, model_name, download = sys.argv[1:]
-    try:
-        answer: dict[str, object] = {"folder": str(locate(reference, model_name, Path(download)))}
-    except FashionDropoutError as error:
-        answer = {"error": str(error), "exit_code": error.exit_code}
-    sys.stdout.write(json.dumps(answer) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -67,8 +67,8 @@ class _ServedFlavor:
         mlflow.keras.save_model(path=path, mlflow_model=mlflow_model, **arguments)
         copyfile(served.__file__, folder / "code" / f"{_LOADER}.py")
         names = json.dumps(list(self._classes), ensure_ascii=False, indent=2)
-        (folder / served.CLASSES).write_text(f"{names}\n", encoding="utf-8")
-        served.write_checksums(folder, served.WEIGHTS, served.CLASSES)
+        (folder / served.CLASSES_FILE).write_text(f"{names}\n", encoding="utf-8")
+        served.write_checksums(folder, served.WEIGHTS_FILE, served.CLASSES_FILE)
         mlflow.pyfunc.add_to_model(
             mlflow_model,
             loader_module=_LOADER,
@@ -83,8 +83,8 @@ def signature(shape: tuple[int, ...], classes: int) -> ModelSignature:
     """What a served classifier takes and gives: grey values in, probabilities out; see `served`.
 
     Args:
-        shape: Of one image.
-        classes: How many.
+        shape: The shape of one image.
+        classes: How many classes there are.
     """
     images = TensorSpec(np.dtype(np.float32), (-1, *shape))
     probabilities = TensorSpec(np.dtype(np.float32), (-1, classes))

@@ -14,32 +14,11 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from fashion_dropout.errors import UsageError
-
-PAIRING_TAGS = (
-    "dataset.sha256",
-    "split.sha256",
-    "weights.initial.sha256",
-    "batches.first_epoch.sha256",
-)
-"""What the two runs of a pair must have in common."""
-
-PROVENANCE_TAGS = (
-    "dataset",
-    "git.commit",
-    "git.dirty",
-    "cpu",
-    "version.fashion_dropout",
-    "version.python",
-    "version.tensorflow",
-    "version.keras",
-    "version.mlflow",
-    "version.numpy",
-)
-"""What a run records of where its numbers come from."""
+from fashion_dropout.tracking import tags
 
 _COLUMNS = [
     "run_id", "artifact_uri", "regime", "seed", "state", "reason", "session",
-    *PAIRING_TAGS, *PROVENANCE_TAGS, "threads",
+    *tags.SAME_PAIR, *tags.PROVENANCE, "threads",
 ]  # fmt: skip
 _PAGE = 50_000
 
@@ -65,10 +44,11 @@ def study_run(run_id: str) -> Run:
         UsageError: There is no such run, or it is not the run of a study.
     """
     run = get_run(run_id)
-    if run.data.tags.get("role") != "study":
+    role = run.data.tags.get(tags.ROLE, "none")
+    if role != tags.STUDY_RUN:
         raise UsageError(
-            f"expected the run of a study, received {run_id} with the role "
-            f"{run.data.tags.get('role', 'none')!r}; `compare` prints the id at its end"
+            f"expected the run of a study, received {run_id} with the role {role!r}; `compare` "
+            "prints the id at its end"
         )
     return run
 
@@ -81,7 +61,7 @@ def newest_study() -> Run:
     """
     found = mlflow.search_runs(
         search_all_experiments=True,
-        filter_string="tags.role = 'study'",
+        filter_string=f"tags.{tags.ROLE} = '{tags.STUDY_RUN}'",
         order_by=["attributes.start_time DESC"],
         max_results=1,
         output_format="list",
@@ -95,24 +75,24 @@ def newest_study() -> Run:
 
 
 def study_runs(
-    study: str, experiment_id: str, *, session: str = "", until: int | None = None
+    study: str, experiment_id: str, *, session: str | None = None, until: int | None = None
 ) -> pd.DataFrame:
     """The newest run of each cell of a study, a finished one where there is one.
 
     Args:
         study: The study's key, as the tag ``study`` of its runs has it.
-        experiment_id: Where its runs are.
-        session: Only runs of this call of ``compare``; "" for all.
+        experiment_id: The experiment of its runs.
+        session: Only runs of this call of ``compare``; None for all.
         until: Only runs that began before this, in milliseconds since 1970; None for all.
 
     Returns:
         A row a run, with the columns run_id, artifact_uri, regime, seed, state, reason, session,
-        `PAIRING_TAGS`, `PROVENANCE_TAGS`, threads, and one for each metric; sorted by regime and
+        `tags.SAME_PAIR`, `tags.PROVENANCE`, threads, and one for each metric; sorted by regime and
         seed.
     """
-    wanted = [f"tags.study = '{study}'", "tags.role = 'run'"]
-    if session:
-        wanted.append(f"tags.`study.session` = '{session}'")
+    wanted = [f"tags.{tags.STUDY} = '{study}'", f"tags.{tags.ROLE} = '{tags.RUN}'"]
+    if session is not None:
+        wanted.append(f"tags.`{tags.SESSION}` = '{session}'")
     if until is not None:
         wanted.append(f"attributes.start_time <= {until}")
     runs = mlflow.search_runs(
@@ -136,7 +116,7 @@ def end_abandoned_runs(session: str, experiment_id: str, known: Collection[str])
 
     Args:
         session: The tag ``study.session`` of its runs.
-        experiment_id: Where they are.
+        experiment_id: The experiment of these runs.
         known: Ids of the runs that still go on.
 
     Returns:
@@ -145,13 +125,13 @@ def end_abandoned_runs(session: str, experiment_id: str, known: Collection[str])
     client = mlflow.MlflowClient()
     abandoned = mlflow.search_runs(
         [experiment_id],
-        f"tags.`study.session` = '{session}' and tags.role = 'run' "
+        f"tags.`{tags.SESSION}` = '{session}' and tags.{tags.ROLE} = '{tags.RUN}' "
         "and attributes.status = 'RUNNING'",
         output_format="list",
     )
     marked = [run.info.run_id for run in abandoned if run.info.run_id not in known]
     for run_id in marked:
-        client.set_tag(run_id, "error", "its worker was stopped")
+        client.set_tag(run_id, tags.ERROR, "its worker was stopped")
         client.set_terminated(run_id, "KILLED")
     return marked
 
@@ -169,8 +149,9 @@ def artifact(artifact_uri: str, name: str) -> Iterator[Path | None]:
     """One artifact as a file that is gone when the block ends; None if there is none.
 
     Args:
-        artifact_uri: Of the run; by its id MLflow would ask the store for it, thrice.
-        name: The artifact's.
+        artifact_uri: The artifact URI of the run. From the run's id, MLflow would ask the store
+            for this URI three times.
+        name: The name of the artifact.
     """
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -184,16 +165,16 @@ def artifact(artifact_uri: str, name: str) -> Iterator[Path | None]:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    tags = run.data.tags
+    recorded = run.data.tags
     return {
         "run_id": run.info.run_id,
         "artifact_uri": run.info.artifact_uri,
-        "regime": tags["regime"],
-        "seed": int(tags["seed"]),
+        "regime": recorded[tags.REGIME],
+        "seed": int(recorded[tags.SEED]),
         "state": run.info.status,
-        "reason": tags.get("error", ""),
-        "session": tags.get("study.session", ""),
-        **{name: tags.get(name, "") for name in (*PAIRING_TAGS, *PROVENANCE_TAGS)},
+        "reason": recorded.get(tags.ERROR, ""),
+        "session": recorded.get(tags.SESSION, ""),
+        **{name: recorded.get(name, "") for name in (*tags.SAME_PAIR, *tags.PROVENANCE)},
         "threads": run.data.params.get("threads", ""),
         **run.data.metrics,
     }

@@ -1,4 +1,4 @@
-"""The model registry: versions of one registered model, its aliases, and who moved them when."""
+"""The model registry: versions and aliases of a registered model, and the decisions about it."""
 
 from __future__ import annotations
 
@@ -13,27 +13,32 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_dropout.errors import TrackingError, UsageError
+from fashion_dropout.tracking import tags
 from fashion_dropout.tracking.store import one_line
 
 MODEL = "fashion-mnist-cnn"
+"""The registered model of this project."""
+
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-_PROJECT = {"project": "fashion-mnist-dropout"}
+
+_PROJECT = {tags.PROJECT: "fashion-mnist-dropout"}
 _DESCRIPTION = """\
 Classifiers of Fashion-MNIST from paired studies of dropout. `champion` is in use, `previous` was
-before it, `challenger` is the last candidate that did not become champion. Aliases move by
-`fashion-dropout promote` only; each version says from which study it comes and how it was decided.
+before it, `challenger` is the last candidate that did not become champion. Only `fashion-dropout
+promote` and `rollback` move them; each version says which study it comes from and how the gate
+decided.
 """
 _LONGEST = 5_000  # characters that the registry keeps of a description or of a tag
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """What a version is registered with.
+class Registration:
+    """What the registry is told about a new version.
 
     Attributes:
-        model_id: Of the logged model.
-        run_id: Of the run that trained it.
-        tags: Where it comes from.
+        model_id: The id of the logged model.
+        run_id: The id of the run that trained the model.
+        tags: The tags of the version: where the model comes from.
     """
 
     model_id: str
@@ -45,85 +50,97 @@ class Registry:
     """The versions and aliases of one registered model.
 
     Args:
-        name: The registered model's.
+        name: The name of the registered model. It need not exist yet.
 
     Raises:
         TrackingError: The registry does not answer, or the name belongs to another project.
     """
 
-    def __init__(self, name: str = MODEL) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
         self._client = mlflow.MlflowClient()
         if (found := self._model()) and not _is_ours(found.tags):
             raise TrackingError(
                 f"expected the registered model {name} to be this project's, received one without "
-                f"the tag project={_PROJECT['project']}; give another with --model-name"
+                f"the tag {tags.PROJECT}={_PROJECT[tags.PROJECT]}; give another with --model-name"
             )
 
     def aliases(self) -> dict[str, str]:
-        """Alias → version; the registry's answer about a single version leaves aliases out."""
+        """Alias → version number.
+
+        They are read from the registered model, because MLflow leaves them out of a version.
+        """
         found = self._model()
         return {alias: str(number) for alias, number in found.aliases.items()} if found else {}
 
+    def aliases_text(self) -> str:
+        """The aliases and their versions in one line, for a person."""
+        aliases = sorted(self.aliases().items())
+        return ", ".join(f"{alias} = version {number}" for alias, number in aliases) or "no alias"
+
     def version(self, alias: str) -> ModelVersion | None:
-        """The version that an alias points to.
+        """The version that an alias points to; None if there is no such alias.
 
         Raises:
-            TrackingError: It was registered by something else than this project.
+            TrackingError: The version was not registered by this project.
         """
         number = self.aliases().get(alias)
         if number is None:
             return None
         with _explained(self.name):
             found = self._client.get_model_version(self.name, number)
-        if "study" not in found.tags:
+        if tags.STUDY not in found.tags:
             raise TrackingError(
                 f"expected the alias {alias} of {self.name} on a version of this project, received "
-                f"version {number} without the tag study; move the alias, or give --model-name"
+                f"version {number} without the tag {tags.STUDY}; move the alias, or give "
+                "--model-name"
             )
         return found
 
     def version_of(self, run_id: str) -> str | None:
-        """The version that was registered from a run; None if there is none."""
+        """The number of the version that was registered from a run; None if there is none."""
         with _explained(self.name):
             found = self._client.search_model_versions(f"name = '{self.name}'")
         numbers = [int(version.version) for version in found if version.run_id == run_id]
         return str(max(numbers)) if numbers else None
 
-    def register(self, candidate: Candidate) -> str:
-        """Register a version, or find the one that this run's model has already.
+    def register(self, registration: Registration) -> str:
+        """Register a version, unless the run's model has one already.
 
         Returns:
-            Its number.
+            The number of the version.
         """
-        if number := self.version_of(candidate.run_id):
+        if number := self.version_of(registration.run_id):
             return number
         with _explained(self.name):
             if not self._model():
                 self._client.create_registered_model(self.name, _PROJECT, _DESCRIPTION)
             made = self._client.create_model_version(
                 self.name,
-                source=f"models:/{candidate.model_id}",
-                run_id=candidate.run_id,
-                model_id=candidate.model_id,
-                tags={key: value[:_LONGEST] for key, value in candidate.tags.items()},
+                source=f"models:/{registration.model_id}",
+                run_id=registration.run_id,
+                model_id=registration.model_id,
+                tags={key: value[:_LONGEST] for key, value in registration.tags.items()},
             )
         return str(made.version)
 
-    def describe(self, number: str, description: str, tags: Mapping[str, str]) -> None:
-        """Write a version's description, Markdown, and more tags."""
+    def describe(self, number: str, description: str, more_tags: Mapping[str, str]) -> None:
+        """Set the description of a version, in Markdown, and add tags to it."""
         with _explained(self.name):
             self._client.update_model_version(self.name, number, description[:_LONGEST])
-            for key, value in tags.items():
+            for key, value in more_tags.items():
                 self._client.set_model_version_tag(self.name, number, key, value[:_LONGEST])
 
-    def point(self, alias: str, number: str) -> None:
-        """Let an alias point to a version; it points to the old one or the new one at any time."""
+    def set_alias(self, alias: str, number: str) -> None:
+        """Let an alias point to a version.
+
+        At every moment the alias points to either the old version or the new one.
+        """
         with _explained(self.name):
             self._client.set_registered_model_alias(self.name, alias, number)
 
-    def clear(self, alias: str) -> None:
-        """Remove an alias."""
+    def delete_alias(self, alias: str) -> None:
+        """Remove an alias; no error if there is none."""
         with _explained(self.name):
             self._client.delete_registered_model_alias(self.name, alias)
 
@@ -133,12 +150,14 @@ class Registry:
             return self._client.get_registered_model(self.name) if found else None
 
 
-def promotions(name: str) -> list[Run]:
-    """Every decision about a registered model, the newest first."""
+def decisions(name: str) -> list[Run]:
+    """The runs of all promotions and rollbacks of a registered model, the newest first."""
     return list(
         mlflow.search_runs(
             search_all_experiments=True,
-            filter_string=f"tags.role = 'promotion' and tags.registered_model = '{name}'",
+            filter_string=(
+                f"tags.{tags.ROLE} = '{tags.PROMOTION}' and tags.{tags.REGISTERED_MODEL} = '{name}'"
+            ),
             order_by=["attributes.start_time DESC"],
             output_format="list",
         )
@@ -149,7 +168,7 @@ def model_of(run: Run) -> str:
     """The id of the model that a training run has logged.
 
     Raises:
-        UsageError: It has logged none.
+        UsageError: The run has logged no model.
     """
     outputs = run.outputs.model_outputs if run.outputs else []
     if not outputs:
@@ -165,12 +184,13 @@ def keep_with_model(model_id: str, folder: str) -> None:
     mlflow.MlflowClient().log_model_artifacts(model_id, folder)
 
 
-def _is_ours(tags: Mapping[str, str]) -> bool:
-    return _PROJECT.items() <= dict(tags).items()
+def _is_ours(model_tags: Mapping[str, str]) -> bool:
+    return _PROJECT.items() <= dict(model_tags).items()
 
 
 @contextmanager
 def _explained(name: str) -> Iterator[None]:
+    """Turn an error of the registry into a `TrackingError` that names the registry."""
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:

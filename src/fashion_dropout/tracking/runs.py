@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,24 +15,37 @@ import mlflow
 import numpy as np
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.numpy_dataset import NumpyDataset
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
-from fashion_dropout.errors import Interrupted, TrackingError
+from fashion_dropout.errors import TrackingError
 from fashion_dropout.interrupts import shielded
-from fashion_dropout.tracking.store import impatient, one_line
+from fashion_dropout.tracking import tags as tag_names
+from fashion_dropout.tracking.launched import (
+    has_invented_name,
+    launched_run_id,
+    parameters_to_log,
+)
+from fashion_dropout.tracking.store import impatient, one_line, status_after
 
 if TYPE_CHECKING:
     from fashion_dropout.tracking.models import LoggedModel  # importing it imports TensorFlow
 
 EXPERIMENT = "fashion-mnist-dropout"
-_LAUNCHED = "MLFLOW_RUN_ID"
+EXPERIMENT_DESCRIPTION = """\
+**Does dropout change how a small convolutional network overfits Fashion-MNIST?**
+
+Each run trains the same network under one regime (tag `regime`) and one seed (tag `seed`). Select
+runs and open *Chart* to compare them. `gap/loss` = validation loss − training loss, both measured
+with dropout off; it shows how much a network overfits. Runs with the same seed began with the same
+weights and saw the same batches.
+"""
 _SYSTEM_METRICS_SECONDS = 5
 _DIGEST_LENGTH = 36  # the longest that MLflow's dataset field takes
 _ALREADY_THERE = re.compile(r"UNIQUE constraint|IntegrityError|[Dd]uplicate")
-_INVENTED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
 
 
 class TrackedRun:
@@ -110,7 +122,6 @@ def tracked_run(
     *,
     name: str,
     description: str,
-    experiment_description: str,
     params: Mapping[str, Any],
     tags: Mapping[str, Any],
     experiment: str | None = None,
@@ -123,7 +134,6 @@ def tracked_run(
     Args:
         name: The run's name; a name that the user gave to ``mlflow run`` stays.
         description: Shown on the run's page, Markdown.
-        experiment_description: Shown on the experiment's page, unless it has one already.
         params: Logged once; what ``mlflow run`` has logged already stays as it was written.
         tags: Tags of the run.
         experiment: Its name; None for MLflow's own variables, else `EXPERIMENT`.
@@ -134,9 +144,10 @@ def tracked_run(
     try:
         with shielded():
             run = _start(experiment, name)
-        _describe(run, name, description, experiment_description)
+        recorded = mlflow.MlflowClient().get_run(run.run_id)
+        _describe(recorded, name, description)
         mlflow.set_tags(dict(tags))
-        _log_params(run, params)
+        mlflow.log_params(parameters_to_log(recorded, params))
         yield run
     except BaseException as error:
         with shielded(), impatient():
@@ -148,23 +159,8 @@ def tracked_run(
         mlflow.end_run("FINISHED")
 
 
-def end_launched_run(error: BaseException) -> None:
-    """End the run that ``mlflow run`` made, when the program failed before it could take it up."""
-    run_id = os.environ.get(_LAUNCHED)
-    if not run_id:
-        return
-    try:
-        with shielded(), impatient():
-            client = mlflow.MlflowClient()
-            if client.get_run(run_id).info.status == "RUNNING":
-                client.set_tag(run_id, "error", one_line(error))
-                client.set_terminated(run_id, _status_after(error))
-    except (MlflowException, SQLAlchemyError, OSError):
-        pass  # the launcher itself marks the run as FAILED then
-
-
 def _start(experiment: str | None, name: str) -> TrackedRun:
-    launched = bool(os.environ.get(_LAUNCHED))
+    launched = launched_run_id() is not None
     chosen = os.environ.get("MLFLOW_EXPERIMENT_NAME") or os.environ.get("MLFLOW_EXPERIMENT_ID")
     mlflow.set_system_metrics_sampling_interval(_SYSTEM_METRICS_SECONDS)
     active = mlflow.start_run(
@@ -190,13 +186,13 @@ def _experiment_id(name: str) -> str:
         raise
 
 
-def _describe(run: TrackedRun, name: str, description: str, experiment_description: str) -> None:
-    client = mlflow.MlflowClient()
-    if _INVENTED_NAME.fullmatch(client.get_run(run.run_id).info.run_name or ""):
-        client.update_run(run.run_id, name=name)
-    client.set_tag(run.run_id, MLFLOW_RUN_NOTE, description)
-    if MLFLOW_RUN_NOTE not in client.get_experiment(run.experiment_id).tags:
-        client.set_experiment_tag(run.experiment_id, MLFLOW_RUN_NOTE, experiment_description)
+def _describe(run: Run, name: str, description: str) -> None:
+    client, run_id, experiment_id = mlflow.MlflowClient(), run.info.run_id, run.info.experiment_id
+    if has_invented_name(run):
+        client.update_run(run_id, name=name)
+    client.set_tag(run_id, MLFLOW_RUN_NOTE, description)
+    if MLFLOW_RUN_NOTE not in client.get_experiment(experiment_id).tags:
+        client.set_experiment_tag(experiment_id, MLFLOW_RUN_NOTE, EXPERIMENT_DESCRIPTION)
 
 
 def _patiently(write: Callable[[], None]) -> None:
@@ -213,35 +209,12 @@ def _patiently(write: Callable[[], None]) -> None:
     return write()
 
 
-def _log_params(run: TrackedRun, params: Mapping[str, Any]) -> None:
-    known = mlflow.MlflowClient().get_run(run.run_id).data.params
-    for name in params.keys() & known.keys():
-        if str(params[name]) not in (known[name], _normal(known[name], type(params[name]))):
-            raise TrackingError(
-                f"expected parameter {name} of run {run.run_id} to be {params[name]!r}, "
-                f"received {known[name]!r}, which MLflow recorded before; use another run"
-            )
-    mlflow.log_params({name: value for name, value in params.items() if name not in known})
-
-
-def _normal(text: str, kind: type) -> str:
-    """How a value reads that ``mlflow run`` logged as it was typed, quoted for the shell."""
-    try:
-        return str(kind("".join(shlex.split(text))))
-    except ValueError:
-        return text
-
-
 def _end_after(error: BaseException) -> None:
     if mlflow.active_run() is None:
         return
     try:
-        mlflow.set_tag("error", one_line(error))
+        mlflow.set_tag(tag_names.ERROR, one_line(error))
     except (MlflowException, SQLAlchemyError, OSError) as second:
         error.add_note(f"the run's end could not be recorded: {one_line(second)}")
     else:
-        mlflow.end_run(_status_after(error))
-
-
-def _status_after(error: BaseException) -> str:
-    return "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"
+        mlflow.end_run(status_after(error))

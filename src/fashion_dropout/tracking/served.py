@@ -1,4 +1,4 @@
-"""How a stored classifier is served; a copy of this file stands beside each model, as its loader.
+"""How a stored classifier is served. A copy of this file is stored with each model, as its loader.
 
 MLflow casts a request to the dtype of the model's signature before the model sees it: declared as
 uint8, a grey value of 0.5 would become 0, and an image scaled to [0, 1] would become black. So the
@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-CHECKSUMS = "SHA256SUMS"
+CHECKSUMS_FILE = "SHA256SUMS"
 """The file of a stored model with the digest of its weights, as `sha256sum` writes it."""
 
 
-WEIGHTS = "data/model.keras"
+WEIGHTS_FILE = "data/model.keras"
 """The file of a stored model that holds the network, where `mlflow.keras` puts it."""
 
-CLASSES = "classes.json"
+CLASSES_FILE = "classes.json"
 """The file of a stored model with the names of its classes, by label."""
 
 
@@ -38,34 +38,34 @@ class DamagedModelError(ValueError):
 
 
 def write_checksums(folder: Path, *names: str) -> None:
-    """Write the digests of files of a model into its `CHECKSUMS`.
+    """Write the digests of files of a model into its `CHECKSUMS_FILE`.
 
     Args:
-        folder: The model's.
+        folder: The folder of the model.
         names: Paths of files in it.
     """
     lines = [
         f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}" for name in names
     ]
-    (folder / CHECKSUMS).write_text("\n".join(lines) + "\n", encoding="ascii")
+    (folder / CHECKSUMS_FILE).write_text("\n".join(lines) + "\n", encoding="ascii")
 
 
 def verify_checksums(folder: Path) -> None:
-    """Hold a stored model against its `CHECKSUMS`.
+    """Compare the files of a stored model with its `CHECKSUMS_FILE`.
 
     Args:
-        folder: The model's.
+        folder: The folder of the model.
 
     Raises:
         DamagedModelError: A file is missing or has changed since it was stored.
     """
-    listed = folder / CHECKSUMS
+    listed = folder / CHECKSUMS_FILE
     if not listed.is_file():
-        raise DamagedModelError(f"expected {CHECKSUMS} in the model {folder}, received none")
+        raise DamagedModelError(f"expected {CHECKSUMS_FILE} in the model {folder}, received none")
     lines = listed.read_text(encoding="ascii", errors="replace").splitlines()
     digests = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    if WEIGHTS not in digests:
-        raise DamagedModelError(f"{listed}: expected the digest of {WEIGHTS}, received none")
+    if WEIGHTS_FILE not in digests:
+        raise DamagedModelError(f"{listed}: expected the digest of {WEIGHTS_FILE}, received none")
     for name, digest in digests.items():
         path = folder / name
         if not path.is_file():

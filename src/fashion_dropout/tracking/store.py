@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shlex
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,7 +16,7 @@ from filelock import FileLock, Timeout
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from fashion_dropout.errors import TrackingError
+from fashion_dropout.errors import Interrupted, TrackingError
 
 _IMPATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 _CONNECT_SECONDS = 5
@@ -42,7 +41,7 @@ def connect() -> None:
             mlflow.MlflowClient().search_experiments(max_results=1)
     except (MlflowException, SQLAlchemyError, OSError, ImportError, Timeout) as error:
         raise TrackingError(
-            f"expected an MLflow tracking store at {_without_password(uri)}, received: "
+            f"expected an MLflow tracking store at {without_password(uri)}, received: "
             f"{one_line(error)}; start it, or set MLFLOW_TRACKING_URI to one that runs"
         ) from error
 
@@ -66,20 +65,15 @@ def impatient() -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-def how_to_look_at(experiment_id: str, run_id: str) -> str:
-    """What to type, and what to open, to see a run in MLflow's UI."""
-    uri = mlflow.get_tracking_uri()
-    page = f"/#/experiments/{experiment_id}/runs/{run_id}"
-    if uri.startswith(("http:", "https:")):
-        return f"open {uri.rstrip('/')}{page}"
-    command = f"mlflow ui --workers 1 --backend-store-uri {shlex.quote(_without_password(uri))}"
-    return f"to look at it: {command}\n  then open http://127.0.0.1:5000{page}"
-
-
 def one_line(error: BaseException) -> str:
     """The cause of an error in at most 300 characters, without line breaks."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else text[:297] + "…"
+
+
+def status_after(error: BaseException) -> str:
+    """The status of a run that an error has ended: ``KILLED`` by a signal, else ``FAILED``."""
+    return "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"
 
 
 def _first_use_lock(uri: str) -> Any:
@@ -110,7 +104,8 @@ def _knock(uri: str) -> None:
         socket.create_connection((url.host, port), timeout=_CONNECT_SECONDS).close()
 
 
-def _without_password(uri: str) -> str:
+def without_password(uri: str) -> str:
+    """The URI of a store, as it may be shown."""
     try:
         return sqlalchemy.make_url(uri).render_as_string(hide_password=True)
     except SQLAlchemyError:

@@ -1,0 +1,200 @@
+"""What a person sees while a run trains: a live bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from fashion_dropout.progress import CellProgress, Display, StudyDisplay
+
+
+class Lines:
+    """Plain lines: for files, pipes and logs."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def note(self, line: str) -> None:
+        click.echo(line)
+
+    def batches(self, done: int, total: int) -> None:
+        pass
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        self.note(epoch_line(epoch, self.epochs, metrics))
+
+
+class LiveBar:
+    """A line an epoch, and below them a bar over the whole run."""
+
+    def __init__(self, epochs: int, console: Console) -> None:
+        self.epochs = epochs
+        self._finished = 0
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[speed]}"),
+            console=console,
+            transient=True,
+        )
+        self._task = self._progress.add_task("starting", total=epochs, speed="")
+        self._epoch_began = time.monotonic()
+
+    def note(self, line: str) -> None:
+        self._progress.console.print(line, highlight=False, markup=False)
+
+    def batches(self, done: int, total: int) -> None:
+        seconds = time.monotonic() - self._epoch_began
+        self._progress.update(
+            self._task,
+            completed=self._finished + done / total,
+            description=f"epoch {self._finished + 1}/{self.epochs}",
+            speed=f"{done / seconds:,.0f} batches/s" if done else "",
+        )
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        self._finished = epoch
+        self._epoch_began = time.monotonic()
+        self._progress.update(self._task, completed=epoch)
+        self.note(epoch_line(epoch, self.epochs, metrics))
+
+    @contextmanager
+    def shown(self) -> Iterator[LiveBar]:
+        """While this is open, the bar is shown at the bottom of the terminal."""
+        with self._progress:
+            yield self
+
+
+@contextmanager
+def display(epochs: int) -> Iterator[Display]:
+    """A live bar if standard output is a terminal, plain lines otherwise."""
+    console = Console()
+    if console.is_terminal:
+        with LiveBar(epochs, console).shown() as bar:
+            yield bar
+    else:
+        yield Lines(epochs)
+
+
+def epoch_line(epoch: int, epochs: int, metrics: Mapping[str, float]) -> str:
+    """One epoch in one line."""
+    width = len(str(epochs))
+    return (
+        f"epoch {epoch:{width}}/{epochs}  "
+        f"training {metrics['train/loss']:.4f} ({metrics['train/accuracy']:.2%})  "
+        f"validation {metrics['val/loss']:.4f} ({metrics['val/accuracy']:.2%})  "
+        f"gap {metrics['gap/loss']:+.4f}  "
+        f"{metrics['speed/images_per_second']:,.0f} images/s"
+    )
+
+
+class StudyLines:
+    """Plain lines: for files, pipes and logs."""
+
+    def __init__(self) -> None:
+        self._cells = self._done = 0
+        self._began = time.monotonic()
+
+    def note(self, line: str) -> None:
+        click.echo(line)
+
+    def begin(self, study: str, cells: int, all_cells: int) -> None:
+        self._cells, self._began = cells, time.monotonic()
+        self.note(f"study {study}: {cells} of {all_cells} cells to run")
+
+    def epoch(self, progress: CellProgress) -> None:
+        self.note(f"{progress.cell}: {_epoch_of_a_cell(progress)}")
+
+    def ended(self, cell: str, error: str) -> None:
+        self._done += 1
+        left = (time.monotonic() - self._began) / self._done * (self._cells - self._done)
+        state = f"failed: {error}" if error else "finished"
+        self.note(f"{cell}: {state}; {self._done}/{self._cells} cells, about {left:.0f} s left")
+
+
+class StudyBars:
+    """A line for each running cell and a bar over the whole study."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[state]}"),
+            console=console,
+            transient=True,
+        )
+        self._whole = self._progress.add_task("study", total=None, state="")
+        self._running: dict[str, TaskID] = {}
+        self._epochs: dict[str, float] = {}
+        self._done = 0
+
+    def note(self, line: str) -> None:
+        self._progress.console.print(line, highlight=False, markup=False)
+
+    def begin(self, study: str, cells: int, all_cells: int) -> None:
+        self.note(f"study {study}: {cells} of {all_cells} cells to run")
+        self._progress.update(self._whole, total=cells, state=f"0/{cells} cells")
+
+    def epoch(self, progress: CellProgress) -> None:
+        name = progress.cell
+        if name not in self._running:
+            self._running[name] = self._progress.add_task(name, total=progress.epochs, state="")
+        self._progress.update(
+            self._running[name], completed=progress.epoch, state=escape(_epoch_of_a_cell(progress))
+        )
+        self._epochs[name] = progress.epoch / progress.epochs
+        self._progress.update(self._whole, completed=self._done + sum(self._epochs.values()))
+
+    def ended(self, cell: str, error: str) -> None:
+        self._done += 1
+        self._epochs.pop(cell, None)
+        if cell in self._running:
+            self._progress.remove_task(self._running.pop(cell))
+        total = self._progress.tasks[0].total or 0
+        self._progress.update(
+            self._whole, completed=self._done, state=f"{self._done}/{total:.0f} cells"
+        )
+        if error:
+            self.note(f"{cell} failed: {error}")
+
+    @contextmanager
+    def shown(self) -> Iterator[StudyBars]:
+        """While this is open, the bars are shown at the bottom of the terminal."""
+        with self._progress:
+            yield self
+
+
+@contextmanager
+def study_display() -> Iterator[StudyDisplay]:
+    """Live bars if standard output is a terminal, plain lines otherwise."""
+    console = Console()
+    if console.is_terminal:
+        with StudyBars(console).shown() as bars:
+            yield bars
+    else:
+        yield StudyLines()
+
+
+def _epoch_of_a_cell(progress: CellProgress) -> str:
+    metrics = progress.metrics
+    return (
+        f"epoch {progress.epoch}/{progress.epochs} validation loss {metrics['val/loss']:.4f} "
+        f"{metrics['speed/images_per_second']:,.0f} images/s"
+    )

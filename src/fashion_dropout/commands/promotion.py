@@ -1,0 +1,100 @@
+"""The model registry: ``promote``, ``rollback``, ``history``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from fashion_dropout.commands.options import data_dir_option, optional
+from fashion_dropout.errors import ExitCode, UsageError
+
+
+@click.command()
+@click.argument("study", default="")
+@click.option(
+    "--policy",
+    default="experiments/promotion.toml",
+    show_default=True,
+    help="The TOML file that declares the gate.",
+)
+@optional(
+    "--model-name",
+    help="The registered model. Default: fashion-mnist-cnn; for a study of generated images "
+    "fashion-mnist-cnn-synthetic.",
+)
+@click.option("--dry-run", is_flag=True, help="Decide, and write nothing.")
+@data_dir_option
+def promote(
+    study: str, policy: str, model_name: str | None, dry_run: bool, data_dir: Path | None
+) -> None:
+    """Check the model behind a study's verdict; if it passes the gate, it becomes the champion.
+
+    STUDY is the id of the study's own run, which `compare` prints at its end. Exit code 0:
+    promoted; 3: held back.
+
+    \b
+    Examples:
+      fashion-dropout promote 0123456789abcdef0123456789abcdef
+      fashion-dropout promote 0123456789abcdef0123456789abcdef --dry-run
+    """
+    if not study:
+        raise UsageError(
+            "expected the id of a study's own run as STUDY, received none; `compare` prints it at "
+            "its end"
+        )
+    from fashion_dropout.config.promotion import read_policy
+
+    declared = read_policy(Path(policy))
+    from fashion_dropout.promotion.promote import promote_study
+
+    outcome = promote_study(
+        study,
+        declared,
+        click.echo,
+        model_name=model_name,
+        dry_run=dry_run,
+        data_dir=data_dir,
+    )
+    click.echo(outcome.text)
+    if not outcome.promoted:
+        sys.exit(ExitCode.HELD_BACK)
+
+
+_registered_model = optional(
+    "--model-name", help="The registered model. Default: fashion-mnist-cnn."
+)
+
+
+@click.command()
+@_registered_model
+@optional("--reason", help="Why; the history shows it.")
+def rollback(model_name: str | None, reason: str | None) -> None:
+    """Make the previous champion the champion again; the present one becomes previous.
+
+    The previous model is loaded first: if it is missing or damaged, no alias moves.
+
+    \b
+    Examples:
+      fashion-dropout rollback --reason "shirts are taken for coats"
+      fashion-dropout rollback --model-name fashion-mnist-cnn-synthetic
+    """
+    from fashion_dropout.promotion.rollback import roll_back
+
+    click.echo(roll_back(model_name, reason))
+
+
+@click.command()
+@_registered_model
+def history(model_name: str | None) -> None:
+    """Print every promotion and rollback of a registered model, the newest first.
+
+    \b
+    Examples:
+      fashion-dropout history
+      fashion-dropout history --model-name fashion-mnist-cnn-synthetic
+    """
+    from fashion_dropout.promotion.history import describe_history
+
+    click.echo(describe_history(model_name))

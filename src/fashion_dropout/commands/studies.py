@@ -1,0 +1,158 @@
+"""Studies: ``compare``, ``report``, ``publish``, ``ui``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fashion_dropout.commands.options import data_dir_option, experiment_option, optional
+from fashion_dropout.errors import ExitCode
+
+if TYPE_CHECKING:
+    from fashion_dropout.texts import Language
+
+
+_UNDER_UV = "UV_RUN_RECURSION_DEPTH"  # uv sets it for what it runs
+
+
+@click.command()
+@click.argument("study", type=str, default="experiments/dropout/quick.toml")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Processes that run cells, one core each; 0: one for each core.",
+)
+@optional(
+    "--scheduler",
+    help="Address of a Dask scheduler (tcp://…) to run the cells on, instead of --workers.",
+)
+@click.option("--fresh", is_flag=True, help="Run every cell again, also those that have finished.")
+@data_dir_option
+@experiment_option
+def compare(
+    study: str,
+    workers: int,
+    scheduler: str | None,
+    fresh: bool,
+    data_dir: Path | None,
+    experiment: str | None,
+) -> None:
+    """Run a study, every regime with every seed, and end with a verdict.
+
+    STUDY is a TOML file; cells that have finished before are not run again. Exit code 4: cells are
+    missing.
+
+    \b
+    Examples:
+      fashion-dropout compare experiments/dropout/quick.toml
+      fashion-dropout compare experiments/dropout/full.toml --workers 2
+    """
+    from fashion_dropout.config.study import read_study
+
+    declared = read_study(Path(study))
+    from fashion_dropout.commands.console import study_display
+    from fashion_dropout.studies.compare import compare_study
+
+    with study_display() as shown:
+        outcome = compare_study(
+            declared,
+            shown,
+            workers=workers or None,
+            scheduler=scheduler,
+            fresh=fresh,
+            data_dir=data_dir,
+            experiment=experiment,
+        )
+    command = "uv run fashion-dropout" if _UNDER_UV in os.environ else "fashion-dropout"
+    click.echo(
+        f"\n{outcome.text}\n\nstudy run {outcome.run_id}; next:\n"
+        f"  to see its runs compared:          {command} ui\n"
+        f"  to read it with all figures:       {command} report {outcome.run_id}\n"
+        f"  to put its better model to use:    {command} promote {outcome.run_id}\n"
+        f"  to run a run again, bit for bit:   {command} verify <run id>"
+    )
+    if outcome.missing:
+        sys.exit(ExitCode.INCOMPLETE)
+
+
+@click.command()
+@click.argument("study")
+@click.option(
+    "--lang",
+    type=click.Choice(["en", "ja"]),
+    default="en",
+    show_default=True,
+    help="Language of the report.",
+)
+@click.option("--output", default="report.html", show_default=True, help="The HTML file to write.")
+def report(study: str, lang: Language, output: str) -> None:
+    """Build the report of a study, one HTML file, from what MLflow holds.
+
+    STUDY is the id of the study's own run, which `compare` prints at its end.
+
+    \b
+    Examples:
+      fashion-dropout report 0123456789abcdef0123456789abcdef
+      fashion-dropout report 0123456789abcdef0123456789abcdef --lang ja --output report.ja.html
+    """
+    from fashion_dropout.studies.report import write_report
+
+    size = write_report(study, lang, Path(output).expanduser())
+    click.echo(f"wrote {output}, {size / 2**20:.1f} MiB; open it in any browser")
+
+
+@click.command()
+@click.argument("folder")
+@optional("--study", help="Id of the study's own run, whose result to publish.")
+@click.option(
+    "--check", is_flag=True, help="Change nothing; say whether the published files match the study."
+)
+def publish(folder: str, study: str | None, check: bool) -> None:
+    """Write a study's figures and table beside its study file, and into the pages that show them.
+
+    FOLDER is the folder of the study file, e.g. experiments/dropout. With --check, compare the
+    published files with the study file and the pages; exit code 1 if something has changed since.
+
+    \b
+    Examples:
+      fashion-dropout publish experiments/dropout --study 0123456789abcdef0123456789abcdef
+      fashion-dropout publish experiments/dropout --check
+    """
+    if check == (study is not None):
+        raise click.UsageError("expected either --study or --check")
+    if study is None:
+        from fashion_dropout.studies.publish import check as check_folder
+
+        for key in check_folder(Path(folder)):
+            click.echo(f"{key}: the published files match it")
+        return
+    from fashion_dropout.studies.report import publish_study
+
+    for path in publish_study(study, Path(folder)):
+        click.echo(f"wrote {path}")
+
+
+@click.command()
+@click.argument("study", required=False)
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
+@click.option("--browser/--no-browser", default=True, show_default=True, help="Open the pages.")
+def ui(study: str | None, port: int, browser: bool) -> None:
+    """Open MLflow's UI on the comparison of a study: the last one, or the one that STUDY names.
+
+    It serves this machine only (127.0.0.1), on another port if the wanted one is taken, until
+    Ctrl-C.
+
+    \b
+    Examples:
+      fashion-dropout ui
+      fashion-dropout ui 0123456789abcdef0123456789abcdef --port 5001 --no-browser
+    """
+    from fashion_dropout.tracking.ui import show_study
+
+    show_study(study, port, browser, click.echo)

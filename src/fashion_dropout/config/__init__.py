@@ -1,0 +1,1 @@
+"""What is declared before anything runs: one run, a study, the promotion gate."""

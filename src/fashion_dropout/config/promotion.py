@@ -1,0 +1,77 @@
+"""The policy of the promotion gate, as a TOML file declares it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fashion_dropout.config.toml import check_known, first_of, read_toml
+from fashion_dropout.errors import UsageError
+
+
+class Floors(BaseModel):
+    """What every champion must reach on the validation images, with or without one before it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    accuracy: float = Field(ge=0, le=1)
+    """The smallest accuracy."""
+    calibration_error: float = Field(ge=0, le=1)
+    """The largest expected calibration error, over 15 bins."""
+    worst_class_recall: float = Field(ge=0, le=1)
+    """The smallest recall of any class."""
+
+
+class AgainstChampion(BaseModel):
+    """What a challenger must show against the champion on the same validation images."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    non_inferiority_margin: float = Field(gt=0, lt=1)
+    """The interval of the accuracy difference must be above −`non_inferiority_margin`."""
+    smallest_improvement: float = Field(gt=0, lt=1)
+    """The smallest accuracy difference; with a tie the champion stays."""
+    alpha: float = Field(gt=0, lt=1)
+    """The largest p-value of McNemar's test at which the difference counts as shown."""
+    mcnemar: Literal["reported", "required"]
+    """Whether McNemar's test must show the difference, or is only reported."""
+
+
+class Policy(BaseModel):
+    """The policy of the promotion gate."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    largest_drift: float = Field(ge=0, lt=1)
+    """How far a repeated probability may be from the recorded one; 0: the same bits."""
+    floors: Floors
+    against_champion: AgainstChampion
+
+
+def read_policy(path: Path) -> Policy:
+    """Read the policy that a TOML file declares.
+
+    Raises:
+        UsageError: The file is missing, is not TOML, or declares no policy. The message is one
+            line, with a suggestion for a misspelt name.
+    """
+    declared = read_toml(path, "a promotion file")
+    try:
+        _check(declared)
+        return Policy.model_validate(declared)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+    except ValidationError as error:
+        raise UsageError(f"{path}: {first_of(error)}") from error
+
+
+def _check(declared: dict[str, Any]) -> None:
+    check_known(declared, Policy.model_fields, "key")
+    for name, fields in {
+        "floors": Floors.model_fields,
+        "against_champion": AgainstChampion.model_fields,
+    }.items():
+        if isinstance(table := declared.get(name), dict):
+            check_known(table, fields, f"key of [{name}]")

@@ -1,0 +1,249 @@
+"""A study as a TOML file declares it before anything runs: validated, frozen, named by a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fashion_dropout.config.toml import check_known, first_of, read_toml, suggestion
+from fashion_dropout.config.training import TrainingConfig, expected
+from fashion_dropout.errors import UsageError
+
+Direction = Literal["lower", "higher"]
+"""Which values of a metric are better."""
+
+METRICS: Mapping[str, Direction] = {
+    "gap/loss": "lower",
+    "gap/accuracy": "lower",
+    "val_rebound": "lower",
+    "val/loss": "lower",
+    "val/accuracy": "higher",
+    "best/val_loss": "lower",
+    "best/val_accuracy": "higher",
+    "train/loss": "lower",
+    "train/accuracy": "higher",
+    "test/accuracy": "higher",
+    "test/nll": "lower",
+    "test/ece": "lower",
+    "test/f1_macro": "higher",
+}
+"""The metrics of a finished run that a study can compare, and which values of each are better."""
+
+_REGIME_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+"""Regimes name runs, metrics, columns and files: no spaces, commas, slashes or markup."""
+
+_OF_THE_STUDY = ("seed", "dataset", "split_seed")
+
+
+class Decision(BaseModel):
+    """The decision rule: declared before the study runs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    primary: str
+    direction: Direction
+    smallest_difference: float = Field(gt=0)
+    alpha: float = Field(gt=0, lt=1)
+    baseline: str
+    secondary: tuple[str, ...] = (
+        "val_rebound",
+        "val/loss",
+        "val/accuracy",
+        "train/loss",
+        "test/accuracy",
+        "test/nll",
+        "test/ece",
+    )
+
+
+class Promotion(BaseModel):
+    """Which regime's model becomes a candidate for the registry when the verdict names none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    undecided: str = "simpler"
+    """``simpler``: the regime of the lowest dropout rate; ``nothing``; or the name of a regime."""
+
+
+class Study(BaseModel):
+    """Regimes × seeds, everything else equal, and the rule by which they are compared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)
+    question: str
+    seeds: tuple[int, ...] = Field(min_length=1)
+    dataset: Literal["fashion-mnist", "synthetic"] = "fashion-mnist"
+    split_seed: int = 0
+    base: dict[str, Any] = {}
+    regimes: dict[str, dict[str, Any]] = Field(min_length=2)
+    decision: Decision
+    promotion: Promotion = Promotion()
+
+    def cells(self) -> list[Cell]:
+        """Every regime with every seed; the runs of a pair are neighbours and finish together."""
+        return [
+            Cell(self.key, regime, self.config(regime, seed))
+            for seed in self.seeds
+            for regime in self.regimes
+        ]
+
+    def config(self, regime: str, seed: int) -> TrainingConfig:
+        """The parameters of one cell."""
+        return TrainingConfig(
+            **{**self.base, **self.regimes[regime]},
+            seed=seed,
+            dataset=self.dataset,
+            split_seed=self.split_seed,
+        )
+
+    def resolved(self) -> dict[str, Any]:
+        """Everything that decides runs and verdict, defaults filled in, as JSON values.
+
+        What becomes of the verdict is no part of it: the study stays the same study.
+        """
+        return {
+            "regimes": {
+                regime: self.config(regime, 0).model_dump(exclude={"seed"})
+                for regime in sorted(self.regimes)
+            },
+            "seeds": sorted(self.seeds),
+            "decision": self.decision.model_dump(mode="json"),
+        }
+
+    def recorded(self) -> dict[str, Any]:
+        """All that is declared, as JSON values, for the study's own run.
+
+        `resolved` sorts the regimes, so that their order does not change the key; ``regime_order``
+        is the order in which tables and figures show them.
+        """
+        return {
+            **self.resolved(),
+            "regime_order": list(self.regimes),
+            "promotion": self.promotion.model_dump(mode="json"),
+        }
+
+    @property
+    def key(self) -> str:
+        """The study's name with the first 12 digits of the SHA-256 of what it resolves to."""
+        text = json.dumps(self.resolved(), sort_keys=True, separators=(",", ":"))
+        return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    @property
+    def others(self) -> list[str]:
+        """The regimes that are compared with the baseline."""
+        return [regime for regime in self.regimes if regime != self.decision.baseline]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a study: one regime with one seed.
+
+    Attributes:
+        study: The study's key.
+        regime: The name of the regime.
+        config: The parameters of the run, its seed among them.
+    """
+
+    study: str
+    regime: str
+    config: TrainingConfig
+
+    @property
+    def name(self) -> str:
+        """The name of its run in MLflow."""
+        return f"{self.regime}-seed{self.config.seed}"
+
+
+def read_study(path: Path) -> Study:
+    """The study that a TOML file declares.
+
+    Raises:
+        UsageError: The file is missing, is not TOML, or declares no study; says in one line what
+            was expected and received, with a suggestion for a misspelt name.
+    """
+    declared = read_toml(path, "a study file")
+    try:
+        return parse_study(declared)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def parse_study(declared: Mapping[str, Any]) -> Study:
+    """The study in a parsed TOML document; the errors are those of `read_study`."""
+    check_known(declared, Study.model_fields, "key")
+    if isinstance(declared.get("decision"), dict):
+        check_known(declared["decision"], Decision.model_fields, "key of [decision]")
+    if isinstance(declared.get("promotion"), dict):
+        check_known(declared["promotion"], Promotion.model_fields, "key of [promotion]")
+    parameters = [name for name in TrainingConfig.model_fields if name not in _OF_THE_STUDY]
+    tables = {"base": declared.get("base", {})}
+    regimes = declared.get("regimes", {})
+    if isinstance(regimes, dict):
+        for name in regimes:
+            if not _REGIME_NAME.fullmatch(name):
+                raise UsageError(
+                    "regimes: expected a name of at most 64 lower-case letters, digits, '.', '_' "
+                    f"and '-' that begins with a letter or digit, received {name!r}"
+                )
+        tables |= {f"regimes.{name}": table for name, table in regimes.items()}
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise UsageError(f"expected a table [{name}], received {table!r}")
+        for key in table.keys() & set(_OF_THE_STUDY):
+            raise UsageError(
+                f"[{name}]: {key} is the same for all regimes of a study; give it at the top"
+                + (" as seeds" if key == "seed" else "")
+            )
+        check_known(table, parameters, f"parameter of [{name}]")
+    try:
+        study = Study.model_validate(declared)
+    except ValidationError as error:
+        raise UsageError(first_of(error)) from error
+    _check(study)
+    return study
+
+
+def _check(study: Study) -> None:
+    if duplicates := sorted({seed for seed in study.seeds if study.seeds.count(seed) > 1}):
+        raise UsageError(f"seeds: expected each seed once, received {duplicates[0]} twice")
+    rule = study.decision
+    if rule.baseline not in study.regimes:
+        raise UsageError(
+            f"decision.baseline: expected one of the regimes {', '.join(study.regimes)}, received "
+            f"{rule.baseline!r}{suggestion(rule.baseline, study.regimes)}"
+        )
+    for metric in (rule.primary, *rule.secondary):
+        check_known([metric], METRICS, "metric of [decision]")
+    if rule.direction != METRICS[rule.primary]:
+        raise UsageError(
+            f"decision.direction: expected {METRICS[rule.primary]!r} for {rule.primary}, received "
+            f"{rule.direction!r}"
+        )
+    if rule.primary in rule.secondary:
+        raise UsageError(
+            f"decision.secondary: expected metrics beside the primary, received {rule.primary!r}"
+        )
+    check_known(
+        [study.promotion.undecided],
+        ("simpler", "nothing", *study.regimes),
+        "value of promotion.undecided",
+    )
+    for regime in study.regimes:
+        for seed in study.seeds:
+            try:
+                study.config(regime, seed)
+            except ValidationError as error:
+                first = error.errors()[0]
+                name = str(first["loc"][0])
+                raise UsageError(
+                    f"[regimes.{regime}] {name}: expected {expected(name)}, received "
+                    f"{first['input']!r}"
+                ) from error

@@ -1,0 +1,114 @@
+"""The parameters of a training run: validated, frozen, and the one place with their defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fashion_dropout.errors import UsageError
+
+
+def _parameter(default: Any, description: str, expected: str, **limits: Any) -> Any:
+    """A field whose error message can say what was expected."""
+    return Field(
+        default, description=description, json_schema_extra={"expected": expected}, **limits
+    )
+
+
+class TrainingConfig(BaseModel):
+    """All that decides the numbers of one run. Two runs with equal configurations, on the same
+    machine, give the same bits; see README, “What is reproducible, and what is not”.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    dropout: float = _parameter(
+        0.5,
+        "Dropout rate: the share of the 128 dense activations set to zero in training.",
+        "a number from 0 up to, but not including, 1",
+        ge=0.0,
+        lt=1.0,
+    )
+    seed: int = _parameter(
+        0,
+        "Seed of the run: initial weights, order of batches and dropout masks derive from it.",
+        "a whole number from 0 to 4294967295",
+        ge=0,
+        le=2**32 - 1,
+    )
+    epochs: int = _parameter(
+        20, "Passes over the training split.", "a whole number of at least 1", ge=1
+    )
+    batch_size: int = _parameter(
+        64, "Images in one gradient step.", "a whole number of at least 1", ge=1
+    )
+    learning_rate: float = _parameter(
+        0.001, "Adam's learning rate.", "a finite number greater than 0", gt=0.0
+    )
+    select: Literal["best", "last"] = _parameter(
+        "best",
+        "Which epoch's model is stored and tested: lowest validation loss, or the last.",
+        "best or last",
+    )
+    dataset: Literal["fashion-mnist", "synthetic"] = _parameter(
+        "fashion-mnist",
+        "fashion-mnist, or small generated images for trying things out.",
+        "fashion-mnist or synthetic",
+    )
+    split_seed: int = _parameter(
+        0,
+        "Seed of the stratified train/validation split; the same for all runs of a study.",
+        "a whole number from 0 to 4294967295",
+        ge=0,
+        le=2**32 - 1,
+    )
+    threads: int = _parameter(
+        1,
+        "TensorFlow's intra-op threads; another number gives other bits.",
+        "a whole number from 1 to 1024",
+        ge=1,
+        le=1024,
+    )
+
+    @property
+    def regime(self) -> str:
+        """The name of the regime that a single run belongs to: ``none`` or ``dropout``."""
+        return "none" if self.dropout == 0 else "dropout"
+
+
+def recorded_config(params: Mapping[str, str]) -> TrainingConfig:
+    """The configuration of a recorded run.
+
+    Args:
+        params: All its parameters as MLflow holds them; those of other kinds are ignored.
+    """
+    known = {name: text for name, text in params.items() if name in TrainingConfig.model_fields}
+    return TrainingConfig.model_validate(known)
+
+
+def expected(name: str) -> str:
+    """What the parameter `name` must be, in words."""
+    extra = TrainingConfig.model_fields[name].json_schema_extra
+    assert isinstance(extra, dict)
+    return str(extra["expected"])
+
+
+def parse_parameter(name: str, text: str) -> Any:
+    """One parameter's value from what a user wrote.
+
+    Args:
+        name: A field of `TrainingConfig`.
+        text: What was written, e.g. ``"0.50"``.
+
+    Returns:
+        The value in the field's type.
+
+    Raises:
+        UsageError: The text is no such value; says what was expected and received.
+    """
+    try:
+        return getattr(TrainingConfig.model_validate({name: text}), name)
+    except ValidationError as error:
+        raise UsageError(f"expected {expected(name)}, received {text!r}") from error

@@ -1,0 +1,235 @@
+"""Read image files and bring the images to the form of the dataset: grey, 28×28, dark background.
+
+Images of another size are converted as those of the dataset were (Xiao et al. 2017, arXiv
+1708.07747, section 2): margins that look like the corners are cut off, the longer side is scaled to
+28 pixels, the shorter side is padded to 28, and an image with a light background is negated.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageChops, ImageOps, UnidentifiedImageError
+
+from fashion_dropout.errors import DataError
+from fashion_dropout.learning.idx import LARGEST_FILE, STARTS, parse_idx
+
+Invert = Literal["auto", "yes", "no"]
+
+LARGEST_IMAGE = 50_000_000
+"""The most pixels that an image may have."""
+
+_SIDE = 28
+_CHUNK = 2**20
+_IN_FOLDERS = (".png", ".jpg", ".jpeg", "idx3-ubyte", "idx3-ubyte.gz")
+_PICTURE_STARTS = (b"\x89PNG", b"\xff\xd8\xff")
+_PNG_DEPTH = slice(24, 25)  # the byte of a PNG with the number of bits per channel
+_GREY = ("1", "L", "LA")
+_COLOURED = ("P", "PA", "RGB", "RGBA")
+_TURNED = range(2, 9)  # the orientations of EXIF that are not upright
+_CLOSE = 0.05 * 255  # section 2 of the paper: 5 % of the largest intensity
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The images of one file.
+
+    Attributes:
+        file: The path of the file; bytes in it that are not Unicode are replaced.
+        images: uint8 of shape (n, 28, 28, 1), grey values from 0 (background) to 255.
+        prepared: What was done to bring the images to this form, in words.
+    """
+
+    file: str
+    images: NDArray[np.uint8]
+    prepared: str
+
+
+def image_files(path: Path) -> list[Path]:
+    """List the image files that a path names: the file itself, or the image files in a folder.
+
+    Args:
+        path: A file or a folder. In a folder, a file counts as an image file if its name ends in
+            ``.png``, ``.jpg``, ``.jpeg``, ``idx3-ubyte`` or ``idx3-ubyte.gz``, in lower or upper
+            case, and does not begin with a dot. Subfolders are ignored.
+
+    Returns:
+        At least one file. Files of a folder are sorted by name.
+
+    Raises:
+        DataError: The folder has no image file, or it cannot be read.
+    """
+    if not path.is_dir():
+        return [path]
+    try:
+        found = sorted(
+            entry
+            for entry in path.iterdir()
+            if entry.name.lower().endswith(_IN_FOLDERS)
+            and not entry.name.startswith(".")
+            and entry.is_file()
+        )
+    except OSError as error:
+        raise DataError(
+            f"{path}: expected a readable folder, received: {error.strerror}"
+        ) from error
+    if not found:
+        raise DataError(f"{path}: expected PNG, JPEG or IDX files in the folder, received none")
+    return found
+
+
+def read_pictures(path: Path, invert: Invert = "auto") -> Pictures:
+    """Read the images of a file. Its content decides what kind of file it is, not its name.
+
+    Args:
+        path: A PNG or JPEG file, grey or RGB, with or without transparency, with at most 8 bits per
+            channel; or an IDX file of 28×28 images, gzipped or not.
+        invert: Whether to negate the grey values. With ``auto``, a PNG or JPEG file is negated if
+            its background `is_light`; an IDX file never is.
+
+    Raises:
+        DataError: The file cannot be read, is none of these, or is damaged or too large.
+    """
+    content = _read(path)
+    steps: list[str] = []
+    light = False
+    if content.startswith(STARTS):
+        images = parse_idx(BytesIO(content), path, item=(_SIDE, _SIDE))[..., np.newaxis]
+    else:
+        picture = _decode(path, content, steps)
+        light = is_light(picture)
+        images = _reshape(picture, steps)[np.newaxis, ..., np.newaxis]
+    if invert == "yes" or (invert == "auto" and light):
+        images = 255 - images
+        steps.append("inverted")
+    name = os.fsencode(path).decode(errors="replace")  # a name need not be Unicode
+    return Pictures(name, images, ", ".join(steps) or "as it is")
+
+
+def is_light(picture: Image.Image) -> bool:
+    """Tell whether the background of a picture is light: the median of its corners is above 127.5.
+
+    This is right for each of the 70,000 images of the dataset and for each of their negatives. The
+    largest median among the images is 51.5. ``benchmarks/predict.py`` measures both.
+
+    Args:
+        picture: A grey or RGB picture.
+    """
+    return float(_background(picture.convert("L"))[0]) > 127.5
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            chunks = iter(partial(stream.read, _CHUNK), b"")  # a pipe has no size to ask for
+            content = b"".join(islice(chunks, LARGEST_FILE // _CHUNK + 1))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: expected an image file, received no such file") from error
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: expected a readable image file, received: {reason}") from error
+    if not 0 < len(content) <= LARGEST_FILE:
+        received = "more" if content else "an empty file"
+        raise DataError(f"{path}: expected 1 to {LARGEST_FILE:,} bytes, received {received}")
+    return content
+
+
+def _decode(path: Path, content: bytes, steps: list[str]) -> Image.Image:
+    """Decode a picture to grey or RGB, upright and opaque, and add what was done to `steps`."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about EXIF, and about images that `_check` refuses
+            picture = Image.open(BytesIO(content), formats=("PNG", "JPEG"))
+            _check(path, picture, content)
+            upright = ImageOps.exif_transpose(picture)
+            if picture.getexif().get(ExifTags.Base.Orientation, 1) in _TURNED:
+                steps.append("turned")
+            if upright.has_transparency_data:
+                layer = upright.convert("RGBA")
+                if layer.getchannel("A").getextrema() != (255, 255):
+                    steps.append("laid on white")
+                upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+            if picture.mode not in _GREY:
+                steps.append("grey")
+            return upright.convert("L" if picture.mode in _GREY else "RGB")
+    except DataError:
+        raise
+    except UnidentifiedImageError as error:
+        received = "a damaged one" if content.startswith(_PICTURE_STARTS) else "none of these"
+        raise DataError(
+            f"{path}: expected a PNG, a JPEG or an IDX file of images, received {received}"
+        ) from error
+    except Image.DecompressionBombError as error:
+        limit = f"expected at most {LARGEST_IMAGE:,} pixels"
+        raise DataError(f"{path}: {limit}, received: {error}") from error
+    except Exception as error:  # Pillow raises many types of errors for damaged files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path}: expected a whole image, received: {reason}") from error
+
+
+def _check(path: Path, picture: Image.Image, content: bytes) -> None:
+    width, height = picture.size
+    if width * height > LARGEST_IMAGE:
+        raise DataError(
+            f"{path}: expected at most {LARGEST_IMAGE:,} pixels, received {width:,}×{height:,}; "
+            "scale it down first"
+        )
+    deep = picture.format == "PNG" and content[_PNG_DEPTH] == b"\x10"
+    if deep or picture.mode not in _GREY + _COLOURED:
+        raise DataError(
+            f"{path}: expected grey or RGB, with or without transparency, received "
+            f"{'16 bits per channel' if deep else picture.mode}; convert it to 8-bit RGB first"
+        )
+
+
+def _reshape(picture: Image.Image, steps: list[str]) -> NDArray[np.uint8]:
+    """Bring a picture to grey values of shape (28, 28), and add what was done to `steps`."""
+    grey = picture.convert("L")
+    if picture.size == (_SIDE, _SIDE):
+        return np.asarray(grey)
+    trimmed = grey.crop(_content_box(picture))
+    if trimmed.size != picture.size:
+        steps.append("trimmed")
+    steps.append(f"scaled from {picture.size[0]}×{picture.size[1]}")
+    scale = _SIDE / max(trimmed.size)
+    width, height = (max(1, round(scale * edge)) for edge in trimmed.size)
+    scaled = trimmed.resize((width, height), Image.Resampling.LANCZOS)
+    canvas = Image.new("L", (_SIDE, _SIDE), round(float(_background(grey)[0])))
+    canvas.paste(scaled, ((_SIDE - width) // 2, (_SIDE - height) // 2))
+    return np.asarray(canvas)
+
+
+def _content_box(picture: Image.Image) -> tuple[int, int, int, int]:
+    """Find the box that is left when the margins are cut off.
+
+    Margins differ from the background by at most 5 % of the largest intensity in each channel. If
+    nothing would be left, the box is the whole picture.
+    """
+    colour = tuple(round(float(value)) for value in _background(picture))
+    plain = Image.new(picture.mode, picture.size, colour)
+    different = ImageChops.difference(picture, plain).point(lambda value: 255 * (value > _CLOSE))
+    return different.getbbox() or (0, 0, *picture.size)
+
+
+def _background(picture: Image.Image) -> NDArray[np.float64]:
+    """Compute the median of the four corners for each channel.
+
+    A corner is as large as one pixel of the scaled picture.
+    """
+    (width, height), side = picture.size, max(1, min(picture.size) // _SIDE)
+    corners = [
+        np.asarray(picture.crop((left, top, left + side, top + side)), dtype=np.float64)
+        for left in (0, width - side)
+        for top in (0, height - side)
+    ]
+    means = [corner.reshape(side**2, -1).mean(axis=0) for corner in corners]
+    return np.asarray(np.median(means, axis=0))

@@ -1,0 +1,127 @@
+"""Fill the model card of a candidate from what MLflow holds, and write it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow.entities import Run
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+
+from fashion_dropout.comparison.statistics import mean_interval
+from fashion_dropout.errors import TrackingError
+from fashion_dropout.promotion import model_card
+from fashion_dropout.promotion.candidate import Candidate
+from fashion_dropout.promotion.model_card import ModelCard
+from fashion_dropout.texts import LANGUAGES, Language
+from fashion_dropout.tracking import queries, tags
+
+CARD_FILES: dict[Language, str] = {"en": "MODEL_CARD.md", "ja": "MODEL_CARD.ja.md"}
+
+
+def write_cards(
+    candidate: Candidate, model: str, version: str, folder: Path
+) -> dict[Language, str]:
+    """Write the model card of a version in each language.
+
+    Args:
+        candidate: The candidate that was registered as the version.
+        model: The name of the registered model.
+        version: The number of the version.
+        folder: The folder that the files are written to.
+
+    Returns:
+        Language → the card as Markdown.
+
+    Raises:
+        TrackingError: The run lacks something that the card needs.
+    """
+    card = fill_card(candidate, model, version)
+    cards = {language: model_card.render(card, language) for language in LANGUAGES}
+    for language, text in cards.items():
+        (folder / CARD_FILES[language]).write_text(text, encoding="utf-8")
+    return cards
+
+
+def fill_card(candidate: Candidate, model: str, version: str) -> ModelCard:
+    """The content of the model card of a version.
+
+    Args:
+        candidate: The candidate that was registered as the version.
+        model: The name of the registered model.
+        version: The number of the version.
+
+    Raises:
+        TrackingError: The run lacks something that the card needs.
+    """
+    record, run, config = candidate.record, candidate.run, candidate.config
+    choice = candidate.choice
+    images = _image_counts(run)
+    return ModelCard(
+        model=model,
+        uri=f"models:/{model}/{version}",
+        regime=choice.regime,
+        seed=config.seed,
+        study=record.key,
+        study_run_id=record.run_id,
+        run_id=run.info.run_id,
+        question=record.question,
+        verdicts={language: candidate.verdicts(language) for language in LANGUAGES},
+        regime_choice={language: choice.sentence(language) for language in LANGUAGES},
+        runs=int((record.runs["regime"] == choice.regime).sum()),
+        dataset=config.dataset,
+        dataset_sha256=run.data.tags[tags.DATASET_SHA256],
+        split_sha256=run.data.tags[tags.SPLIT_SHA256],
+        generated=record.generated,
+        training_images=images["training"],
+        validation_images=images["validation"],
+        test_images=images["test"],
+        parameters=config.model_dump(exclude={"seed", "dataset"}),
+        epoch=_stored_epoch(candidate),
+        figures=_figures(candidate),
+        classes=_classes(run),
+        environment=_environment(run),
+    )
+
+
+def _image_counts(run: Run) -> dict[str, int]:
+    """``training``, ``validation``, ``test`` → the number of images that the run was given."""
+    counts = {}
+    for one in run.inputs.dataset_inputs:
+        context = {tag.key: tag.value for tag in one.tags}[MLFLOW_DATASET_CONTEXT]
+        counts[context] = int(json.loads(one.dataset.profile)["features_shape"][0])
+    return counts
+
+
+def _stored_epoch(candidate: Candidate) -> int:
+    if candidate.config.select == "best":
+        return int(candidate.run.data.metrics["best/epoch"])
+    return candidate.config.epochs
+
+
+def _figures(candidate: Candidate) -> pd.DataFrame:
+    """A row for each metric: this model's value, and mean and interval over the regime's runs."""
+    rows = []
+    for metric in candidate.figures:
+        mean, low, high = mean_interval(candidate.record.runs, candidate.choice.regime, metric)
+        value = candidate.run.data.metrics[metric]
+        rows.append({"metric": metric, "value": value, "mean": mean, "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+def _classes(run: Run) -> pd.DataFrame:
+    with queries.artifact(run.info.artifact_uri, "per_class.csv") as path:
+        if path is None:
+            raise TrackingError(
+                f"expected the artifact per_class.csv of run {run.info.run_id}, received none; run "
+                "the study again with --fresh"
+            )
+        return pd.read_csv(path)
+
+
+def _environment(run: Run) -> dict[str, Any]:
+    names = [name for name in tags.PROVENANCE if name != tags.DATASET]
+    found = {name: run.data.tags.get(name, "") for name in names}
+    return {**found, "threads": run.data.params["threads"]}

@@ -1,0 +1,153 @@
+"""The checks of the promotion gate, and the paired comparison of two models that they use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from fashion_dropout.comparison.statistics import bca_interval
+from fashion_dropout.config.promotion import AgainstChampion, Floors
+
+
+@dataclass(frozen=True)
+class Check:
+    """One condition of the gate.
+
+    Attributes:
+        name: What is checked.
+        passed: Whether the condition holds.
+        expected: What the policy requires, in words.
+        received: What was measured, in words.
+    """
+
+    name: str
+    passed: bool
+    expected: str
+    received: str
+
+
+@dataclass(frozen=True)
+class PairedAccuracy:
+    """The accuracy of two models on the same images.
+
+    Attributes:
+        images: The number of images.
+        difference: Accuracy of the challenger − accuracy of the champion.
+        low: Lower end of the 95 % BCa bootstrap interval of the difference, images resampled.
+        high: Upper end of that interval.
+        gained: The number of images that only the challenger classifies correctly.
+        lost: The number of images that only the champion classifies correctly.
+        p: McNemar's exact two-sided p-value; 1 if `gained` and `lost` are both 0.
+    """
+
+    images: int
+    difference: float
+    low: float
+    high: float
+    gained: int
+    lost: int
+    p: float
+
+    def figures(self) -> dict[str, float]:
+        """All figures, under the names that MLflow shows."""
+        return {
+            "gate/accuracy_difference": self.difference,
+            "gate/accuracy_difference/low": self.low,
+            "gate/accuracy_difference/high": self.high,
+            "gate/images": self.images,
+            "gate/gained": self.gained,
+            "gate/lost": self.lost,
+            "gate/mcnemar_p": self.p,
+        }
+
+
+def paired_accuracy(challenger: NDArray[np.bool_], champion: NDArray[np.bool_]) -> PairedAccuracy:
+    """Compare the accuracy of two models on the same images.
+
+    The interval is the BCa bootstrap interval (Efron 1987) over images, 10,000 resamples, seeded.
+    McNemar's exact test (McNemar 1947) is a binomial test: of the images that exactly one of the
+    two models classifies correctly, `gained` are the challenger's.
+
+    Args:
+        challenger: Whether the challenger is correct on each image, bool of shape (n,).
+        champion: Whether the champion is correct on each image, bool of shape (n,).
+    """
+    gains = challenger.astype(np.int8) - champion.astype(np.int8)
+    gained, lost = int((gains > 0).sum()), int((gains < 0).sum())
+    low, high = bca_interval(gains.astype(np.float64))
+    discordant = gained + lost
+    return PairedAccuracy(
+        images=len(gains),
+        difference=float(gains.mean()),
+        low=low,
+        high=high,
+        gained=gained,
+        lost=lost,
+        p=float(stats.binomtest(gained, discordant).pvalue) if discordant else 1.0,
+    )
+
+
+def floor_checks(figures: Mapping[str, float], floors: Floors) -> list[Check]:
+    """Check the figures of a model against the floors.
+
+    Args:
+        figures: accuracy, calibration_error and worst_class_recall on the validation images.
+        floors: The floors of the policy.
+
+    Returns:
+        A check for each floor.
+    """
+    at_least = [
+        Check(
+            name.replace("_", " "),
+            figures[name] >= getattr(floors, name),
+            f"at least {getattr(floors, name):.4f}",
+            f"{figures[name]:.4f}",
+        )
+        for name in ("accuracy", "worst_class_recall")
+    ]
+    at_most = Check(
+        "calibration error",
+        figures["calibration_error"] <= floors.calibration_error,
+        f"at most {floors.calibration_error:.4f}",
+        f"{figures['calibration_error']:.4f}",
+    )
+    return [*at_least, at_most]
+
+
+def champion_checks(paired: PairedAccuracy, declared: AgainstChampion) -> list[Check]:
+    """Check a challenger against the champion.
+
+    Args:
+        paired: The accuracy of both on the validation images.
+        declared: What the policy requires.
+
+    Returns:
+        The checks of non-inferiority, of improvement, and of McNemar's test.
+    """
+    interval = f"[{paired.low:+.4f}, {paired.high:+.4f}]"
+    required = declared.mcnemar == "required"
+    return [
+        Check(
+            "not inferior",
+            paired.low > -declared.non_inferiority_margin,
+            f"95 % interval of the accuracy difference above {-declared.non_inferiority_margin:+g}",
+            interval,
+        ),
+        Check(
+            "improvement",
+            paired.difference >= declared.smallest_improvement,
+            f"accuracy difference of at least {declared.smallest_improvement:+g}",
+            f"{paired.difference:+.4f}",
+        ),
+        Check(
+            "McNemar test",
+            not required or (paired.p <= declared.alpha and paired.gained > paired.lost),
+            f"p at most {declared.alpha:g}" if required else "reported only",
+            f"p = {paired.p:.2g} ({paired.gained} images gained, {paired.lost} lost)",
+        ),
+    ]

@@ -1,0 +1,48 @@
+"""The history of a registered model: every promotion and rollback, read from their runs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from mlflow.entities import Run
+from mlflow.utils.mlflow_tags import MLFLOW_USER
+
+from fashion_dropout.errors import UsageError
+from fashion_dropout.tracking import registry, tags
+from fashion_dropout.tracking.registry import Registry
+from fashion_dropout.tracking.store import connect
+
+_UNKNOWN = "–"
+
+
+def describe_history(model_name: str | None = None) -> str:
+    """Every decision about a registered model, the newest first, for a person.
+
+    Args:
+        model_name: The registered model; None for `registry.MODEL`.
+
+    Raises:
+        UsageError: There is no decision about it.
+        TrackingError: The registry does not answer.
+    """
+    connect()
+    models = Registry(model_name or registry.MODEL)
+    runs = registry.decisions(models.name)
+    if not runs:
+        raise UsageError(
+            f"expected a promotion of {models.name}, received none; `fashion-dropout promote "
+            "<study run id>` makes the first"
+        )
+    return "\n".join([f"{models.name}: {models.aliases_text()}", *map(_entry, runs)])
+
+
+def _entry(run: Run) -> str:
+    found = run.data.tags
+    when = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
+    what = found[tags.DECISION] if run.info.status == "FINISHED" else run.info.status.lower()
+    return (
+        f"\n{when:%Y-%m-%d %H:%M} UTC  {what}: version {found.get(tags.VERSION, _UNKNOWN)}, by "
+        f"{found.get(MLFLOW_USER, 'unknown')} (run {run.info.run_id})\n"
+        f"  study {found.get(tags.STUDY, _UNKNOWN)}: {found.get(tags.VERDICT, _UNKNOWN)}\n"
+        f"  why: {found.get(tags.ERROR) or found.get(tags.REASON, _UNKNOWN)}"
+    )

@@ -1,0 +1,161 @@
+"""Checks of a stored model before it is promoted: is it whole, and does it predict as recorded?"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from mlflow.entities import Run
+from mlflow.models import ModelSignature
+from numpy.typing import NDArray
+
+from fashion_dropout.errors import TrackingError
+from fashion_dropout.learning import dataset as data
+from fashion_dropout.learning import metrics
+from fashion_dropout.learning.split import split_of
+from fashion_dropout.promotion.candidate import Candidate
+from fashion_dropout.promotion.gate import Check
+from fashion_dropout.tracking import queries, tags
+
+
+@dataclass(frozen=True)
+class ValidationPredictions:
+    """What a run's model predicted for the validation images, as the run recorded it.
+
+    Attributes:
+        probabilities: float32 of shape (n, classes).
+        labels: The true classes, uint8 of shape (n,).
+        digests: SHA-256 of the dataset and of the split. Two runs with the same digests have the
+            same validation images.
+    """
+
+    probabilities: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    digests: tuple[str, str]
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """The most probable class of each image, of shape (n,)."""
+        return np.asarray(self.probabilities.argmax(axis=1))
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether each prediction is correct, of shape (n,)."""
+        return np.asarray(self.predicted == self.labels)
+
+    def figures(self) -> dict[str, float]:
+        """Accuracy, expected calibration error, and the lowest recall of any class."""
+        names = [str(label) for label in range(self.probabilities.shape[1])]
+        classes = metrics.per_class(self.predicted, self.labels, names)
+        return {
+            "accuracy": float(self.correct.mean()),
+            "calibration_error": metrics.expected_calibration_error(
+                self.probabilities, self.labels
+            ),
+            "worst_class_recall": float(classes["recall"].min()),
+        }
+
+
+def read_validation_predictions(run: Run) -> ValidationPredictions:
+    """Read the validation predictions that a run has recorded.
+
+    Raises:
+        TrackingError: The file is missing or cannot be read.
+    """
+    with queries.artifact(run.info.artifact_uri, "predictions.npz") as path:
+        try:
+            if path is None:
+                raise OSError("none")
+            with np.load(path) as arrays:
+                return ValidationPredictions(
+                    arrays["validation_probabilities"],
+                    arrays["validation_labels"],
+                    (run.data.tags[tags.DATASET_SHA256], run.data.tags[tags.SPLIT_SHA256]),
+                )
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
+            raise TrackingError(
+                f"expected the predictions of run {run.info.run_id} in its predictions.npz, "
+                f"received: {error}; run the study again with --fresh"
+            ) from error
+
+
+def recheck_model(
+    candidate: Candidate,
+    recorded: ValidationPredictions,
+    largest_drift: float,
+    data_dir: Path | None,
+) -> list[Check]:
+    """Load the stored model of a candidate and repeat its validation predictions.
+
+    Args:
+        candidate: The candidate.
+        recorded: The predictions that its run recorded.
+        largest_drift: How far a probability may be from the recorded one; 0: the same bits.
+        data_dir: A folder with the four archives; None to look in the usual places.
+
+    Returns:
+        The check of the signature and the check of the repeated predictions.
+
+    Raises:
+        TrackingError: The model is missing or damaged, or the images are not the recorded ones.
+        DataError: The dataset is missing or damaged.
+    """
+    config = candidate.config
+    dataset = data.open_dataset(config.dataset, data_dir)
+    split = split_of(dataset, config.split_seed)
+    if recorded.digests != (dataset.sha256, split.sha256):
+        raise TrackingError(
+            f"expected the dataset and split that run {candidate.run.info.run_id} recorded, "
+            "received others: this version of the program cannot repeat its predictions; run the "
+            "study again"
+        )
+    from fashion_dropout.learning.runtime import start_tensorflow
+
+    start_tensorflow(config.threads)
+    from fashion_dropout.learning import inference
+    from fashion_dropout.learning.model import IMAGE_SHAPE
+    from fashion_dropout.tracking import models
+
+    with tempfile.TemporaryDirectory() as folder:
+        stored = models.load_logged(candidate.model_id, Path(folder))
+        repeated = inference.predict(stored.classifier, split.validation.images)
+    declared = models.signature(IMAGE_SHAPE, len(dataset.classes))
+    return [
+        Check(
+            "signature",
+            stored.signature == declared,
+            _signature_text(declared),
+            _signature_text(stored.signature),
+        ),
+        _check_repeated(repeated, recorded.probabilities, largest_drift),
+    ]
+
+
+def _signature_text(signature: ModelSignature | None) -> str:
+    if signature is None:
+        return "none"
+    inputs, outputs = (
+        ", ".join(str(spec) for spec in schema.inputs) if schema else "nothing"
+        for schema in (signature.inputs, signature.outputs)
+    )
+    return f"{inputs} → {outputs}"
+
+
+def _check_repeated(
+    repeated: NDArray[np.float32], recorded: NDArray[np.float32], largest_drift: float
+) -> Check:
+    name = "repeated predictions"
+    expected = f"within {largest_drift:g}" if largest_drift else "the same to the bit"
+    if repeated.shape != recorded.shape:
+        return Check(name, False, expected, f"{repeated.shape}, not {recorded.shape}")
+    differing = int((repeated != recorded).any(axis=1).sum())
+    drift = float(np.abs(repeated - recorded).max())
+    received = (
+        f"{differing} of {len(recorded)} images differ, by up to {drift:.2g}"
+        if differing
+        else "the same to the bit"
+    )
+    return Check(name, drift <= largest_drift, expected, received)

@@ -1,0 +1,101 @@
+"""Which run of a study becomes the candidate: a regime by the verdict, a run by the median."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+from fashion_dropout.comparison.verdict import Comparison
+from fashion_dropout.texts import Language, texts
+
+Reason = Literal["better", "worse", "simpler", "declared"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The regime that was chosen, and why.
+
+    Attributes:
+        regime: The name of the regime.
+        reason: ``better``: the verdict names the regime. ``worse``: the regime is the baseline,
+            and all others are worse. ``simpler``: the verdict names none, and the regime has the
+            lowest dropout rate. ``declared``: the verdict names none, and the study declares the
+            regime for that case.
+    """
+
+    regime: str
+    reason: Reason
+
+    def sentence(self, language: Language = "en") -> str:
+        """The choice in words."""
+        return str(texts(language)["candidate"][self.reason].format(regime=self.regime))
+
+
+def choose_regime(
+    comparison: Comparison, regimes: Mapping[str, Mapping[str, Any]], undecided: str
+) -> Choice | None:
+    """Choose the regime whose model becomes the candidate.
+
+    If the verdict calls several regimes better, the one with the best mean difference from the
+    baseline is chosen. If the verdict names none, ``simpler`` chooses only among regimes that it
+    does not call worse.
+
+    Args:
+        comparison: The comparison of the study's runs.
+        regimes: Regime → the parameters in which the regimes differ; the baseline first.
+        undecided: ``simpler``, ``nothing`` or a regime, as the study declares it.
+
+    Returns:
+        The choice; None if the verdict names no regime and the study declares ``nothing``.
+    """
+    rule, verdicts = comparison.rule, comparison.verdicts
+    sign = 1 if rule.direction == "higher" else -1
+    better = [verdict.difference for verdict in verdicts if verdict.kind == "better"]
+    if better:
+        return Choice(max(better, key=lambda one: sign * one.mean).regime, "better")
+    worse = {verdict.difference.regime for verdict in verdicts if verdict.kind == "worse"}
+    if len(worse) == len(verdicts):
+        return Choice(rule.baseline, "worse")
+    if undecided == "nothing":
+        return None
+    if undecided != "simpler":
+        return Choice(undecided, "declared")
+    rest = [regime for regime in regimes if regime not in worse]
+    return Choice(min(rest, key=lambda regime: regimes[regime].get("dropout", 0.0)), "simpler")
+
+
+def median_run(runs: pd.DataFrame, regime: str, metric: str) -> dict[str, Any]:
+    """The median run of a regime by a loss; the worse one if two runs are in the middle.
+
+    The best run of a study looks better than its regime is. The median run does not.
+
+    Args:
+        runs: A table of runs (see `comparison.statistics`).
+        regime: A regime with at least one run.
+        metric: The loss that ranks the runs, a column of the table.
+
+    Returns:
+        The row of the run.
+    """
+    ranked = runs[runs["regime"] == regime].sort_values([metric, "seed"], kind="stable")
+    row = ranked.iloc[len(ranked) // 2].to_dict()
+    return {str(name): value for name, value in row.items()}
+
+
+def reasons(
+    choice: Choice, runs: pd.DataFrame, metric: str, language: Language = "en"
+) -> tuple[str, str]:
+    """Why this regime and why this seed, a sentence each.
+
+    Args:
+        choice: The regime that was chosen.
+        runs: The finished runs of the study.
+        metric: The loss that ranked the runs.
+        language: The language of the sentences.
+    """
+    count = int((runs["regime"] == choice.regime).sum())
+    words = texts(language)["candidate"]
+    return (choice.sentence(language), str(words["median"].format(n=count, metric=metric)))

@@ -1,0 +1,68 @@
+"""Which figures a study has, and the data from which each is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fashion_dropout.comparison.record import StudyRecord, TestResults
+from fashion_dropout.comparison.verdict import Comparison
+from fashion_dropout.reports.plots import metrics, test_set
+
+DPI = 140
+"""Of the files: 6.4 inches become 896 pixels, sharp at the 720 of the report's column."""
+
+
+def study_figures(record: StudyRecord, comparison: Comparison) -> Iterator[tuple[str, Figure]]:
+    """Every figure for which there is data, with its name, in the order in which to read them.
+
+    Args:
+        record: The study.
+        comparison: The comparison of its runs.
+    """
+    regimes = list(record.regimes)
+    differences = [verdict.difference for verdict in comparison.verdicts]
+    if not record.histories.empty:
+        yield "study_curves", metrics.study_curves(record.histories, regimes)
+        yield "gap_over_epochs", metrics.gap_over_epochs(record.histories, regimes)
+    if any(difference.n for difference in differences):
+        yield "paired_differences", metrics.paired_differences(differences, record.rule)
+    if record.doses and not record.runs.empty:
+        shown = (record.rule.primary, *record.rule.secondary[:3])
+        present = [metric for metric in shown if metric in record.runs]
+        parameter, doses = record.doses
+        yield "dose_response", metrics.dose_response(record.runs, doses, parameter, present)
+    if record.results:
+        yield from _of_the_test_set(record.results, record, record.foremost)
+
+
+def _of_the_test_set(
+    results: TestResults, record: StudyRecord, regime: str
+) -> Iterator[tuple[str, Figure]]:
+    baseline = record.rule.baseline
+    yield "reliability", test_set.reliability(results.bins, list(record.regimes))
+    seeds = [
+        seed
+        for seed in record.seeds
+        if {(baseline, seed), (regime, seed)} <= results.confusion.keys()
+    ]
+    if not seeds:
+        return
+    f1 = results.f1
+    changes = pd.DataFrame(
+        {seed: f1[regime, seed] - f1[baseline, seed] for seed in seeds}, index=results.classes
+    )
+    yield "f1_change", test_set.f1_change(changes, regime, baseline)
+    shares = {}
+    for name in (baseline, regime):
+        counts = np.sum([results.confusion[name, seed] for seed in seeds], axis=0)
+        shares[name] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    yield "confusion_change", test_set.confusion_change(shares, results.classes, len(seeds))
+    if results.disagreements:
+        yield (
+            "disagreements",
+            test_set.disagreements(results.disagreements, results.classes, len(seeds)),
+        )

@@ -1,0 +1,1 @@
+"""One training run: learning and tracking meet here."""

@@ -1,0 +1,132 @@
+"""The three steps of a run: fit a network, store its model, evaluate it on the test set.
+
+This module imports TensorFlow. `learning.runtime.start_tensorflow` must be called before it is
+imported, so it is imported late, by `runs.train` alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+import keras
+import pandas as pd
+
+from fashion_dropout.config.training import TrainingConfig
+from fashion_dropout.learning import dataset as data
+from fashion_dropout.learning.inference import predict
+from fashion_dropout.learning.model import build_classifier, build_network, describe_layers
+from fashion_dropout.learning.split import Split
+from fashion_dropout.learning.training import EpochRecord, Trainer
+from fashion_dropout.progress import Display
+from fashion_dropout.runs.artifacts import RunArtifacts
+from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.models import LoggedModel, log_classifier
+from fashion_dropout.tracking.runs import TrackedRun
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained classifier and how it got there.
+
+    Attributes:
+        classifier: From uint8 (n, 28, 28, 1) to float32 (n, 10), with the weights of `selected`.
+        records: One for each epoch.
+        best: The epoch of the lowest validation loss.
+        selected: The epoch whose weights the classifier has.
+    """
+
+    classifier: keras.Model
+    records: tuple[EpochRecord, ...]
+    best: EpochRecord
+    selected: EpochRecord
+
+    @property
+    def val_rebound(self) -> float:
+        """Validation loss of the last epoch − validation loss of the best one, in nats."""
+        return self.records[-1].val_loss - self.best.val_loss
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """A row an epoch, with the column epoch and one for each metric."""
+        return pd.DataFrame(
+            [{"epoch": record.epoch, **record.metrics()} for record in self.records]
+        )
+
+
+def fit(
+    config: TrainingConfig, split: Split, run: TrackedRun, display: Display, start: str
+) -> Fitted:
+    """Train one network and write each epoch's metrics to its run.
+
+    Args:
+        config: What decides the numbers.
+        split: The images.
+        run: The run to write to.
+        display: Told of every batch and epoch.
+        start: What to tell it when the training starts; followed by the number of batches.
+
+    Raises:
+        TrainingDivergedError: The loss is no longer finite.
+    """
+    classifier = build_classifier(build_network(config.dropout, config.seed))
+    trainer = Trainer(classifier, split.training, split.validation, config)
+    display.note(f"{start}, {config.epochs} epochs of {trainer.batches} batches; run {run.run_id}")
+    # A study compares these digests: that two runs are a pair is shown, not assumed.
+    run.set_tags(
+        {
+            tags.INITIAL_WEIGHTS_SHA256: trainer.weights_sha256(),
+            tags.FIRST_BATCHES_SHA256: sha256(trainer.order_of_batches(1).data).hexdigest(),
+            tags.SPLIT_SHA256: split.sha256,
+        }
+    )
+    records = []
+    for record in trainer.epochs(display.batches):
+        run.log_metrics(record.metrics(), step=record.epoch)
+        display.epoch(record.epoch, record.metrics())
+        records.append(record)
+    best, last = trainer.best, records[-1]
+    if config.select == "best":
+        trainer.restore_best()
+    return Fitted(classifier, tuple(records), best, best if config.select == "best" else last)
+
+
+def store(
+    fitted: Fitted, config: TrainingConfig, dataset: data.Dataset, split: Split
+) -> LoggedModel:
+    """Store the classifier as a model of the active run."""
+    epoch = fitted.selected.epoch
+    return log_classifier(
+        fitted.classifier,
+        classes=dataset.classes,
+        example=split.validation.images[:2],
+        step=epoch,
+        params={**config.model_dump(), "epoch": epoch},
+        tags={tags.DATASET: dataset.name, tags.DATASET_SHA256: dataset.sha256},
+    )
+
+
+def evaluate(
+    fitted: Fitted, classes: tuple[str, ...], split: Split, test: data.Examples, title: str
+) -> RunArtifacts:
+    """Predict the validation and the test images.
+
+    Args:
+        fitted: With the classifier.
+        classes: The class names, by label.
+        split: The validation images are taken from it.
+        test: The test set.
+        title: What the run is, for the titles of its figures.
+    """
+    return RunArtifacts(
+        title=title,
+        classes=classes,
+        history=fitted.history,
+        best_epoch=fitted.best.epoch,
+        selected_epoch=fitted.selected.epoch,
+        test=test,
+        test_probabilities=predict(fitted.classifier, test.images),
+        validation=split.validation,
+        validation_probabilities=predict(fitted.classifier, split.validation.images),
+        model_summary=describe_layers(fitted.classifier),
+    )

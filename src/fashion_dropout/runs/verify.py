@@ -1,0 +1,136 @@
+"""Repeat a recorded run: does this code on this machine give the same numbers?"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fashion_dropout import provenance
+from fashion_dropout.config.training import recorded_config
+from fashion_dropout.errors import UsageError
+from fashion_dropout.learning import dataset as data
+from fashion_dropout.progress import Display
+from fashion_dropout.tracking import tags
+
+_CLOCK = ("speed/", "system/")
+_WATCHED = (
+    *(tags.GIT_COMMIT, tags.GIT_DIRTY, tags.CPU, *tags.SAME_PAIR),
+    *map(tags.version_of, provenance.PACKAGES),
+)
+"""The tags that may explain a drift."""
+
+
+DisplayOf = Callable[[int], AbstractContextManager[Display]]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far a metric of the repeated run lies from the recorded one, and since which step."""
+
+    metric: str
+    largest: float
+    first_step: int
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The result of a repetition.
+
+    Attributes:
+        run_id: The run that was repeated.
+        compared: How many metrics were compared.
+        drifts: Those that are not bit-identical.
+        changes: What differs between then and now, e.g. versions and CPU.
+    """
+
+    run_id: str
+    compared: int
+    drifts: list[Drift]
+    changes: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """All of it, for a person."""
+        then_and_now = "".join(f"\ndiffers: {change}" for change in self.changes)
+        if not self.drifts:
+            return (
+                f"run {self.run_id} is reproduced: all {self.compared} metrics are bit-identical"
+                + then_and_now
+            )
+        lines = [f"run {self.run_id} has drifted: {len(self.drifts)} of {self.compared} metrics"]
+        lines += [
+            f"  {drift.metric}: by up to {drift.largest:.3g}, from step {drift.first_step} on"
+            for drift in self.drifts
+        ]
+        return "\n".join(lines) + (then_and_now or "\nnothing else that is recorded differs")
+
+
+def verify_run(run_id: str, display: DisplayOf, *, data_dir: Path | None = None) -> Verification:
+    """Repeat a run from its record in MLflow, in a store of its own that is deleted afterwards.
+
+    Args:
+        run_id: A finished training run.
+        display: Gives a `Display` for a run of so many epochs, as a context manager.
+        data_dir: A folder with the four archives; None to look in the usual places.
+
+    Raises:
+        UsageError: There is no such run, or it is not a finished training run.
+    """
+    import mlflow
+
+    from fashion_dropout.runs.train import record_run
+    from fashion_dropout.tracking import queries
+    from fashion_dropout.tracking.store import connect
+
+    connect()
+    recorded = queries.get_run(run_id)
+    role = recorded.data.tags.get(tags.ROLE, "none")
+    if role != tags.RUN or recorded.info.status != "FINISHED":
+        raise UsageError(
+            f"expected a finished training run, received {run_id} with the role {role!r} and the "
+            f"status {recorded.info.status}"
+        )
+    config = recorded_config(recorded.data.params)
+    metrics = [name for name in recorded.data.metrics if not name.startswith(_CLOCK)]
+    before = {name: queries.history(run_id, name) for name in metrics}
+    dataset = data.open_dataset(config.dataset, data_dir)
+    home = mlflow.get_tracking_uri()
+    with tempfile.TemporaryDirectory() as folder:
+        mlflow.set_tracking_uri(f"sqlite:///{Path(folder) / 'mlflow.db'}")
+        try:
+            connect()
+            artifacts = f"file://{folder}/artifacts"
+            mlflow.create_experiment("verify", artifact_location=artifacts)
+            with display(config.epochs) as shown:
+                regime = recorded.data.tags[tags.REGIME]
+                summary = record_run(config, dataset, shown, regime=regime, experiment="verify")
+            repeated = mlflow.get_run(summary.run_id)
+            after = {name: queries.history(summary.run_id, name) for name in metrics}
+        finally:
+            mlflow.set_tracking_uri(home)
+    return Verification(
+        run_id,
+        len(metrics),
+        [drift for name in metrics if (drift := _drift(name, before[name], after[name]))],
+        _changes(recorded.data.tags, repeated.data.tags),
+    )
+
+
+def _drift(metric: str, before: dict[int, float], after: dict[int, float]) -> Drift | None:
+    steps = [step for step, value in before.items() if after.get(step) != value]
+    if not steps:
+        return None
+    sizes = [abs(after.get(step, float("nan")) - before[step]) for step in steps]
+    return Drift(metric, max(sizes), min(steps))
+
+
+def _changes(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    return [
+        f"{name}: recorded {then.get(name)!r}, now {now.get(name)!r}"
+        for name in _WATCHED
+        if then.get(name) != now.get(name)
+    ]

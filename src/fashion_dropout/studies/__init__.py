@@ -1,0 +1,1 @@
+"""Whole studies: run, read back, reported and published."""

@@ -1,0 +1,152 @@
+"""A whole study: run the cells that are missing, then conclude."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fashion_dropout import provenance
+from fashion_dropout.comparison.statistics import seeds_for, smallest_p
+from fashion_dropout.config.study import Cell, Study
+from fashion_dropout.learning import dataset as data
+from fashion_dropout.progress import StudyDisplay
+from fashion_dropout.studies import cluster
+from fashion_dropout.studies.cluster import CellResult, Session
+from fashion_dropout.tracking import tags
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from fashion_dropout.studies.conclude import StudyOutcome
+
+
+def compare_study(
+    study: Study,
+    display: StudyDisplay,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    fresh: bool = False,
+    data_dir: Path | None = None,
+    experiment: str | None = None,
+) -> StudyOutcome:
+    """Run every cell of a study that has no finished run, then compare.
+
+    Args:
+        study: As declared.
+        display: Told what happens.
+        workers: Processes of the local cluster; None for one on each core.
+        scheduler: Address of a Dask scheduler to use instead; None for a local cluster.
+        fresh: Run every cell again, also those that have finished.
+        data_dir: A folder with the four archives; None to look in the usual places.
+        experiment: The MLflow experiment; None for MLflow's own variables, else the project's.
+
+    Raises:
+        UsageError: The scheduler does not answer.
+        DataError: The dataset cannot be had; no run was made.
+        TrackingError: The store does not answer, or not any more.
+        UnpairedError: Two runs of a pair began differently; no verdict is recorded.
+    """
+    import mlflow
+
+    from fashion_dropout.tracking.runs import tracked_run
+    from fashion_dropout.tracking.store import connect
+
+    connect()
+    tracking_uri = mlflow.get_tracking_uri()
+    if scheduler is not None:
+        with cluster.remote_cluster(scheduler):
+            pass  # it answers
+        cluster.check_reachable(tracking_uri, scheduler)
+    dataset = data.open_dataset(study.dataset, data_dir, say=display.note)
+    for warning in warnings_of(study):
+        display.note(warning)
+    session_name = Session.new_name()
+    with tracked_run(
+        name=f"study-{study.name}",
+        description=f"**{study.question}** Study `{study.key}`: running.",
+        experiment=experiment,
+        params={
+            "seeds": ",".join(str(seed) for seed in study.seeds),
+            "regimes": ",".join(study.regimes),
+            **study.decision.model_dump(exclude={"secondary"}),
+        },
+        tags={
+            tags.ROLE: tags.STUDY_RUN,
+            tags.STUDY: study.key,
+            tags.SESSION: session_name,
+            tags.FRESH: fresh,
+            tags.QUESTION: study.question,
+            tags.DATASET: study.dataset,
+        },
+    ) as run:
+        run.log_text(json.dumps(study.recorded(), indent=2) + "\n", "study.json")
+        session = Session(
+            name=session_name,
+            tracking_uri=tracking_uri,
+            experiment=mlflow.get_experiment(run.experiment_id).name,
+            data_dir=data_dir.resolve() if data_dir else None,
+        )
+        cells = _cells_to_run(study, run.experiment_id, fresh)
+        display.begin(study.key, len(cells), len(study.cells()))
+        failed = {}
+        if cells:
+            processes = _cluster(workers or provenance.cores(), len(cells), scheduler)
+            failed = _run_cells(processes, cells, session, run.experiment_id, display)
+        from fashion_dropout.studies.conclude import conclude
+
+        display.note("comparing the runs, drawing figures, writing the report")
+        return conclude(study, run, failed, dataset.test())
+
+
+def warnings_of(study: Study) -> list[str]:
+    """What a person should know before the study runs."""
+    rule, pairs, comparisons = study.decision, len(study.seeds), len(study.others)
+    least = smallest_p(pairs, comparisons)
+    if least <= rule.alpha:
+        return []
+    return [
+        f"warning: {pairs} seeds can give no p below {least:.2g}, and alpha is {rule.alpha:g}: "
+        f"no difference can be shown; at least {seeds_for(rule.alpha, comparisons)} are needed"
+    ]
+
+
+def _cells_to_run(study: Study, experiment_id: str, fresh: bool) -> list[Cell]:
+    from fashion_dropout.tracking import queries
+
+    if fresh:
+        return study.cells()
+    runs = queries.study_runs(study.key, experiment_id)
+    finished = runs[runs["state"] == "FINISHED"]
+    done = set(zip(finished["regime"], finished["seed"], strict=True))
+    return [cell for cell in study.cells() if (cell.regime, cell.config.seed) not in done]
+
+
+def _cluster(workers: int, cells: int, scheduler: str | None) -> AbstractContextManager[Client]:
+    if scheduler is not None:
+        return cluster.remote_cluster(scheduler)
+    return cluster.local_cluster(min(workers, cells))
+
+
+def _run_cells(
+    processes: AbstractContextManager[Client],
+    cells: list[Cell],
+    session: Session,
+    experiment_id: str,
+    display: StudyDisplay,
+) -> dict[str, str]:
+    """Run the cells; returns the name of each that failed, and why."""
+    from fashion_dropout.tracking import queries
+
+    results: list[CellResult] = []
+    try:
+        with processes as client:
+            for result in cluster.run_cells(client, cells, session, display.epoch):
+                results.append(result)
+                display.ended(result.cell.name, result.error)
+    finally:  # the workers have ended: what they left RUNNING is abandoned
+        finished = {result.run_id for result in results}
+        queries.end_abandoned_runs(session.name, experiment_id, finished)
+    return {result.cell.name: result.error for result in results if result.error}

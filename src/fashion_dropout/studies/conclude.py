@@ -1,0 +1,129 @@
+"""The end of a study: compare the finished runs, then record verdict, figures and report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from fashion_dropout.comparison import pairing, summary
+from fashion_dropout.comparison.record import StudyRecord
+from fashion_dropout.config.study import Study
+from fashion_dropout.errors import UnpairedError
+from fashion_dropout.learning.dataset import Examples
+from fashion_dropout.plain_table import plain_table
+from fashion_dropout.studies.publish import markdown
+from fashion_dropout.studies.read import read_record
+from fashion_dropout.studies.report import write_study_files
+from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.pages import chart_page
+from fashion_dropout.tracking.runs import TrackedRun
+
+
+@dataclass(frozen=True)
+class StudyOutcome:
+    """The result of a study.
+
+    Attributes:
+        run_id: The run of the study itself.
+        experiment_id: The experiment of this run and of the runs of its cells.
+        missing: Cell → why it has no finished run.
+        text: The table, the verdicts and what is missing, for a person.
+    """
+
+    run_id: str
+    experiment_id: str
+    missing: dict[str, str]
+    text: str
+
+
+def conclude(
+    study: Study, run: TrackedRun, failed: Mapping[str, str], test: Examples
+) -> StudyOutcome:
+    """Compare the finished runs and write the result to the study's run.
+
+    Args:
+        study: As declared.
+        run: The study's own run, still open.
+        failed: Cell → why it failed in this call of ``compare``.
+        test: The test set, for the images on which the regimes disagree most.
+
+    Raises:
+        UnpairedError: Two runs of a pair began differently; no verdict is recorded.
+    """
+    record = read_record(run.run_id, test)
+    _check_pairs(record)
+    comparison = record.compare()
+    missing = _missing(record, failed)
+    sentences = [summary.sentence(one, record.rule) for one in comparison.verdicts]
+    table = summary.summary_table(record.runs, list(study.regimes), comparison)
+    text = _text(study, table, sentences, missing)
+    if metrics := summary.difference_metrics(comparison):
+        run.log_metrics(metrics, step=0)
+    with run.artifacts() as folder:
+        record.runs.to_csv(folder / "runs.csv", index=False)
+        summary.differences_table(comparison).to_csv(folder / "differences.csv", index=False)
+        (folder / "verdict.txt").write_text(f"{text}\n", encoding="utf-8")
+        write_study_files(record, comparison, folder)
+    run.set_tags(
+        {
+            tags.VERDICT: " ".join(sentences),
+            tags.VERDICT_KIND: "; ".join(one.kind for one in comparison.verdicts),
+            tags.MISSING: ", ".join(missing),
+            tags.NOTE: _note(study, run, table, sentences, missing),
+        }
+    )
+    return StudyOutcome(run.run_id, run.experiment_id, missing, text)
+
+
+def _check_pairs(record: StudyRecord) -> None:
+    differing = pairing.unpaired(
+        record.runs, record.rule.baseline, within_pairs=tags.SAME_PAIR, everywhere=tags.SAME_DATA
+    )
+    if differing:
+        raise UnpairedError(
+            "expected the runs of a pair to begin alike, received: "
+            f"{'; '.join(differing[:5])}; run the study again with --fresh"
+        )
+
+
+def _missing(record: StudyRecord, failed: Mapping[str, str]) -> dict[str, str]:
+    cells = record.cells[record.cells["state"] != "FINISHED"]
+    names = cells["regime"] + "-seed" + cells["seed"].astype(str)
+    return {name: failed.get(name, "no finished run") for name in names}
+
+
+def _text(
+    study: Study, table: pd.DataFrame, sentences: list[str], missing: Mapping[str, str]
+) -> str:
+    lines = [
+        f"{study.key}: mean [95 % interval] of each regime, difference over pairs of a seed "
+        "(p: sign-flip, Holm-adjusted)",
+        plain_table([list(table.columns), *table.to_numpy().tolist()]).rstrip("\n"),
+        "",
+        *(f"verdict: {sentence}" for sentence in sentences),
+        *(f"missing: {cell}: {reason}" for cell, reason in missing.items()),
+    ]
+    return "\n".join(lines)
+
+
+def _note(
+    study: Study,
+    run: TrackedRun,
+    table: pd.DataFrame,
+    sentences: list[str],
+    missing: Mapping[str, str],
+) -> str:
+    """The description of the study's run, Markdown."""
+    gone = "".join(f"- missing: `{cell}`: {reason}\n" for cell, reason in missing.items())
+    chart = chart_page(study.key, run.experiment_id)
+    return (
+        f"**{study.question}**\n\n"
+        + "".join(f"**{sentence}**\n\n" for sentence in sentences)
+        + f"{gone}\n[The runs of this study as charts]({chart}); figures and explanations: "
+        f"`report.html`, `report.ja.html`.\n\n{markdown(table)}\n\n"
+        f"Study `{study.key}`. Every run: `runs.csv`; every difference: `differences.csv`; the "
+        "declared study: `study.json`. Differences are regime − baseline over pairs of runs with "
+        "the same seed, which began with the same weights and saw the same batches.\n"
+    )

@@ -1,0 +1,165 @@
+"""A study's figures and table as files of the repository, and whether they still match it.
+
+``experiments/<question>/<study>/`` holds the figures and ``result.json``; the pages around them
+contain blocks that are written from it::
+
+    <!-- full: table -->
+    …
+    <!-- end -->
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fashion_dropout.comparison.record import StudyRecord
+from fashion_dropout.comparison.summary import sentence, summary_table
+from fashion_dropout.comparison.verdict import Comparison
+from fashion_dropout.config.study import read_study
+from fashion_dropout.errors import OutdatedError, UsageError
+from fashion_dropout.texts import LANGUAGES
+
+RESULT = "result.json"
+_BLOCK = re.compile(r"<!-- (?P<study>[a-z0-9-]+): (?P<kind>\w+) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def publish(
+    record: StudyRecord, comparison: Comparison, figures: Mapping[str, bytes], folder: Path
+) -> list[Path]:
+    """Write a study's figures and result, and every block that shows it.
+
+    Args:
+        record: The study.
+        comparison: The comparison of its runs.
+        figures: Name → PNG file.
+        folder: The folder of the study file, e.g. ``experiments/dropout``.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        UsageError: The folder has no study file of that name, or one that declares another study.
+    """
+    name = record.key.rpartition("-")[0]
+    declared = read_study(folder / f"{name}.toml").key
+    if declared != record.key:
+        raise UsageError(
+            f"expected the study that {folder / name}.toml declares, {declared}, received "
+            f"{record.key}; run `compare` on the file as it is now"
+        )
+    summary = summary_table(record.runs, list(record.regimes), comparison)
+    result = {
+        "study": record.key,
+        "run_id": record.run_id,
+        "begun": record.begun,
+        "environment": dict(record.environment),
+        "blocks": {
+            language: {
+                "verdict": _quoted(
+                    sentence(one, record.rule, language) for one in comparison.verdicts
+                ),
+                "table": markdown(summary),
+            }
+            for language in LANGUAGES
+        },
+        "figures": {f"{name}.png": _sha256(png) for name, png in figures.items()},
+    }
+    home = folder / name
+    home.mkdir(exist_ok=True)
+    for old in home.glob("*.png"):
+        old.unlink()
+    contents = {home / f"{figure}.png": png for figure, png in figures.items()}
+    text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
+    contents[home / RESULT] = text.encode()
+    results = {name: result}
+    for page in _pages(folder):
+        before = page.read_text(encoding="utf-8")
+        if (after := _filled(before, results, _language(page))) != before:
+            contents[page] = after.encode()
+    for path, content in contents.items():
+        path.write_bytes(content)
+    return list(contents)
+
+
+def check(folder: Path) -> list[str]:
+    """Check the published files of a folder against its study files.
+
+    Returns:
+        The keys of the published studies.
+
+    Raises:
+        UsageError: Nothing is published there.
+        OutdatedError: A study file, a figure or a page has changed since.
+    """
+    results = {path.parent.name: json.loads(path.read_text()) for path in _results(folder)}
+    if not results:
+        raise UsageError(f"expected published results ({RESULT}) in {folder}, received none")
+    wrong = []
+    for name, result in results.items():
+        if (declared := read_study(folder / f"{name}.toml").key) != result["study"]:
+            wrong.append(f"{folder / name}.toml declares {declared}, not {result['study']}")
+        for figure, digest in result["figures"].items():
+            path = folder / name / figure
+            if not path.is_file() or _sha256(path.read_bytes()) != digest:
+                wrong.append(f"{path} is not the figure that was published")
+    for page in _pages(folder):
+        text = page.read_text(encoding="utf-8")
+        if _filled(text, results, _language(page)) != text:
+            wrong.append(f"{page} shows other figures than were published")
+    if wrong:
+        raise OutdatedError(
+            f"expected what is published to belong to its study, received: {'; '.join(wrong)}; "
+            "run the study and publish it again"
+        )
+    return [result["study"] for result in results.values()]
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A table of texts in Markdown; the first column contains names."""
+    rows = [list(table.columns), ["---"] * len(table.columns)]
+    rows += [[f"`{row[0]}`", *row[1:]] for row in table.itertuples(index=False)]
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
+
+
+def _filled(page: str, results: Mapping[str, Any], language: str) -> str:
+    def fill(block: re.Match[str]) -> str:
+        result = results.get(block["study"])
+        if result is None:
+            return block[0]
+        content = result["blocks"][language].get(block["kind"])
+        if content is None:
+            known = ", ".join(result["blocks"][language])
+            raise UsageError(f"expected a block of {known}, received {block['kind']!r}")
+        return f"<!-- {block['study']}: {block['kind']} -->\n{content}\n<!-- end -->"
+
+    return _BLOCK.sub(fill, page)
+
+
+def _quoted(sentences: Iterator[str]) -> str:
+    return "\n>\n".join(f"> {one}" for one in sentences)
+
+
+def _pages(folder: Path) -> list[Path]:
+    """The pages of the folder, and those of the project two levels above it."""
+    project = folder.resolve().parents[1]
+    around = (*project.glob("README*.md"), *project.glob("docs/*.md"))
+    return [*sorted(folder.glob("*.md")), *sorted(around)]
+
+
+def _results(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*/{RESULT}"))
+
+
+def _language(page: Path) -> str:
+    return "ja" if page.name.endswith(".ja.md") else "en"
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,145 @@
+"""A study read back from MLflow, and from nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+from mlflow.entities import Run
+
+from fashion_dropout import provenance
+from fashion_dropout.comparison.record import StudyRecord, foremost
+from fashion_dropout.config.study import Decision, Promotion
+from fashion_dropout.errors import TrackingError
+from fashion_dropout.learning import dataset as data
+from fashion_dropout.studies.test_set import read_results
+from fashion_dropout.tracking import queries, tags
+
+_CURVES = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
+_SHOWN = (
+    *(tags.DATASET, tags.DATASET_SHA256, tags.SPLIT_SHA256, tags.GIT_COMMIT, tags.GIT_DIRTY),
+    *(tags.CPU, "threads", *map(tags.version_of, provenance.PACKAGES)),
+)
+
+
+def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
+    """Everything that MLflow holds about a study.
+
+    Args:
+        run_id: The study's own run.
+        test: The test set, to look for the images on which the regimes disagree most; None to
+            take those that the study's run has stored.
+
+    Raises:
+        UsageError: There is no such run, or it is not the run of a study.
+        TrackingError: The run does not say what was declared.
+    """
+    run = queries.study_run(run_id)
+    recorded = run.data.tags
+    declared = _declared(run)
+    rule = Decision.model_validate(declared["decision"])
+    configs = _configs(run, declared, rule.baseline)
+    differing, common = _differing(configs)
+    dataset = data.DATASETS[common["dataset"]]
+    fresh = recorded.get(tags.FRESH) == "True"
+    found = queries.study_runs(
+        recorded[tags.STUDY],
+        run.info.experiment_id,
+        session=recorded[tags.SESSION] if fresh else None,
+        until=run.info.end_time,
+    )
+    runs = found[found["state"] == "FINISHED"].reset_index(drop=True)
+    histories = _histories(runs)
+    results, absent = read_results(
+        run.info.artifact_uri,
+        runs,
+        (rule.baseline, foremost(runs, list(configs)[1:], rule)),
+        dataset.classes,
+        test,
+    )
+    if len(runs) and histories.empty:
+        absent.append("learning curves: no metrics of epochs are recorded")
+    return StudyRecord(
+        run_id=run_id,
+        key=recorded[tags.STUDY],
+        question=recorded.get(tags.QUESTION, recorded[tags.STUDY]),
+        begun=f"{datetime.fromtimestamp(run.info.start_time / 1000, UTC):%Y-%m-%d %H:%M} UTC",
+        generated=dataset.generated,
+        rule=rule,
+        regimes=differing,
+        common=common,
+        seeds=tuple(declared["seeds"]),
+        cells=_cells(list(configs), declared["seeds"], found),
+        runs=runs,
+        histories=histories,
+        results=results,
+        environment={name: sorted({str(value) for value in runs[name]} - {""}) for name in _SHOWN},
+        absent=tuple(absent),
+        undecided=Promotion.model_validate(declared.get("promotion", {})).undecided,
+    )
+
+
+def _configs(run: Run, declared: Mapping[str, Any], baseline: str) -> dict[str, dict[str, Any]]:
+    """Regime → its parameters, the baseline first, the others in the order of the study file.
+
+    Studies recorded before 0.2 hold that order in a parameter only.
+    """
+    order = declared.get("regime_order") or run.data.params["regimes"].split(",")
+    return {regime: declared["regimes"][regime] for regime in dict.fromkeys([baseline, *order])}
+
+
+def _declared(run: Run) -> dict[str, Any]:
+    with queries.artifact(run.info.artifact_uri, "study.json") as path:
+        if path is None:
+            raise TrackingError(
+                f"expected the artifact study.json of the study's run {run.info.run_id}, received "
+                "none: it cannot be known what was declared; run `compare` again"
+            )
+        declared: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return declared
+
+
+def _differing(
+    configs: Mapping[str, Mapping[str, Any]],
+) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """The parameters in which the regimes differ, by regime, and those that all share."""
+    first = next(iter(configs.values()))
+    shared = {
+        name: value
+        for name, value in first.items()
+        if all(config[name] == value for config in configs.values())
+    }
+    differing = {
+        regime: {name: value for name, value in config.items() if name not in shared}
+        for regime, config in configs.items()
+    }
+    return differing, shared
+
+
+def _cells(regimes: Sequence[str], seeds: Sequence[int], found: pd.DataFrame) -> pd.DataFrame:
+    """A row for each declared cell, whether or not it has a run."""
+    columns = ["regime", "seed"]
+    declared = pd.DataFrame([(r, s) for s in seeds for r in regimes], columns=columns)
+    known = found[[*columns, "run_id", "state", "reason"]]
+    return declared.merge(known.astype({"seed": int}), on=columns, how="left").fillna("")
+
+
+def _histories(runs: pd.DataFrame) -> pd.DataFrame:
+    tables = []
+    for run in runs.to_dict("records"):
+        table = _history(run["run_id"], run["artifact_uri"])
+        tables.append(table.assign(regime=run["regime"], seed=run["seed"]))
+    columns = ["regime", "seed", "epoch", *_CURVES]
+    return pd.concat(tables)[columns] if tables else pd.DataFrame(columns=columns)
+
+
+def _history(run_id: str, artifact_uri: str) -> pd.DataFrame:
+    """The learning curves of a run: its table of them, else, slower, metric by metric."""
+    with queries.artifact(artifact_uri, "history.csv") as path:
+        if path is not None:
+            return pd.read_csv(path, usecols=["epoch", *_CURVES])
+    curves = {metric: queries.history(run_id, metric) for metric in _CURVES}
+    return pd.DataFrame(curves).rename_axis("epoch").reset_index()

@@ -1,0 +1,131 @@
+"""The figures and the report of a study as files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+from fashion_dropout.comparison.record import StudyRecord
+from fashion_dropout.comparison.verdict import Comparison
+from fashion_dropout.errors import UsageError
+from fashion_dropout.reports import html
+from fashion_dropout.reports.figures import DPI, study_figures
+from fashion_dropout.studies.test_set import DISAGREEMENTS_FILE, write_disagreements
+from fashion_dropout.texts import LANGUAGES, Language
+
+REPORT_FILES: Mapping[Language, str] = {"en": "report.html", "ja": "report.ja.html"}
+
+
+def draw(record: StudyRecord, comparison: Comparison) -> dict[str, bytes]:
+    """Every figure of a study as a PNG file, by name."""
+    drawn = {}
+    for name, figure in study_figures(record, comparison):
+        buffer = BytesIO()
+        figure.savefig(buffer, format="png", dpi=DPI, pil_kwargs={"compress_level": 1})
+        drawn[name] = _smaller(buffer)
+    return drawn
+
+
+def _smaller(png: BytesIO) -> bytes:
+    """A picture in 256 colours: a third of the size, and no difference to the eye."""
+    smaller = BytesIO()
+    with Image.open(png) as picture:
+        palette = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    palette.save(smaller, "png", optimize=True)
+    return smaller.getvalue()
+
+
+def write_study_files(record: StudyRecord, comparison: Comparison, folder: Path) -> None:
+    """Write the files of a study's run that people read: figures, and a report in each language.
+
+    Args:
+        record: The study.
+        comparison: The comparison of its runs.
+        folder: The folder to write to.
+    """
+    drawn = draw(record, comparison)
+    for name, png in drawn.items():
+        (folder / f"{name}.png").write_bytes(png)
+    for language in LANGUAGES:
+        text = html.render(record, comparison, drawn, language)
+        (folder / REPORT_FILES[language]).write_text(text, encoding="utf-8")
+    if record.results and record.results.disagreements:
+        write_disagreements(record.results.disagreements, folder / DISAGREEMENTS_FILE)
+
+
+def write_report(run_id: str, language: Language, output: Path) -> int:
+    """Build the report of a study from MLflow alone.
+
+    Args:
+        run_id: The study's own run.
+        language: ``en`` or ``ja``.
+        output: The file; it appears when it is complete, or stays as it was.
+
+    Returns:
+        Its size in bytes.
+
+    Raises:
+        UsageError: There is no such study, or the file cannot be written.
+        TrackingError: The store does not answer, or does not say what was declared.
+    """
+    from fashion_dropout.studies.read import read_record
+    from fashion_dropout.tracking.store import connect
+
+    _writable(output)
+    connect()
+    record = read_record(run_id)
+    comparison = record.compare()
+    text = html.render(record, comparison, draw(record, comparison), language)
+    return write_whole(output, text.encode())
+
+
+def publish_study(run_id: str, folder: Path) -> list[Path]:
+    """Write a study's figures and table beside its study file, from MLflow alone.
+
+    Args:
+        run_id: The study's own run.
+        folder: The folder of the study file.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        UsageError: There is no such study, or it is not the one that the file declares.
+        TrackingError: The store does not answer, or does not say what was declared.
+    """
+    from fashion_dropout.studies.publish import publish
+    from fashion_dropout.studies.read import read_record
+    from fashion_dropout.tracking.store import connect
+
+    connect()
+    record = read_record(run_id)
+    comparison = record.compare()
+    return publish(record, comparison, draw(record, comparison), folder)
+
+
+def write_whole(path: Path, content: bytes) -> int:
+    """Write a file that nobody ever sees half-written; returns its size.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise UsageError(f"expected to write {path}, received: {error.strerror}") from error
+    return len(content)
+
+
+def _writable(path: Path) -> None:
+    """Refuse before the work is done what can only fail after it."""
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UsageError(
+            f"expected a file in a folder that exists and can be written to, received {path}"
+        )

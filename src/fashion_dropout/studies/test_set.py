@@ -1,0 +1,141 @@
+"""How the runs of a study predicted the test images, from their recorded predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fashion_dropout.comparison.record import DISAGREEMENTS, Disagreements, TestResults
+from fashion_dropout.learning import metrics
+from fashion_dropout.learning.dataset import Examples
+from fashion_dropout.tracking import queries
+
+DISAGREEMENTS_FILE = "disagreements.npz"
+"""The artifact of a study's run with the test images that its report shows."""
+
+
+def read_results(
+    artifact_uri: str,
+    runs: pd.DataFrame,
+    shown: tuple[str, str],
+    classes: tuple[str, ...],
+    test: Examples | None,
+) -> tuple[TestResults | None, list[str]]:
+    """The predictions of all runs, reduced to the data of the figures.
+
+    Args:
+        artifact_uri: The artifacts of the study's own run.
+        runs: The finished runs.
+        shown: The two regimes that figures of two regimes show, the baseline first.
+        classes: The class names, by label.
+        test: The test set, to look for the images on which the two regimes disagree most; None to
+            take the images that the study's run has stored.
+
+    Returns:
+        The results, None without any predictions, and a line for everything that is missing.
+    """
+    confusion: dict[tuple[str, int], NDArray[np.int64]] = {}
+    f1: dict[tuple[str, int], NDArray[np.float64]] = {}
+    bins, lacking = [], []
+    means = _MeanPredictions(runs, shown)
+    for run in runs.to_dict("records"):
+        regime, seed = str(run["regime"]), int(run["seed"])
+        found = _predictions(run["artifact_uri"])
+        if found is None:
+            lacking.append(f"{regime}-seed{seed}")
+            continue
+        probabilities, labels = found
+        predicted = probabilities.argmax(axis=1)
+        confusion[regime, seed] = metrics.confusion_matrix(predicted, labels, len(classes))
+        f1[regime, seed] = metrics.per_class(predicted, labels, classes)["f1"].to_numpy()
+        bins.append(metrics.reliability(probabilities, labels).assign(regime=regime, seed=seed))
+        means.add(regime, seed, probabilities)
+    absent = _absent(lacking)
+    if not confusion:
+        return None, absent
+    disagreements = _stored(artifact_uri) if test is None else means.disagreements(test)
+    if test is None and disagreements is None:
+        absent.append(f"images on which regimes disagree: no {DISAGREEMENTS_FILE} is recorded")
+    return TestResults(classes, confusion, f1, pd.concat(bins), disagreements), absent
+
+
+class _MeanPredictions:
+    """The mean probabilities of two regimes over their pairs, one run at a time.
+
+    The predictions of a thousand runs together would need 400 MB.
+    """
+
+    def __init__(self, runs: pd.DataFrame, shown: tuple[str, str]) -> None:
+        baseline, regime = (set(runs.loc[runs["regime"] == name, "seed"]) for name in shown)
+        self._shown = shown
+        self._seeds = baseline & regime
+        self._sums: dict[str, NDArray[np.float64]] = {}
+
+    def add(self, regime: str, seed: int, probabilities: NDArray[np.float32]) -> None:
+        """Count a run's predictions in, if it is one of a pair of the two regimes."""
+        if regime in self._shown and seed in self._seeds:
+            self._sums[regime] = probabilities.astype(np.float64) + self._sums.get(regime, 0.0)
+
+    def disagreements(self, test: Examples) -> Disagreements | None:
+        """The images of the largest total variation distance between the two means.
+
+        None without a complete pair.
+        """
+        if len(self._sums) < 2:
+            return None
+        means = {name: self._sums[name] / len(self._seeds) for name in self._shown}
+        one, other = means.values()
+        distance = np.abs(one - other).sum(axis=1) / 2
+        shown = np.argsort(-distance, kind="stable")[:DISAGREEMENTS]
+        return Disagreements(
+            test.images[shown, ..., 0],
+            test.labels[shown],
+            {name: mean[shown].astype(np.float32) for name, mean in means.items()},
+        )
+
+
+def _absent(lacking: list[str]) -> list[str]:
+    """A line that names the runs without predictions; no line if there are none."""
+    if not lacking:
+        return []
+    named = ", ".join(lacking[:4]) + (f" and {len(lacking) - 4} more" if lacking[4:] else "")
+    return [f"predictions of {named}: no predictions.npz that can be read is recorded"]
+
+
+def write_disagreements(found: Disagreements, path: Path) -> None:
+    """Store the images with the predictions of each regime; `read_results` reads them back."""
+    np.savez_compressed(
+        path,
+        images=found.images,
+        labels=found.labels,
+        regimes=np.array(list(found.probabilities)),
+        probabilities=np.stack(list(found.probabilities.values())),
+    )
+
+
+def _predictions(artifact_uri: str) -> tuple[NDArray[np.float32], NDArray[np.uint8]] | None:
+    """Probabilities and labels of the test images; None if there are none that can be read."""
+    with queries.artifact(artifact_uri, "predictions.npz") as path:
+        if path is None:
+            return None
+        try:
+            with np.load(path) as arrays:
+                return arrays["probabilities"], arrays["labels"]
+        except (OSError, ValueError, KeyError, BadZipFile):
+            return None
+
+
+def _stored(artifact_uri: str) -> Disagreements | None:
+    with queries.artifact(artifact_uri, DISAGREEMENTS_FILE) as path:
+        if path is None:
+            return None
+        with np.load(path) as arrays:
+            return Disagreements(
+                arrays["images"],
+                arrays["labels"],
+                dict(zip(arrays["regimes"].tolist(), arrays["probabilities"], strict=True)),
+            )

@@ -1,0 +1,20 @@
+"""The texts of verdicts, reports and model cards, and the names of the classes, in each language.
+
+Each language has a file; all files have the same keys.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+Language = Literal["en", "ja"]
+LANGUAGES: tuple[Language, ...] = ("en", "ja")
+
+
+@cache
+def texts(language: Language) -> dict[str, Any]:
+    """All texts of one language; those with ``{names}`` are for `str.format`."""
+    return tomllib.loads((files(__name__) / f"{language}.toml").read_text(encoding="utf-8"))

@@ -1,0 +1,125 @@
+"""Ask MLflow something in another process, while this process does something else.
+
+MLflow takes seconds to import. The other process imports it at the same time as this process does
+its own work, and gives its memory back when it has answered.
+
+The other process is not started by `multiprocessing`, because a spawned process looks for modules
+in the working directory first, imports the main script again, and shares Ctrl-C and the standard
+output with this process.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Generic, ParamSpec, TypeVar
+
+from fashion_dropout.errors import FashionDropoutError, TrackingError
+
+Parameters = ParamSpec("Parameters")
+Answer = TypeVar("Answer")
+
+# The package may not be installed, so the other process takes over where this one finds modules.
+_PROGRAM = """\
+import sys
+sys.path[:] = sys.argv[1:]
+from fashion_dropout.tracking.background import reply
+reply()
+"""
+
+
+class Asked(Generic[Answer]):
+    """A question that another process is answering.
+
+    Args:
+        connection: The end of the pipe at which the answer arrives.
+        process: The other process.
+    """
+
+    def __init__(self, connection: Connection, process: subprocess.Popen[bytes]) -> None:
+        self._connection = connection
+        self._process = process
+        self._received: tuple[Answer | None, FashionDropoutError | None] | None = None
+
+    @property
+    def arrived(self) -> bool:
+        """Whether there is an answer or an error."""
+        return self._received is not None or self._connection.poll()
+
+    @property
+    def failed(self) -> bool:
+        """Whether an error has arrived."""
+        return self.arrived and self._receive()[1] is not None
+
+    def answer(self) -> Answer:
+        """Wait for the answer.
+
+        Raises:
+            FashionDropoutError: The question raised this error.
+            TrackingError: The other process ended without an answer.
+        """
+        answer, error = self._receive()
+        if error is not None:
+            raise error
+        return answer  # type: ignore[return-value]
+
+    def _receive(self) -> tuple[Answer | None, FashionDropoutError | None]:
+        if self._received is None:
+            try:
+                self._received = self._connection.recv()
+            except (EOFError, OSError):
+                text = (
+                    "expected an answer from the process that asks MLflow, received exit code "
+                    f"{self._process.wait()} instead"
+                )
+                self._received = None, TrackingError(text)
+        return self._received
+
+
+@contextmanager
+def asked(
+    question: Callable[Parameters, Answer], *args: Parameters.args, **kwargs: Parameters.kwargs
+) -> Iterator[Asked[Answer]]:
+    """Call a function in another process, which ends with the block at the latest.
+
+    Args:
+        question: A function at the top level of a module that is quick to import. The function
+            itself imports MLflow. What it prints is dropped.
+        args: Its arguments. They and the answer must be picklable.
+        kwargs: Its keyword arguments, as `args`.
+    """
+    here, there = Pipe()
+    with here:
+        with there:
+            process = subprocess.Popen(
+                [sys.executable, "-c", _PROGRAM, *sys.path],
+                stdin=there.fileno(),
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for this process, which ends the other one
+            )
+        with process:
+            try:
+                with suppress(OSError):  # the process has ended, which `answer` reports
+                    here.send((question, args, kwargs))
+                yield Asked(here, process)
+            finally:
+                process.kill()
+
+
+def reply() -> None:
+    """Answer the question that arrives at the standard input; this runs in the other process."""
+    with Connection(os.dup(0)) as connection, Path(os.devnull).open() as nothing:
+        os.dup2(nothing.fileno(), 0)  # what the question calls must not read the connection
+        question, args, kwargs = connection.recv()
+        try:
+            result: tuple[object, object] = question(*args, **kwargs), None
+        except FashionDropoutError as error:
+            result = None, error
+        with suppress(BrokenPipeError):  # the process that asked has ended
+            connection.send(result)

@@ -1,0 +1,56 @@
+"""The names of the tags that this project sets in MLflow, and which of them belong together."""
+
+from __future__ import annotations
+
+from fashion_dropout import provenance
+
+ROLE = "role"
+"""What a run of MLflow is: `RUN`, `STUDY` or `PROMOTION`."""
+RUN, STUDY_RUN, PROMOTION = "run", "study", "promotion"
+
+ERROR = "error"
+"""Why a run has failed or was stopped, in one line."""
+
+NOTE = "mlflow.note.content"
+"""MLflow's own tag: the description of a run or an experiment, Markdown."""
+
+# Of a training run, of the cells of a study, and of the study's own run.
+REGIME, SEED = "regime", "seed"
+STUDY = "study"
+SESSION = "study.session"
+FRESH = "study.fresh"
+QUESTION = "question"
+VERDICT, VERDICT_KIND, MISSING = "verdict", "verdict.kind", "missing"
+
+# Of a promotion's run and of the versions that it registers.
+ACTION, REGISTERED_MODEL, CANDIDATE = "action", "registered_model", "candidate"
+DECISION, REASON, VERSION = "decision", "reason", "version"
+DECISION_REASON, DECISION_RUN, STUDY_RUN_ID = "decision.reason", "decision.run", "study.run"
+PROJECT = "project"
+"""Of a registered model: which project it belongs to."""
+
+# Where the numbers of a training run come from.
+DATASET, DATASET_SHA256, SPLIT_SHA256 = "dataset", "dataset.sha256", "split.sha256"
+INITIAL_WEIGHTS_SHA256 = "weights.initial.sha256"
+FIRST_BATCHES_SHA256 = "batches.first_epoch.sha256"
+GIT_COMMIT, GIT_DIRTY, CPU = "git.commit", "git.dirty", "cpu"
+
+
+def gate_check(name: str) -> str:
+    """The tag with the result of one check of the promotion gate."""
+    return f"gate.{name.replace(' ', '_')}"
+
+
+def version_of(package: str) -> str:
+    """The tag with the version of a package."""
+    return f"version.{package}"
+
+
+SAME_DATA = (DATASET_SHA256, SPLIT_SHA256)
+"""What all runs of a study must have in common."""
+
+SAME_PAIR = (*SAME_DATA, INITIAL_WEIGHTS_SHA256, FIRST_BATCHES_SHA256)
+"""What the runs of one seed must have in common."""
+
+PROVENANCE = (DATASET, GIT_COMMIT, GIT_DIRTY, CPU, *map(version_of, provenance.PACKAGES))
+"""What a training run records about code, packages and machine."""

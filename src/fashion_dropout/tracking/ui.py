@@ -1,0 +1,165 @@
+"""MLflow's UI, served lean and opened on the comparison of a study."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import webbrowser
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from fashion_dropout.errors import Interrupted, TrackingError
+from fashion_dropout.tracking.background import Asked, asked
+from fashion_dropout.tracking.pages import StudyPages, find_study
+
+Say = Callable[[str], object]
+
+_HOST = "127.0.0.1"
+_START_SECONDS = 90
+_STOP_SECONDS = 10
+# One worker and no job runner: two processes, where MLflow would start six.
+_LEAN = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "DO_NOT_TRACK": "1"}
+
+
+def show_study(run_id: str | None, port: int, browser: bool, say: Say) -> None:
+    """Serve the store, print and open the pages that compare a study's runs; Ctrl-C ends it.
+
+    A store that is a tracking server already is not served again: its pages are opened.
+
+    Args:
+        run_id: The study's own run; None for the study that was begun last.
+        port: Where to serve; another one is taken if it is not free.
+        browser: Whether to open the pages.
+        say: Told what to look at.
+
+    Raises:
+        UsageError: There is no such study.
+        TrackingError: The store does not answer, or cannot be served.
+    """
+    free = _free_port(port)
+    # Another process asks MLflow while the server starts: sooner, and its memory is free again.
+    with asked(find_study, run_id) as study:
+        uri = _known_store() or study.answer().uri
+        if uri.startswith(("http:", "https:")):
+            _present(study.answer(), uri.rstrip("/"), browser, say)
+            return
+        if free != port:
+            say(f"port {port} is taken; using port {free}")
+        with served(uri, free, study) as (address, server):
+            _present(study.answer(), address, browser, say)
+            say("Ctrl-C stops the server")
+            try:
+                server.wait()
+            except Interrupted as stopped:
+                if stopped.signal != signal.SIGINT:
+                    raise
+                say("stopped")
+                return
+    raise TrackingError("expected MLflow's UI to run until Ctrl-C, but it ended; start it again")
+
+
+@contextmanager
+def served(
+    uri: str, port: int, study: Asked[StudyPages]
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """MLflow's UI for a store, on this machine only: its address and its process.
+
+    Args:
+        uri: The store.
+        port: A free one.
+        study: The question for the study's pages; if it fails, the server is not waited for.
+
+    Raises:
+        TrackingError: It does not answer.
+    """
+    command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1"]
+    with tempfile.TemporaryFile() as said:
+        server = subprocess.Popen(
+            [*command, "--host", _HOST, "--port", str(port)],
+            # Not as an argument: the URI of a database may hold a password, and `ps` shows those.
+            env={**os.environ, **_LEAN, "MLFLOW_BACKEND_STORE_URI": uri},
+            stdout=said,
+            stderr=said,
+            start_new_session=True,  # Ctrl-C is for this process, which stops that one in order
+        )
+        try:
+            address = f"http://{_HOST}:{port}"
+            if not _answers(address, server, study):
+                if study.failed:
+                    study.answer()  # raises what went wrong there, which comes first
+                said.seek(0)
+                lines = said.read().decode(errors="replace").strip().splitlines()
+                raise TrackingError(
+                    f"expected MLflow's UI to answer at {address}, received: "
+                    f"{lines[-1] if lines else 'nothing'}"
+                )
+            yield address, server
+        finally:
+            _stop(server)
+
+
+def _answers(address: str, server: subprocess.Popen[bytes], study: Asked[StudyPages]) -> bool:
+    until = time.monotonic() + _START_SECONDS
+    while time.monotonic() < until and server.poll() is None:
+        if study.failed:
+            return False
+        try:
+            with urllib.request.urlopen(f"{address}/health", timeout=2):  # noqa: S310
+                return True
+        except OSError:
+            time.sleep(0.1)
+    return False
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    """End the server and its worker; what does not end is killed."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(server.pid, number)
+            server.wait(_STOP_SECONDS)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _present(pages: StudyPages, address: str, browser: bool, say: Say) -> None:
+    say(f"study {pages.study}:")
+    for what, path in pages.paths.items():
+        say(f"  {what}\n    {address}{path}")
+    if browser and not _open([f"{address}{path}" for path in list(pages.paths.values())[:2]]):
+        say("no browser to open here: open the links yourself")
+
+
+def _open(urls: Sequence[str]) -> bool:
+    """Open pages in a browser with windows; one that takes the terminal is not meant."""
+    windows = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+    if sys.platform.startswith("linux") and not windows:
+        return False
+    opened = [webbrowser.open(url) for url in urls]
+    return all(opened)
+
+
+def _known_store() -> str | None:
+    """The URI of the store, as far as it can be known without MLflow; else None."""
+    default = "sqlite:///mlflow.db" if Path("mlflow.db").is_file() else None
+    return os.environ.get("MLFLOW_TRACKING_URI") or default
+
+
+def _free_port(wanted: int) -> int:
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((_HOST, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise TrackingError(f"expected a free port on {_HOST}, received none")

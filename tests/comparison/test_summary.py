@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from comparison.tables import RULE, compared, runs
+from fashion_dropout.comparison import summary
+
+
+@pytest.mark.parametrize(
+    ("table", "kind", "words"),
+    [
+        (runs(-0.15), "better", "dropout is better than none: gap/loss differs by -0.1489"),
+        (runs(+0.15), "worse", "dropout is worse than none"),
+        (runs(0.0), "no difference that matters", "wholly inside ±0.02"),
+        (runs(-0.15, seeds=5), "not shown", "5 pairs cannot give a p below 0.062"),
+        (runs(0.0, noise=0.1), "not shown", "it would take about"),
+        (runs(0.0, seeds=0).reindex(columns=runs(0).columns), "not shown", "no complete pair"),
+    ],
+)
+def test_each_verdict_has_its_words_and_figures(table, kind, words):
+    comparison = compared(table)
+    (one,) = comparison.verdicts
+    assert one.kind == kind
+    said = summary.sentence(one, RULE)
+    assert words in said
+    assert "\n" not in said
+    if len(table):
+        assert f"n = {len(table) // 2} pairs" in said
+
+
+def test_two_regimes_give_short_metric_names_and_more_give_the_regime():
+    two = summary.difference_metrics(compared(runs(-0.1)))
+    assert {f"diff/gap/loss/{name}" for name in ("mean", "low", "high", "bca_low", "p")} <= set(two)
+    assert "diff/gap/loss/p_holm" not in two
+    assert "diff/test/accuracy/p_holm" in two
+    names = ("none", "low", "high")
+    three = summary.difference_metrics(compared(runs(-0.1, regimes=names), names[1:]))
+    assert {"diff/low/gap/loss/p_holm", "diff/high/gap/loss/p_holm"} <= set(three)
+    assert all(math.isfinite(value) for value in three.values())
+
+
+def test_the_tables_hold_every_figure():
+    table = runs(-0.1)
+    comparison = compared(table)
+    differences = summary.differences_table(comparison)
+    assert differences["metric"].tolist() == ["gap/loss", "test/accuracy"]
+    assert differences.loc[0, [f"seed {s}" for s in range(8)]].notna().all()
+    shown = summary.summary_table(table, ["none", "dropout"], comparison)
+    assert list(shown.columns) == ["metric", "none", "dropout", "dropout − none"]
+    assert shown.loc[0, "dropout − none"].startswith("-0.0989 [")
+
+
+def test_a_metric_that_no_run_has_is_shown_as_missing():
+    table = runs(-0.1).drop(columns="test/accuracy")
+    comparison = compared(table)
+    shown = summary.summary_table(table, ["none", "dropout"], comparison)
+    assert shown.loc[1, ["none", "dropout"]].tolist() == ["–", "–"]
+    assert summary.difference_metrics(comparison).keys().isdisjoint({"diff/test/accuracy/mean"})

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import copy
+import tomllib
+
+import pytest
+
+from conftest import ROOT
+from fashion_dropout.config.study import METRICS, parse_study, read_study
+from fashion_dropout.errors import UsageError
+
+FILES = sorted((ROOT / "experiments").glob("*/*.toml"))
+GOOD = tomllib.loads((ROOT / "experiments/dropout/smoke.toml").read_text(encoding="utf-8"))
+
+
+def changed(**changes):
+    """The smoke study with values at dotted places replaced."""
+    study = copy.deepcopy(GOOD)
+    for place, value in changes.items():
+        *path, last = place.split("__")
+        table = study
+        for key in path:
+            table = table[key]
+        table[last] = value
+    return study
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_study_file_declares_a_study_and_says_what_it_is(path):
+    study = read_study(path)
+    assert study.name == path.stem
+    head = path.read_text(encoding="utf-8").partition("\n\n")[0]
+    for word in ("# Hypothesis: ", "# Command:  ", "# Run time: "):
+        assert word in head
+    assert study.decision.primary in METRICS
+
+
+def test_the_named_studies_are_what_the_protocol_says():
+    quick, full, sweep = (
+        read_study(ROOT / f"experiments/dropout/{name}.toml") for name in ("quick", "full", "sweep")
+    )
+    assert (len(quick.seeds), quick.config("none", 0).epochs) == (6, 8)
+    assert (len(full.seeds), full.config("none", 0).epochs) == (10, 20)
+    for study in (quick, full):
+        assert {r: study.config(r, 0).dropout for r in study.regimes} == {"none": 0, "dropout": 0.5}
+    rates = sorted(sweep.config(regime, 0).dropout for regime in sweep.regimes)
+    assert rates == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+
+
+def test_cells_are_all_regimes_with_all_seeds_and_differ_in_nothing_else():
+    study = parse_study(GOOD)
+    cells = study.cells()
+    assert [(cell.regime, cell.config.seed) for cell in cells] == [
+        (regime, seed) for seed in (0, 1, 2) for regime in ("none", "dropout")
+    ]
+    assert {cell.config.model_dump_json(exclude={"seed", "dropout"}) for cell in cells} == {
+        cells[0].config.model_dump_json(exclude={"seed", "dropout"})
+    }
+
+
+def test_the_key_names_what_decides_the_study_and_nothing_else():
+    key = parse_study(GOOD).key
+    same = changed(regimes={"dropout": {"dropout": 0.5}, "none": {"dropout": 0}}, seeds=[2, 0, 1])
+    assert parse_study(same).key == key
+    assert parse_study(changed(question="other words")).key == key
+    assert parse_study(changed(promotion={"undecided": "none"})).key == key
+    assert parse_study(same).recorded()["regime_order"] == ["dropout", "none"]
+    for change in (
+        {"seeds": [0, 1]},
+        {"split_seed": 1},
+        {"base__epochs": 4},
+        {"decision__alpha": 0.01},
+        {"regimes__dropout__dropout": 0.4},
+    ):
+        assert parse_study(changed(**change)).key != key, change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seedz": [1]}, "received 'seedz'; did you mean 'seeds'?"),
+        ({"decision__primry": "x"}, "did you mean 'primary'?"),
+        ({"base__epoch": 3}, r"parameter of \[base\].*received 'epoch'; did you mean 'epochs'?"),
+        ({"regimes__none__dropuot": 0}, r"\[regimes.none\].*did you mean 'dropout'?"),
+        ({"base__seed": 3}, "seed is the same for all regimes .* give it at the top as seeds"),
+        ({"regimes__none__split_seed": 3}, "split_seed is the same for all regimes"),
+        ({"seeds": [0, 1, 1]}, "expected each seed once, received 1 twice"),
+        ({"seeds": []}, "seeds: .* received"),
+        ({"seeds": [-1]}, r"\[regimes.none\] seed: expected a whole number from 0"),
+        ({"decision__baseline": "non"}, "received 'non'; did you mean 'none'?"),
+        ({"decision__primary": "gap/los"}, "received 'gap/los'; did you mean 'gap/loss'?"),
+        ({"decision__secondary": ["test/acc"]}, "received 'test/acc'"),
+        ({"decision__direction": "higher"}, "expected 'lower' for gap/loss, received 'higher'"),
+        ({"decision__direction": "up"}, "decision.direction: .* received 'up'"),
+        ({"decision__alpha": 1.5}, "decision.alpha: .* received 1.5"),
+        ({"decision__smallest_difference": 0}, "decision.smallest_difference: .* received 0"),
+        ({"regimes__none__dropout": 1.0}, "dropout: expected a number from 0 up to"),
+        ({"regimes__none__dropout": "abc"}, "received 'abc'"),
+        ({"base__epochs": 0}, "epochs: expected a whole number of at least 1, received 0"),
+        ({"regimes": {"none": {}}}, "regimes"),
+        ({"regimes": {"none": {}, "dropout": 3}}, r"expected a table \[regimes.dropout\]"),
+        ({"promotion": {"undecidd": "x"}}, r"key of \[promotion\].*did you mean 'undecided'?"),
+        ({"promotion": {"undecided": "dropuot"}}, "promotion.undecided.*did you mean 'dropout'?"),
+        ({"regimes": {"none": {}, "a,b": {}}}, "regimes: expected a name .* received 'a,b'"),
+        ({"regimes": {"none": {}, "<b>": {}}}, "regimes: expected a name .* received '<b>'"),
+        ({"regimes": {"none": {}, "a" * 65: {}}}, "at most 64 .* received 'aaa"),
+        ({"dataset": "mnist"}, "dataset: .* received 'mnist'"),
+        ({"name": "Two words"}, "name: .* received 'Two words'"),
+    ],
+)
+def test_what_is_no_study_is_refused_in_one_line(change, message):
+    with pytest.raises(UsageError, match=message) as refused:
+        parse_study(changed(**change))
+    assert "\n" not in str(refused.value)
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path):
+    for name, content in (("a.toml", b"seeds = ["), ("b.toml", b"\xff\xfe"), ("c.toml", b"")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UsageError, match=rf"{name}: ") as refused:
+            read_study(tmp_path / name)
+        assert "\n" not in str(refused.value)
+    with pytest.raises(UsageError, match=r"expected a study file .*none\.toml"):
+        read_study(tmp_path / "none.toml")
+    with pytest.raises(UsageError, match="expected a study file"):
+        read_study(tmp_path)

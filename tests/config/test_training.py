@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from fashion_dropout.config.training import (
+    TrainingConfig,
+    expected,
+    parse_parameter,
+    recorded_config,
+)
+from fashion_dropout.errors import UsageError
+
+BAD = [
+    ("dropout", "1.0"),
+    ("dropout", "-0.1"),
+    ("dropout", "nan"),
+    ("dropout", "inf"),
+    ("dropout", "abc"),
+    ("dropout", ""),
+    ("seed", "-1"),
+    ("seed", "1.5"),
+    ("seed", "4294967296"),
+    ("epochs", "0"),
+    ("epochs", "2.5"),
+    ("batch_size", "0"),
+    ("batch_size", "many"),
+    ("learning_rate", "0"),
+    ("learning_rate", "-0.1"),
+    ("learning_rate", "inf"),
+    ("learning_rate", "nan"),
+    ("select", "worst"),
+    ("dataset", "mnist"),
+    ("split_seed", "-1"),
+    ("threads", "0"),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), BAD)
+def test_a_bad_value_is_refused_with_what_was_expected_and_received(name, text):
+    with pytest.raises(UsageError) as refused:
+        parse_parameter(name, text)
+    assert expected(name) in str(refused.value)
+    assert repr(text) in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [("dropout", "0", 0.0), ("dropout", "0.50", 0.5), ("seed", "0", 0), ("epochs", "7", 7)],
+)
+def test_a_good_value_comes_back_in_its_type(name, text, value):
+    parsed = parse_parameter(name, text)
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+def test_every_field_says_what_it_is_and_what_it_must_be():
+    for name, field in TrainingConfig.model_fields.items():
+        assert field.description.endswith(".")
+        assert expected(name)
+
+
+def test_unknown_keys_and_later_changes_are_refused():
+    with pytest.raises(ValidationError, match="dropuot"):
+        TrainingConfig(dropuot=0.5)
+    with pytest.raises(ValidationError, match="frozen"):
+        TrainingConfig().dropout = 0.1
+
+
+def test_only_the_rate_zero_is_the_regime_none():
+    assert TrainingConfig(dropout=0.0).regime == "none"
+    assert TrainingConfig(dropout=0.01).regime == "dropout"
+
+
+def test_a_configuration_comes_back_from_what_mlflow_run_recorded():
+    params = {"dropout": "0.50", "seed": "3", "data_dir": "''", "dataset": "synthetic"}
+    assert recorded_config(params) == TrainingConfig(seed=3, dataset="synthetic")

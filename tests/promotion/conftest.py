@@ -1,0 +1,56 @@
+"""The trained studies that all tests of promotion share, and a copy of their store for each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+from distributed import LocalCluster
+
+from fashion_dropout.commands.console import StudyLines
+from fashion_dropout.config.study import read_study
+from fashion_dropout.studies.compare import compare_study
+from promotion.recorded_studies import STUDY, Studies
+
+
+@pytest.fixture(scope="session")
+def studies(tmp_path_factory: pytest.TempPathFactory, tensorflow: None) -> Studies:
+    """They are run by a worker in this process, which need not import TensorFlow again."""
+    folder = tmp_path_factory.mktemp("studies")
+    found = {}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+            patch.delenv(name)
+        patch.chdir(folder)
+        mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+        with LocalCluster(
+            n_workers=1,
+            threads_per_worker=1,
+            processes=False,
+            protocol="tcp://",
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+        ) as cluster:
+            for name, epochs, undecided in (("weak", 1, "dropout"), ("strong", 3, "simpler")):
+                text = STUDY.format(name=name, epochs=epochs, undecided=undecided)
+                (folder / f"{name}.toml").write_text(text)
+                study = read_study(folder / f"{name}.toml")
+                outcome = compare_study(study, StudyLines(), scheduler=cluster.scheduler_address)
+                assert not outcome.missing
+                found[name] = outcome.run_id
+        mlflow.set_tracking_uri("")
+    return Studies(folder, **found)
+
+
+@pytest.fixture
+def client(studies: Studies, workdir: Path) -> Iterator[mlflow.MlflowClient]:
+    """The client of a copy of the store; the artifacts are those of the studies themselves."""
+    shutil.copy(studies.folder / "mlflow.db", workdir / "mlflow.db")
+    mlflow.set_tracking_uri(f"sqlite:///{workdir / 'mlflow.db'}")
+    yield mlflow.MlflowClient()
+    mlflow.end_run()
+    mlflow.set_tracking_uri("")

@@ -1,0 +1,84 @@
+"""Two trained studies of generated images, and what tests of promotion do with their store."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from fashion_dropout.config.promotion import Policy
+from fashion_dropout.promotion.promote import Outcome, promote_study
+
+MODEL = "fashion-mnist-cnn-synthetic"
+GATE = """
+largest_drift = 0
+[floors]
+accuracy = 0.1
+calibration_error = 0.6
+worst_class_recall = 0
+[against_champion]
+non_inferiority_margin = 0.005
+smallest_improvement = 0.001
+alpha = 0.05
+mcnemar = "reported"
+"""
+POLICY = Policy.model_validate(tomllib.loads(GATE))
+STUDY = """
+name = "{name}"
+question = "Is it promoted?"
+dataset = "synthetic"
+seeds = [0, 1]
+[base]
+epochs = {epochs}
+learning_rate = 0.004
+[regimes.none]
+dropout = 0.0
+[regimes.dropout]
+dropout = 0.5
+[decision]
+primary = "gap/loss"
+direction = "lower"
+smallest_difference = 0.02
+alpha = 0.05
+baseline = "none"
+[promotion]
+undecided = "{undecided}"
+"""
+
+
+@dataclass(frozen=True)
+class Studies:
+    """Two finished studies in one store.
+
+    Attributes:
+        folder: Where the store is.
+        weak: The id of the study of one epoch.
+        strong: The id of the study of three epochs.
+    """
+
+    folder: Path
+    weak: str
+    strong: str
+
+
+def promoted(study: str, policy: Policy = POLICY, **options: object) -> tuple[Outcome, str]:
+    """Promote the candidate of a study; the outcome, and everything that was said before it."""
+    said: list[str] = []
+    outcome = promote_study(study, policy, said.append, **options)  # type: ignore[arg-type]
+    return outcome, "\n".join(said)
+
+
+def aliases(client: MlflowClient) -> dict[str, str]:
+    """The aliases of `MODEL` and their versions."""
+    found = client.get_registered_model(MODEL).aliases
+    return {alias: str(number) for alias, number in found.items()}
+
+
+def decisions(client: MlflowClient) -> Sequence[Run]:
+    """The runs of all decisions, the newest first."""
+    (experiment,) = client.search_experiments(filter_string="name = 'fashion-mnist-dropout'")
+    return client.search_runs([experiment.experiment_id], "tags.role = 'promotion'")

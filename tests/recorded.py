@@ -1,0 +1,92 @@
+"""Finished studies that were recorded but never trained: made-up numbers in a real store.
+
+For tests and benchmarks of what comes after training.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.entities import Metric, Param, RunTag
+
+from fashion_dropout.config.study import METRICS, Cell, Study
+from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.store import connect
+
+
+def record_study(study: Study, *, predictions: int = 0) -> str:
+    """Write every cell of a study, and the study's own run, into the store that MLflow uses.
+
+    Args:
+        study: As declared.
+        predictions: For how many made-up test images each run has predictions; 0 for none.
+
+    Returns:
+        The id of the study's own run.
+    """
+    connect()
+    client = mlflow.MlflowClient()
+    found = client.get_experiment_by_name("fashion-mnist-dropout")
+    experiment = found.experiment_id if found else client.create_experiment("fashion-mnist-dropout")
+    rng = np.random.default_rng(0)
+    run = client.create_run(experiment, run_name=f"study-{study.name}")
+    for cell in study.cells():
+        _record_cell(client, experiment, cell, rng, predictions)
+    run_id = str(run.info.run_id)
+    client.log_text(run_id, json.dumps(study.recorded()), "study.json")
+    for name, value in {
+        tags.ROLE: tags.STUDY_RUN,
+        tags.STUDY: study.key,
+        tags.SESSION: "made up",
+        tags.FRESH: False,
+        tags.QUESTION: study.question,
+    }.items():
+        client.set_tag(run_id, name, value)
+    client.set_terminated(run_id)
+    return run_id
+
+
+def _record_cell(
+    client: mlflow.MlflowClient,
+    experiment: str,
+    cell: Cell,
+    rng: np.random.Generator,
+    predictions: int,
+) -> None:
+    run_id = client.create_run(experiment, run_name=cell.name).info.run_id
+    epochs = cell.config.epochs
+    values = rng.normal(0.3 - 0.1 * cell.config.dropout, 0.05, (epochs, len(METRICS)))
+    now = int(time.time() * 1000)
+    metrics = [
+        Metric(name, value, now, epoch)
+        for epoch, row in enumerate(values, start=1)
+        for name, value in zip(METRICS, row, strict=True)
+    ]
+    recorded = {
+        tags.ROLE: tags.RUN,
+        tags.STUDY: cell.study,
+        tags.REGIME: cell.regime,
+        tags.SEED: str(cell.config.seed),
+        **{name: f"{name} of {cell.config.seed}" for name in tags.SAME_PAIR},
+        **{name: name for name in tags.SAME_DATA},
+    }
+    params = [Param(name, str(value)) for name, value in cell.config.model_dump().items()]
+    client.log_batch(run_id, metrics, params, [RunTag(*tag) for tag in recorded.items()])
+    with TemporaryDirectory() as folder:
+        history = pd.DataFrame(values, columns=list(METRICS))
+        history.insert(0, "epoch", range(1, epochs + 1))
+        history.to_csv(Path(folder) / "history.csv", index=False)
+        if predictions:
+            np.savez_compressed(
+                Path(folder) / "predictions.npz",
+                probabilities=rng.dirichlet(np.full(10, 0.2), predictions).astype(np.float32),
+                labels=np.arange(predictions, dtype=np.uint8) % 10,
+            )
+        client.log_artifacts(run_id, folder)
+    client.set_terminated(run_id)

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+
+from comparison.records import make_record
+from fashion_dropout.comparison.summary import sentence
+from fashion_dropout.reports.figures import study_figures
+from fashion_dropout.reports.html import render
+from fashion_dropout.texts import LANGUAGES, texts
+
+# The smallest PNG header that tells its size, 3 × 2.
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x03\x00\x00\x00\x02\x08\x02\x00\x00\x00"
+VOID = {"meta", "link", "img", "br"}
+
+
+class Page(HTMLParser):
+    """The elements of a page; fails where they are not closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def page(record, language="en") -> Page:
+    comparison = record.compare()
+    figures = {name: PNG for name, _ in study_figures(record, comparison)}
+    return Page(render(record, comparison, figures, language))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_report_holds_question_verdict_table_figures_runs_and_environment(language):
+    record = make_record(missing=(("none", 5),))
+    shown = page(record, language)
+    words = texts(language)
+    (verdict,) = record.compare().verdicts
+    assert record.question in shown.text  # with its <, as text
+    assert sentence(verdict, record.rule, language) in shown.text
+    assert "<it> broke & ended" in shown.text
+    for cell in record.cells["run_id"]:
+        assert cell in shown.text
+    for said in ("c0ffee", "a CPU", record.run_id, "0.02"):
+        assert said in shown.text
+    for name, _ in study_figures(record, record.compare()):
+        assert words["figures"][name]["caption"] in shown.text
+    assert words["report"]["incomplete"].format(finished=11, all=12) in shown.text
+    assert shown.all("html") == [{"lang": language}]
+
+
+def test_the_report_is_accessible_and_needs_nothing_from_outside():
+    shown = page(make_record())
+    pictures = shown.all("img")
+    assert len(pictures) == 7
+    assert all(p["alt"] and (p["width"], p["height"]) == ("3", "2") for p in pictures)
+    assert all(p["src"].startswith("data:image/png;base64,") for p in pictures)
+    assert all(header.get("scope") in ("col", "row") for header in shown.all("th"))
+    assert len(shown.all("caption")) == len(shown.all("table")) == 3
+    assert shown.all("script") == []
+    outside = [
+        a for _, a in shown.elements if str(a.get("href") or a.get("src")).startswith("http")
+    ]
+    assert outside == []
+    assert [h for h, _ in shown.elements if h == "h1"] == ["h1"]
+
+
+def test_a_study_without_a_finished_pair_says_so_and_shows_what_there_is():
+    shown = page(make_record(missing=tuple(("dropout", seed) for seed in range(6))))
+    assert texts("en")["report"]["no_pairs"] in shown.text
+    assert "is better" not in shown.text.partition("How this was decided")[0]
+    assert "FAILED" in shown.text
+    nothing = tuple((regime, seed) for regime in ("none", "dropout") for seed in range(6))
+    assert texts("ja")["report"]["no_pairs"] in page(make_record(missing=nothing), "ja").text
+
+
+def test_what_is_absent_is_said_and_generated_images_too():
+    shown = page(make_record(absent=("predictions of none-seed0: none",), generated=True))
+    assert "predictions of none-seed0: none" in shown.text
+    assert texts("en")["report"]["generated"] in shown.text
+    assert texts("en")["report"]["generated"] not in page(make_record()).text
+
+
+def test_the_same_study_gives_the_same_bytes():
+    records = [make_record(), make_record()]
+    assert render(records[0], records[0].compare(), {}, "en") == render(
+        records[1], records[1].compare(), {}, "en"
+    )
+
+
+def test_both_languages_have_the_same_texts_with_the_same_figures_in_them():
+    import re
+
+    def flat(value, path=""):
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                yield from flat(inner, f"{path}.{key}")
+        elif isinstance(value, list):
+            yield path, [set(re.findall(r"\{.*?\}", item)) for item in value]
+        else:
+            yield path, set(re.findall(r"\{.*?\}", value))
+
+    one, other = (dict(flat(texts(language))) for language in LANGUAGES)
+    assert one == other
+
+
+def test_a_wide_sweep_keeps_its_table_in_a_box_that_scrolls():
+    sweep = {"none": 0.0, **{f"d{rate}": rate / 10 for rate in range(1, 9)}}
+    shown = page(make_record(sweep, seeds=2))
+    boxes = [a for a in shown.all("div") if a.get("class") == "wide"]
+    assert all(box["tabindex"] == "0" and box["aria-label"] for box in boxes)
+    assert "d8 − none" in shown.text

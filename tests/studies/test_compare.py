@@ -1,0 +1,285 @@
+"""Whole studies as a user runs them: real workers, a real store, a worker really killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from io import StringIO
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import psutil
+import pytest
+
+from conftest import ROOT, FinishedRun, clean_environment, run_command
+from fashion_dropout.config.study import read_study
+
+pytestmark = pytest.mark.slow  # each of them starts workers, which import TensorFlow
+
+SMOKE = ROOT / "experiments/dropout/smoke.toml"
+CLOCK = ("speed/", "system/")
+
+
+def write_study(folder: Path, *changes: tuple[str, str]) -> Path:
+    text = SMOKE.read_text(encoding="utf-8")
+    for before, after in changes:
+        assert before in text
+        text = text.replace(before, after)
+    path = folder / "study.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def all_runs(uri: str, role: str) -> list:
+    mlflow.set_tracking_uri(uri)
+    return mlflow.search_runs(
+        search_all_experiments=True, filter_string=f"tags.role = '{role}'", output_format="list"
+    )
+
+
+def numbers(uri: str) -> dict[str, dict[str, float]]:
+    """Every finished cell with its metrics, but for those that the clock decides."""
+    return {
+        run.info.run_name: {
+            name: value for name, value in run.data.metrics.items() if not name.startswith(CLOCK)
+        }
+        for run in all_runs(uri, "run")
+        if run.info.status == "FINISHED"
+    }
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """Two pairs on two workers."""
+    folder = tmp_path_factory.mktemp("study")
+    path = write_study(folder, ("[0, 1, 2]", "[0, 1]"))
+    done = run_command("compare", str(path), "--workers", "2", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return FinishedRun(folder, done.stdout)
+
+
+@pytest.fixture(scope="module")
+def study_run(study):
+    (run,) = all_runs(study.uri, "study")
+    return run
+
+
+def test_the_output_has_progress_table_verdict_and_what_to_do_next(study, study_run):
+    said = study.output
+    assert "warning: 2 seeds can give no p below 0.5" in said
+    assert "none-seed0: epoch 3/3 validation loss" in said
+    assert "4/4 cells" in said
+    assert "verdict: Not shown that dropout and none differ" in said
+    assert f"study run {study_run.info.run_id}" in said
+    for verb in ("ui", f"report {study_run.info.run_id}", "verify"):
+        assert f"fashion-dropout {verb}" in said
+
+
+def test_the_runs_are_flat_and_named_and_paired(study):
+    runs = {run.info.run_name: run for run in all_runs(study.uri, "run")}
+    assert set(runs) == {f"{r}-seed{s}-synthetic" for r in ("none", "dropout") for s in (0, 1)}
+    key = read_study(study.folder / "study.toml").key
+    for run in runs.values():
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["study"] == key
+        assert "mlflow.parentRunId" not in run.data.tags
+    for seed in (0, 1):
+        one, other = (runs[f"{r}-seed{seed}-synthetic"].data.tags for r in ("none", "dropout"))
+        for tag in ("weights.initial.sha256", "batches.first_epoch.sha256", "split.sha256"):
+            assert len(one[tag]) == 64
+            assert one[tag] == other[tag]
+    tags = [runs[f"none-seed{seed}-synthetic"].data.tags for seed in (0, 1)]
+    assert tags[0]["weights.initial.sha256"] != tags[1]["weights.initial.sha256"]
+    assert tags[0]["batches.first_epoch.sha256"] != tags[1]["batches.first_epoch.sha256"]
+
+
+def test_the_study_run_holds_aggregates_verdict_and_tables(study, study_run):
+    assert study_run.info.status == "FINISHED"
+    assert study_run.info.run_name == "study-smoke"
+    cells = numbers(study.uri)
+    differences = [
+        cells[f"dropout-seed{seed}-synthetic"]["gap/loss"]
+        - cells[f"none-seed{seed}-synthetic"]["gap/loss"]
+        for seed in (0, 1)
+    ]
+    metrics = study_run.data.metrics
+    assert metrics["diff/gap/loss/mean"] == pytest.approx(sum(differences) / 2)
+    assert metrics["diff/gap/loss/low"] < metrics["diff/gap/loss/mean"]
+    assert metrics["diff/gap/loss/p"] >= 0.5
+    assert "diff/test/accuracy/p_holm" in metrics
+    tags = study_run.data.tags
+    assert tags["verdict"] in study.output
+    assert tags["verdict.kind"] == "not shown"
+    assert tags["verdict"] in tags["mlflow.note.content"]
+    assert "compareRunsMode=CHART" in tags["mlflow.note.content"]
+    artifacts = {
+        name: mlflow.artifacts.load_text(f"{study_run.info.artifact_uri}/{name}")
+        for name in ("runs.csv", "differences.csv", "study.json", "verdict.txt")
+    }
+    assert len(pd.read_csv(StringIO(artifacts["runs.csv"]))) == 4
+    table = pd.read_csv(StringIO(artifacts["differences.csv"])).set_index("metric")
+    assert table.loc["gap/loss", ["seed 0", "seed 1"]].tolist() == pytest.approx(differences)
+    listed = mlflow.MlflowClient().list_artifacts(study_run.info.run_id)
+    assert {artifact.path for artifact in listed} == {
+        *artifacts, "report.html", "report.ja.html", "disagreements.npz", "study_curves.png",
+        "gap_over_epochs.png", "paired_differences.png", "reliability.png", "f1_change.png",
+        "confusion_change.png", "disagreements.png",
+    }  # fmt: skip
+    recorded = json.loads(artifacts["study.json"])
+    assert recorded == json.loads(json.dumps(read_study(study.folder / "study.toml").recorded()))
+
+
+def test_the_same_study_again_runs_nothing_and_says_the_same(study):
+    before = numbers(study.uri)
+    done = run_command("compare", str(study.folder / "study.toml"), cwd=study.folder)
+    assert done.returncode == 0, done.stderr
+    assert "0 of 4 cells to run" in done.stdout
+    verdict = [line for line in study.output.splitlines() if line.startswith("verdict: ")]
+    assert verdict[0] in done.stdout
+    assert numbers(study.uri) == before
+    assert len(all_runs(study.uri, "run")) == 4
+
+
+def test_one_worker_gives_the_bits_of_two_and_a_larger_study_runs_only_what_is_missing(
+    study, tmp_path
+):
+    """The order of the cells and what a worker ran before differ between the two."""
+    path = write_study(tmp_path, ("[0, 1, 2]", "[1, 0]"))
+    done = run_command("compare", str(path), "--workers", "1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    assert numbers(uri) == numbers(study.uri)
+    fresh = run_command("compare", str(path), "--fresh", cwd=tmp_path)
+    assert "4 of 4 cells to run" in fresh.stdout
+    assert len(all_runs(uri, "run")) == 8
+    assert numbers(uri) == numbers(study.uri)
+
+
+def test_a_cluster_that_is_already_there_gives_the_same_bits_and_stays(study, tmp_path):
+    dask = str(Path(sys.executable).with_name("dask"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    options = {"cwd": tmp_path, "env": clean_environment(), "stderr": subprocess.DEVNULL}
+    lonely = ("--dashboard-address", "127.0.0.1:0")
+    with (
+        subprocess.Popen([dask, "scheduler", "--host", address, *lonely], **options) as scheduler,
+        subprocess.Popen(
+            [dask, "worker", address, "--nthreads", "1", *lonely], **options
+        ) as worker,
+    ):
+        try:
+            path = str(study.folder / "study.toml")
+            done = run_command("compare", path, "--scheduler", address, cwd=tmp_path)
+            assert done.returncode == 0, done.stderr
+            assert numbers(f"sqlite:///{tmp_path / 'mlflow.db'}") == numbers(study.uri)
+            assert scheduler.poll() is None
+            assert worker.poll() is None
+        finally:
+            worker.terminate()
+            scheduler.terminate()
+
+
+def test_a_cell_that_fails_is_named_and_the_others_go_on(tmp_path):
+    path = write_study(
+        tmp_path, ("[0, 1, 2]", "[0, 1]"), ("dropout = 0.5", "dropout = 0.5\nlearning_rate = 1e38")
+    )
+    done = run_command("compare", str(path), cwd=tmp_path)
+    assert done.returncode == 4, done.stderr
+    assert "missing: dropout-seed0: expected a finite" in done.stdout
+    assert "no complete pair of dropout and none" in done.stdout
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    states = {run.info.run_name: run.info.status for run in all_runs(uri, "run")}
+    assert sorted(states.values()) == ["FAILED", "FAILED", "FINISHED", "FINISHED"]
+    (whole,) = all_runs(uri, "study")
+    assert whole.info.status == "FINISHED"
+    assert "dropout-seed1" in whole.data.tags["missing"]
+
+
+def test_a_killed_worker_costs_a_cell_its_time_but_not_its_place(tmp_path):
+    path = write_study(tmp_path, ("[0, 1, 2]", "[0, 1]"), ("epochs = 3", "epochs = 25"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fashion_dropout", "compare", str(path), "--workers", "2"],
+        cwd=tmp_path,
+        env=clean_environment(PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "epoch 2/25" in line:
+            break
+    busy = max(
+        psutil.Process(process.pid).children(recursive=True),
+        key=lambda child: child.memory_info().rss,
+    )
+    os.kill(busy.pid, signal.SIGKILL)
+    rest, _ = process.communicate(timeout=400)
+    assert process.returncode == 0, rest
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    runs = all_runs(uri, "run")
+    finished = [run.info.run_name for run in runs if run.info.status == "FINISHED"]
+    assert sorted(finished) == sorted(
+        f"{regime}-seed{seed}-synthetic" for regime in ("none", "dropout") for seed in (0, 1)
+    )
+    assert [run.info.status for run in runs if run.info.status != "FINISHED"] == ["KILLED"]
+
+
+def test_ctrl_c_ends_the_study_and_leaves_nothing_running(tmp_path):
+    path = write_study(tmp_path, ("epochs = 3", "epochs = 100000"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fashion_dropout", "compare", str(path), "--workers", "2"],
+        cwd=tmp_path,
+        env=clean_environment(PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "epoch 1/" in line:
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    time.sleep(1)
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    states = {run.info.status for role in ("run", "study") for run in all_runs(uri, role)}
+    assert states == {"KILLED"}
+    assert not [p for p in psutil.process_iter(["cmdline"]) if str(path) in str(p.info["cmdline"])]
+
+
+def test_pairs_that_began_differently_get_no_verdict(study):
+    """Last on this store: it damages it."""
+    (run,) = [r for r in all_runs(study.uri, "run") if r.info.run_name == "dropout-seed0-synthetic"]
+    mlflow.MlflowClient().set_tag(run.info.run_id, "weights.initial.sha256", "0" * 64)
+    done = run_command("compare", str(study.folder / "study.toml"), cwd=study.folder)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "seed 0: dropout and none differ in weights.initial.sha256" in line
+    states = [run.info.status for run in all_runs(study.uri, "study")]
+    assert states.count("FAILED") == 1
+
+
+def test_a_study_file_that_is_not_there_and_a_scheduler_that_is_silent_are_one_line(tmp_path):
+    for arguments, words in (
+        (("compare", "none.toml"), "expected a study file none.toml"),
+        (("compare", str(SMOKE), "--workers", "-1"), "--workers"),
+        (("compare", str(SMOKE), "--scheduler", "tcp://127.0.0.1:9"), "tcp://127.0.0.1:9"),
+        (("compare", str(SMOKE), "--scheduler", "nonsense"), "nonsense"),
+        (("verify", "nonsense"), "expected the id of a run"),
+    ):
+        done = run_command(*arguments, cwd=tmp_path)
+        assert done.returncode == 2, (arguments, done.stderr)
+        (line,) = done.stderr.splitlines()
+        assert words in line
+    assert all_runs(f"sqlite:///{tmp_path / 'mlflow.db'}", "study") == []

@@ -1,0 +1,83 @@
+"""Studies read back from a real store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from conftest import ROOT
+from fashion_dropout.config.study import read_study
+from fashion_dropout.errors import TrackingError
+from fashion_dropout.studies.read import read_record
+from recorded import record_study
+
+pytestmark = pytest.mark.usefixtures("store")
+
+SWEEP = """
+name = "unsorted"
+question = "In which order?"
+dataset = "synthetic"
+seeds = [1, 0]
+[regimes.none]
+dropout = 0.0
+[regimes.much]
+dropout = 0.6
+[regimes.little]
+dropout = 0.2
+[decision]
+primary = "gap/loss"
+direction = "lower"
+smallest_difference = 0.02
+alpha = 0.05
+baseline = "none"
+"""
+ORDER = ["none", "much", "little"]
+
+
+@pytest.fixture
+def study(tmp_path):
+    path = tmp_path / "unsorted.toml"
+    path.write_text(SWEEP)
+    return read_study(path)
+
+
+def test_regimes_come_back_in_the_order_of_the_study_file(study):
+    record = read_record(record_study(study))
+    assert list(record.regimes) == ORDER
+    assert record.others == ORDER[1:]
+    assert record.regimes["much"] == {"dropout": 0.6}
+    assert record.common["dataset"] == "synthetic"
+    assert record.generated
+    assert record.rule == study.decision
+    assert len(record.runs) == len(record.cells) == 6
+
+
+def test_a_study_recorded_before_its_order_was_in_study_json_can_be_read(study):
+    run_id = record_study(study)
+    older = {name: value for name, value in study.recorded().items() if name != "regime_order"}
+    client = mlflow.MlflowClient()
+    client.log_text(run_id, json.dumps(older), "study.json")
+    client.log_param(run_id, "regimes", ",".join(study.regimes))
+    assert list(read_record(run_id).regimes) == ORDER
+
+
+def test_a_study_without_its_declaration_cannot_be_read(study):
+    run_id = record_study(study)
+    mlflow.MlflowClient().delete_tag(run_id, "question")
+    assert read_record(run_id).question == study.key
+    folder = mlflow.get_run(run_id).info.artifact_uri.removeprefix("file://")
+    (Path(folder) / "study.json").unlink()
+    with pytest.raises(TrackingError, match=r"expected the artifact study\.json"):
+        read_record(run_id)
+
+
+def test_the_example_studies_can_be_recorded_and_read():
+    study = read_study(ROOT / "experiments/dropout/smoke.toml")
+    record = read_record(record_study(study, predictions=20))
+    assert record.results is not None
+    assert set(record.results.confusion) == {
+        (regime, seed) for regime in study.regimes for seed in study.seeds
+    }

@@ -1,0 +1,162 @@
+"""Reports and published results, from a real store with runs that were recorded, not trained."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from conftest import ROOT, run_command
+from fashion_dropout.cli import main
+from fashion_dropout.config.study import read_study
+from recorded import record_study
+
+SMOKE = ROOT / "experiments/dropout/smoke.toml"
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory) -> tuple[Path, str]:
+    """A folder with a store, and the run of a study in it."""
+    folder = tmp_path_factory.mktemp("recorded")
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run_id = record_study(read_study(SMOKE), predictions=100)
+    mlflow.set_tracking_uri(before)
+    return folder, run_id
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    said: str
+
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture
+def command(recorded, monkeypatch, capsys) -> Iterator[Command]:
+    """``fashion-dropout`` in this process, on the store of `recorded`."""
+    folder, _ = recorded
+    monkeypatch.chdir(folder)
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+
+    def run(*arguments: str) -> Ended:
+        capsys.readouterr()
+        try:
+            main(list(arguments))
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        return Ended(code, capsys.readouterr().err)
+
+    yield run
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_report_is_one_complete_file(recorded, command, language, tmp_path):
+    output = tmp_path / "report.html"
+    done = command("report", recorded[1], "--lang", language, "--output", str(output))
+    assert done.code == 0, done.said
+    text = output.read_text(encoding="utf-8")
+    assert text.startswith(f'<!DOCTYPE html>\n<html lang="{language}">')
+    assert text.rstrip().endswith("</html>")
+    assert text.count("data:image/png;base64,") == 6
+    assert "disagreements.npz is recorded" in text  # said, since nothing stored it
+    assert output.stat().st_size < 3_000_000
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_what_cannot_be_done_is_one_line_and_leaves_no_file(recorded, command, tmp_path):
+    folder, run_id = recorded
+    client = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    a_run = client.search_runs(["1"], "tags.role = 'run'")[0].info.run_id
+    old = tmp_path / "old.html"
+    old.write_text("old")
+    for arguments, words in (
+        (("report", "nonsense"), "expected the id of a run"),
+        (("report", a_run), "expected the run of a study"),
+        (("report", run_id, "--output", "no/such/folder/r.html"), "no/such/folder/r.html"),
+        (("report", run_id, "--output", str(tmp_path)), str(tmp_path)),
+        (("report", run_id, "--lang", "fr"), "'fr'"),
+        (("report", "nonsense", "--output", str(old)), "nonsense"),
+        (("ui", "nonsense"), "expected the id of a run"),
+        (("ui", a_run), "expected the run of a study"),
+        (("ui", "--port", "0"), "--port"),
+        (("publish", "experiments/dropout"), "--study or --check"),
+        (("publish", str(tmp_path), "--check"), "received none"),
+    ):
+        done = command(*arguments)
+        assert done.code == 2, (arguments, done.said)
+        (line,) = done.said.splitlines()
+        assert words in line
+    assert old.read_text() == "old"
+    assert not list(folder.glob("*.html"))
+
+
+def test_a_store_without_a_study_has_nothing_to_show(tmp_path):
+    done = run_command("ui", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "expected a study in" in done.stderr
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """A project with a study file and pages that show its result."""
+    folder = tmp_path / "experiments/dropout"
+    folder.mkdir(parents=True)
+    shutil.copy(SMOKE, folder)
+    blocks = "<!-- smoke: verdict -->\n<!-- end -->\n\n<!-- smoke: table -->\n<!-- end -->\n"
+    for name in ("README.md", "README.ja.md", "experiments/dropout/README.md"):
+        (tmp_path / name).write_text(f"# Head\n\n{blocks}", encoding="utf-8")
+    return tmp_path
+
+
+def test_what_is_published_belongs_to_its_study_until_something_changes(recorded, project, command):
+    folder = str(project / "experiments/dropout")
+    done = command("publish", folder, "--study", recorded[1])
+    assert done.code == 0, done.said
+    home = project / "experiments/dropout/smoke"
+    result = json.loads((home / "result.json").read_text())
+    assert result["study"] == read_study(SMOKE).key
+    assert {path.name for path in home.glob("*.png")} == set(result["figures"])
+    english = (project / "README.md").read_text(encoding="utf-8")
+    assert "| `gap/loss` |" in english
+    assert "> Not shown that" in english
+    assert "示されなかった" in (project / "README.ja.md").read_text(encoding="utf-8")
+
+    assert command("publish", folder, "--check").code == 0
+    (project / "README.md").write_text(english.replace("`gap/loss` | 0", "`gap/loss` | 1"))
+    done = command("publish", folder, "--check")
+    assert done.code == 1
+    assert "README.md shows other figures" in done.said
+    (project / "README.md").write_text(english, encoding="utf-8")
+
+    figure = home / "study_curves.png"
+    before = figure.read_bytes()
+    figure.write_bytes(before[:-1])
+    assert "study_curves.png is not the figure" in command("publish", folder, "--check").said
+    figure.write_bytes(before)
+
+    declared = project / "experiments/dropout/smoke.toml"
+    declared.write_text(declared.read_text().replace("alpha = 0.05", "alpha = 0.01"))
+    done = command("publish", folder, "--check")
+    assert done.code == 1
+    assert "smoke.toml declares smoke-" in done.said
+    refused = command("publish", folder, "--study", recorded[1])
+    assert refused.code == 2
+    assert "run `compare` on the file as it is now" in refused.said
+
+
+def test_what_the_repository_publishes_belongs_to_its_studies(command):
+    done = command("publish", str(ROOT / "experiments/dropout"), "--check")
+    assert done.code == 0, done.said
