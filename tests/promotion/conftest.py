@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import mlflow
 import pytest
 from distributed import LocalCluster
 
+from conftest import made_once
 from fashion_dropout.commands.console import StudyLines
 from fashion_dropout.config.study import read_study
 from fashion_dropout.studies.compare import compare_study
@@ -18,9 +20,14 @@ from promotion.recorded_studies import STUDY, Studies
 
 
 @pytest.fixture(scope="session")
-def studies(tmp_path_factory: pytest.TempPathFactory, tensorflow: None) -> Studies:
-    """They are run by a worker in this process, which need not import TensorFlow again."""
-    folder = tmp_path_factory.mktemp("studies")
+def studies(tmp_path_factory: pytest.TempPathFactory, worker_id: str, tensorflow: None) -> Studies:
+    """Two finished studies in one store."""
+    made = made_once(tmp_path_factory, worker_id, "studies", _run_studies)
+    return Studies(made.folder, **json.loads(made.output))
+
+
+def _run_studies(folder: Path) -> str:
+    """Run them by a worker in this process, which need not import TensorFlow again."""
     found = {}
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
@@ -43,7 +50,7 @@ def studies(tmp_path_factory: pytest.TempPathFactory, tensorflow: None) -> Studi
                 assert not outcome.missing
                 found[name] = outcome.run_id
         mlflow.set_tracking_uri("")
-    return Studies(folder, **found)
+    return json.dumps(found)
 
 
 @pytest.fixture

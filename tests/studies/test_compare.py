@@ -147,9 +147,7 @@ def test_the_same_study_again_runs_nothing_and_says_the_same(study):
     assert len(all_runs(study.uri, "run")) == 4
 
 
-def test_one_worker_gives_the_bits_of_two_and_a_larger_study_runs_only_what_is_missing(
-    study, tmp_path
-):
+def test_one_worker_gives_the_bits_of_two_and_fresh_runs_every_cell_again(study, tmp_path):
     """The order of the cells and what a worker ran before differ between the two."""
     path = write_study(tmp_path, ("[0, 1, 2]", "[1, 0]"))
     done = run_command("compare", str(path), "--workers", "1", cwd=tmp_path)
