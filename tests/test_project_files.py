@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import tomllib
+import zipfile
 
 import click
 import pytest
@@ -15,6 +16,7 @@ from rattler import MatchSpec
 import fashion_dropout
 from conftest import ROOT
 from fashion_dropout.cli import cli
+from fashion_dropout.learning import archives
 
 READMES = ("README.md", "README.ja.md")
 
@@ -124,7 +126,29 @@ def test_nothing_is_committed_that_must_not_be():
     if listed == [""]:
         pytest.skip("these tests do not run from a git checkout")
     forbidden = re.compile(r"(\.lock|\.db|\.gz|\.keras|\.h5|\.npz)$|(^|/)(mlruns|mlartifacts)/")
-    assert [name for name in listed if forbidden.search(name)] == []
+    found = [name for name in listed if forbidden.search(name)]
+    assert found == [f"data/fashion-mnist/{name}" for name in archives.SHA256]
+
+
+def test_the_dataset_comes_with_its_licence_and_its_digests():
+    folder = archives.CHECKOUT
+    assert folder == ROOT / "data/fashion-mnist"
+    assert archives.locate(folder) == folder
+    listing = "".join(f"{digest}  {name}\n" for name, digest in archives.SHA256.items())
+    assert (folder / "SHA256SUMS").read_text(encoding="ascii") == listing
+    assert "Copyright © 2017 Zalando SE" in (folder / "LICENSE").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_wheel_contains_the_package_and_no_data(tmp_path):
+    subprocess.run(
+        ["uv", "build", "--quiet", "--wheel", "--out-dir", tmp_path], cwd=ROOT, check=True
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.stat().st_size < 500_000
+    with zipfile.ZipFile(wheel) as content:
+        tops = {name.partition("/")[0] for name in content.namelist()}
+    assert tops == {"fashion_dropout", wheel.name.split("-py3")[0] + ".dist-info"}
 
 
 def test_the_licence_names_its_holder():

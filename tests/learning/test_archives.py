@@ -46,6 +46,8 @@ def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 
 @pytest.fixture
 def cache(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's cache, for a package that does not run from a checkout."""
+    monkeypatch.setattr(archives, "CHECKOUT", workdir / "no checkout")
     monkeypatch.setenv("XDG_CACHE_HOME", str(workdir / "cache"))
     return workdir / "cache" / "fashion-mnist-dropout"
 
@@ -139,6 +141,43 @@ def test_the_environment_names_the_folder_and_the_argument_wins(
     monkeypatch.setenv(archives.DIRECTORY_VARIABLE, str(workdir / "by_environment"))
     assert archives.locate() == workdir / "by_environment"
     assert archives.locate(workdir / "by_argument") == workdir / "by_argument"
+
+
+def test_the_checkout_comes_before_the_cache_and_after_the_environment(
+    cache, small_archives, monkeypatch
+):
+    checkout, by_environment = cache.parent / "checkout", cache.parent / "by_environment"
+    for folder in (checkout, cache, by_environment):
+        put(folder, small_archives)
+    monkeypatch.setattr(archives, "CHECKOUT", checkout)
+    assert archives.locate(mirrors=[NOWHERE]) == checkout
+    monkeypatch.setenv(archives.DIRECTORY_VARIABLE, str(by_environment))
+    assert archives.locate(mirrors=[NOWHERE]) == by_environment
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"damaged", r"t10k-labels.*expected SHA-256 .*git checkout -- data/fashion-mnist"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "pointer of Git LFS.*git lfs pull"),
+        (None, r"expected the archive .*t10k-labels.*git checkout -- data/fashion-mnist"),
+    ],
+    ids=["damaged", "a pointer of Git LFS", "missing"],
+)
+def test_a_damaged_checkout_is_refused_and_never_downloaded(
+    cache, served, small_archives, monkeypatch, content, message
+):
+    mirror, folder = served
+    put(folder, small_archives)
+    checkout = cache.parent / "checkout"
+    put(checkout, small_archives)
+    path = checkout / "t10k-labels-idx1-ubyte.gz"
+    path.write_bytes(content) if content else path.unlink()
+    monkeypatch.setattr(archives, "CHECKOUT", checkout)
+    with pytest.raises(DataError, match=message) as refused:
+        archives.locate(mirrors=[mirror])
+    assert "\n" not in str(refused.value)
+    assert Handler.asked == []
 
 
 @pytest.mark.real_data

@@ -69,7 +69,8 @@ data_dir_option = click.option(
     default="",
     callback=_folder,
     help="Folder with the four archives of Fashion-MNIST. Default: the folder that "
-    "FASHION_MNIST_DIR names, else the user's cache, filled by a download.",
+    "FASHION_MNIST_DIR names, else data/fashion-mnist of the checkout, else the user's cache, "
+    "filled by a download.",
 )
 
 experiment_option = optional(

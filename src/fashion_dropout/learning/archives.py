@@ -30,7 +30,13 @@ MIRRORS = (
 """The dataset's own place, then the one that Keras uses."""
 
 DIRECTORY_VARIABLE = "FASHION_MNIST_DIR"
+
+CHECKOUT = Path(__file__).resolve().parents[3] / "data" / "fashion-mnist"
+"""Where a checkout of the repository has the archives; no such folder if the package is installed
+from a wheel.
+"""
 _TIMEOUT_SECONDS = 30
+_LFS_POINTER = b"version https://git-lfs"
 
 
 def dataset_sha256() -> str:
@@ -45,46 +51,65 @@ def locate(
     mirrors: Sequence[str] = MIRRORS,
     say: Callable[[str], None] = lambda message: None,
 ) -> Path:
-    """The folder that holds the four verified archives, downloaded if need be.
+    """The folder that contains the four verified archives, downloaded if need be.
 
-    `data_dir`, else ``FASHION_MNIST_DIR``, is taken as it is and never written to; else a folder
-    of the user's cache is used, and what is missing or damaged in it is downloaded.
+    The first of these is used: `data_dir`; the folder that ``FASHION_MNIST_DIR`` names; the
+    checkout that this package runs from; the user's cache. Only the cache is written to: what is
+    missing or damaged in it is downloaded.
 
     Args:
-        data_dir: A folder with the four archives.
+        data_dir: A folder with the four archives; None to look in the usual places.
         mirrors: Where to download from, tried in this order.
         say: Called with a line before each download.
 
     Raises:
         DataError: An archive is missing or has another checksum, and none could be downloaded.
     """
-    given = data_dir or (Path(value) if (value := os.environ.get(DIRECTORY_VARIABLE)) else None)
+    variable = os.environ.get(DIRECTORY_VARIABLE)
+    given = data_dir or (Path(variable).expanduser() if variable else None)
     if given is not None:
-        for name in SHA256:
-            _verify(given / name)
-        return given
+        return _verified(
+            given,
+            "put the four archives of Fashion-MNIST there, or leave out --data-dir and "
+            f"{DIRECTORY_VARIABLE}",
+        )
+    if any((CHECKOUT / name).exists() for name in SHA256):
+        return _verified(
+            CHECKOUT,
+            f"restore it with `git checkout -- data/fashion-mnist`, or set {DIRECTORY_VARIABLE} to "
+            "a folder with the four archives",
+        )
     cache = Path(pooch.os_cache("fashion-mnist-dropout"))
     for name in SHA256:
         try:
-            _verify(cache / name)
+            _verify(cache / name, "it is downloaded again")
         except DataError:
             _download(name, cache, mirrors, say)
     return cache
 
 
-def _verify(path: Path) -> None:
+def _verified(folder: Path, advice: str) -> Path:
+    for name in SHA256:
+        _verify(folder / name, advice)
+    return folder
+
+
+def _verify(path: Path, advice: str) -> None:
     if not path.is_file():
-        raise DataError(
-            f"expected the archive {path}, received no such file; put the four archives of "
-            f"Fashion-MNIST there, or leave --data-dir and {DIRECTORY_VARIABLE} away to have them "
-            "downloaded"
-        )
+        raise DataError(f"expected the archive {path}, received no such file; {advice}")
     with path.open("rb") as stream:
+        lfs_pointer = stream.read(len(_LFS_POINTER)) == _LFS_POINTER
+        stream.seek(0)
         received = hashlib.file_digest(stream, "sha256").hexdigest()
+    if lfs_pointer:
+        raise DataError(
+            f"{path}: expected the archive, received a pointer of Git LFS; fetch the file with "
+            f"`git lfs pull`, or {advice}"
+        )
     if received != SHA256[path.name]:
         raise DataError(
-            f"{path}: expected SHA-256 {SHA256[path.name]}, received {received}; the file is "
-            "damaged or another one: delete it and fetch it again"
+            f"{path}: expected SHA-256 {SHA256[path.name]}, received {received}: the file is "
+            f"damaged or another one; {advice}"
         )
 
 
