@@ -23,3 +23,14 @@ def test_pairs_that_began_differently_are_found():
     assert "seed 1: dropout and none differ in dataset.sha256" in found
     assert "the runs differ in dataset.sha256" in found
     assert unpaired(table[table["regime"] == "none"].head(2)) == []
+
+
+def test_pairs_of_mixed_kernels_are_told_from_pairs_that_differ_from_each_other():
+    table = runs(-0.1).assign(isa="avx2", onednn="on")
+    columns = ("isa", "onednn")
+    assert pairing.mixed_pairs(table, columns) is None
+    table.loc[table["seed"] == 2, "isa"] = "avx512_core"
+    assert pairing.mixed_pairs(table, columns) == []
+    table.loc[(table["seed"] == 5) & (table["regime"] == "none"), "onednn"] = "off"
+    assert pairing.mixed_pairs(table, columns) == [5]
+    assert pairing.mixed_pairs(table.head(0), columns) is None

@@ -32,3 +32,20 @@ def unpaired(
         ]
     found += [f"the runs differ in {column}" for column in everywhere if len(set(runs[column])) > 1]
     return found
+
+
+def mixed_pairs(runs: pd.DataFrame, columns: Sequence[str]) -> list[int] | None:
+    """The pairs whose runs differ in something that should be equal and need not be.
+
+    Args:
+        runs: A table of runs (see `statistics`).
+        columns: What should be equal in all runs.
+
+    Returns:
+        The seeds of these pairs, in their order; an empty list if only runs of different pairs
+        differ; None if all runs are alike.
+    """
+    if all(len(set(runs[column])) <= 1 for column in columns):
+        return None
+    values = runs.groupby("seed")[list(columns)].nunique()
+    return [int(seed) for seed in values.index[(values > 1).any(axis=1)]]

@@ -79,6 +79,8 @@ class StudyRecord:
         results: None if no predictions are recorded.
         environment: What the runs ran on: name → the values seen.
         absent: What should be recorded and is not, a line each.
+        mixed_kernels: The seeds of the pairs whose runs were computed with different kernels; empty
+            if only different pairs were; None if all runs were computed alike.
         undecided: Which regime's model becomes a candidate for the registry when the verdict names
             none, as the study declares it.
     """
@@ -98,6 +100,7 @@ class StudyRecord:
     results: TestResults | None
     environment: Mapping[str, list[str]]
     absent: tuple[str, ...] = ()
+    mixed_kernels: tuple[int, ...] | None = None
     undecided: str = "simpler"
 
     @property

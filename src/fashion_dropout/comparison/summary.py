@@ -43,6 +43,21 @@ def sentence(verdict: Verdict, rule: Decision, language: Language = "en") -> str
     return str(said)
 
 
+def kernel_warning(mixed_pairs: Sequence[int] | None, language: Language = "en") -> str | None:
+    """What a reader must know of runs that were computed with different kernels; None if nothing.
+
+    Args:
+        mixed_pairs: As `pairing.mixed_pairs` gives it.
+        language: The language of the sentence.
+    """
+    if mixed_pairs is None:
+        return None
+    words = texts(language)["kernels"]
+    if not mixed_pairs:
+        return str(words["between_pairs"])
+    return str(words["within_pairs"].format(seeds=", ".join(map(str, mixed_pairs))))
+
+
 def difference_metrics(comparison: Comparison) -> dict[str, float]:
     """Every finite figure under the name that MLflow shows: ``diff/<metric>/mean`` and so on.
 

@@ -45,7 +45,9 @@ class Policy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     largest_drift: float = Field(ge=0, lt=1)
-    """How far a repeated probability may be from the recorded one; 0: the same bits."""
+    """How far a repeated probability may be from the recorded one on another kind of CPU, which
+    computes with other kernels. With the kernels of the run it must have the same bits.
+    """
     floors: Floors
     against_champion: AgainstChampion
 

@@ -40,6 +40,7 @@ _REGIME_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Regimes name runs, metrics, columns and files: no spaces, commas, slashes or markup."""
 
 _OF_THE_STUDY = ("seed", "dataset", "split_seed")
+_YOUNGER = ("kernels", "device")
 
 
 class Decision(BaseModel):
@@ -111,8 +112,7 @@ class Study(BaseModel):
         """
         return {
             "regimes": {
-                regime: self.config(regime, 0).model_dump(exclude={"seed"})
-                for regime in sorted(self.regimes)
+                regime: _resolved(self.config(regime, 0)) for regime in sorted(self.regimes)
             },
             "seeds": sorted(self.seeds),
             "decision": self.decision.model_dump(mode="json"),
@@ -140,6 +140,15 @@ class Study(BaseModel):
     def others(self) -> list[str]:
         """The regimes that are compared with the baseline."""
         return [regime for regime in self.regimes if regime != self.decision.baseline]
+
+
+def _resolved(config: TrainingConfig) -> dict[str, Any]:
+    """The parameters of a regime, without those that are younger than the first studies and at
+    their default: a study keeps the key that it was recorded under.
+    """
+    values = config.model_dump(exclude={"seed"})
+    younger = {name: TrainingConfig.model_fields[name].default for name in _YOUNGER}
+    return {name: value for name, value in values.items() if younger.get(name, ...) != value}
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,17 @@ class TrainingConfig(BaseModel):
         le=1024,
     )
 
+    kernels: Literal["native", "portable"] = _parameter(
+        "native",
+        "native: the CPU's fastest; portable: the same bits on every x86-64 CPU with AVX2.",
+        "native or portable",
+    )
+    device: Literal["auto", "cpu", "gpu"] = _parameter(
+        "auto",
+        "What to compute on; auto: a GPU where TensorFlow finds one.",
+        "auto, cpu or gpu",
+    )
+
     @property
     def regime(self) -> str:
         """The name of the regime that a single run belongs to: ``none`` or ``dropout``."""

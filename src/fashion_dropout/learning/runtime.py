@@ -8,8 +8,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Literal
 
 from fashion_dropout.errors import UsageError
+from fashion_dropout.learning.kernels import KernelChoice, Kernels, choose, in_force
+
+DeviceChoice = Literal["auto", "cpu", "gpu"]
 
 _BANNER = re.compile(
     r"[IE]\d{4} .*(oneDNN custom|cudart_stub|cpu_feature_guard|cuda_platform)"
@@ -18,16 +23,77 @@ _BANNER = re.compile(
 )
 
 
-def start_tensorflow(threads: int) -> None:
-    """Import TensorFlow and give every operation `threads` threads in this process.
+@dataclass(frozen=True)
+class _Settings:
+    """What TensorFlow was started with; none of it can change in a process."""
 
-    How an operation's work is cut up decides the order of its sums and so its bits: this number
-    is part of a run's configuration. How many *operations* run side by side (inter-op) changes no
-    bit and is left to TensorFlow or to ``TF_NUM_INTEROP_THREADS``.
+    threads: int
+    kernels: KernelChoice
+    device: DeviceChoice
+
+
+_started: _Settings | None = None
+
+
+def start_tensorflow(
+    threads: int, kernels: KernelChoice = "native", device: DeviceChoice = "auto"
+) -> Kernels:
+    """Import TensorFlow and decide what it computes with in this process.
+
+    How an operation's work is cut up decides the order of its sums and so its bits: the number of
+    threads, the kernels and the device are part of a run's configuration. How many *operations*
+    run side by side (inter-op) changes no bit and is left to TensorFlow or to
+    ``TF_NUM_INTEROP_THREADS``.
+
+    Args:
+        threads: How many threads each operation has.
+        kernels: See `learning.kernels`.
+        device: ``cpu``, ``gpu``, or ``auto`` for a GPU where there is one. On a GPU, TensorFlow's
+            deterministic operations are used.
+
+    Returns:
+        What this process computes with.
 
     Raises:
-        UsageError: TensorFlow already works with another number in this process.
+        UsageError: TensorFlow already works with other settings in this process, or the machine
+            cannot do what is asked.
     """
+    global _started  # noqa: PLW0603  TensorFlow's own state is that of the process
+    wanted = _Settings(threads, kernels, device)
+    if _started is None:
+        if kernels != "native" and "tensorflow" in sys.modules:
+            raise UsageError(
+                f"expected to choose kernels {kernels} before TensorFlow is imported, but this "
+                "process has imported it; use another process"
+            )
+        choose(kernels)
+        _import(threads, device)
+        _started = wanted
+    before, now = asdict(_started), asdict(wanted)
+    for name in (name for name in now if now[name] != before[name]):
+        raise UsageError(
+            f"expected {name} {before[name]}, as TensorFlow works with in this process, received "
+            f"{now[name]}; use another process"
+        )
+    return kernels_in_force()
+
+
+def kernels_in_force() -> Kernels:
+    """What TensorFlow computes with in this process; it must have been started."""
+    import tensorflow as tf
+    from tensorflow.python.util import _pywrap_util_port
+
+    gpus = tf.config.list_logical_devices("GPU")
+    device = "cpu"
+    if gpus:
+        details = tf.config.experimental.get_device_details(
+            tf.config.list_physical_devices("GPU")[0]
+        )
+        device = str(details.get("device_name", gpus[0].name))
+    return in_force(bool(_pywrap_util_port.IsMklEnabled()), device)
+
+
+def _import(threads: int, device: DeviceChoice) -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with _without_banner():
         import tensorflow as tf
@@ -36,6 +102,16 @@ def start_tensorflow(threads: int) -> None:
         try:
             if threading.get_intra_op_parallelism_threads() != threads:
                 threading.set_intra_op_parallelism_threads(threads)
+            gpus = tf.config.list_physical_devices("GPU")
+            if device == "gpu" and not gpus:
+                raise UsageError(
+                    "expected a GPU that TensorFlow can use, received none; leave out --device, or "
+                    "give auto or cpu"
+                )
+            if device == "cpu":
+                tf.config.set_visible_devices([], "GPU")
+            elif gpus:
+                tf.config.experimental.enable_op_determinism()
         except RuntimeError as error:
             raise UsageError(
                 f"expected threads {threading.get_intra_op_parallelism_threads()}, as TensorFlow "

@@ -12,7 +12,7 @@ import jinja2
 import numpy as np
 
 from fashion_dropout.comparison.record import StudyRecord
-from fashion_dropout.comparison.summary import sentence, summary_table
+from fashion_dropout.comparison.summary import kernel_warning, sentence, summary_table
 from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.texts import Language, texts
 
@@ -52,6 +52,7 @@ def render(
         pairs=any(verdict.difference.n for verdict in comparison.verdicts),
         finished=int((record.cells["state"] == "FINISHED").sum()),
         sentences=[sentence(verdict, rule, language) for verdict in comparison.verdicts],
+        kernel_warning=kernel_warning(record.mixed_kernels, language),
         summary=summary_table(record.runs, list(record.regimes), comparison),
         figures={name: _picture(png) for name, png in figures.items()},
         rule=words["report"]["how_rule"].format(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fashion_dropout import provenance
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.learning import dataset as data
+from fashion_dropout.learning.kernels import Kernels
 from fashion_dropout.learning.runtime import start_tensorflow
 from fashion_dropout.learning.split import split_of
 from fashion_dropout.progress import Display
@@ -112,6 +113,15 @@ def run_name(config: TrainingConfig, regime: str) -> str:
     return f"{name}-{config.dataset}" if data.DATASETS[config.dataset].generated else name
 
 
+def kernel_tags(kernels: Kernels) -> dict[str, str]:
+    """The tags that say what a run was computed with."""
+    return {
+        tags.ONEDNN: "on" if kernels.onednn else "off",
+        tags.INSTRUCTION_SET: kernels.instruction_set,
+        tags.DEVICE: kernels.device,
+    }
+
+
 def _train(
     run: TrackedRun, config: TrainingConfig, dataset: data.Dataset, display: Display, name: str
 ) -> RunSummary:
@@ -119,7 +129,8 @@ def _train(
     _log_dataset(run, dataset, split.training, "training")
     validation_input = _log_dataset(run, dataset, split.validation, "validation")
 
-    start_tensorflow(config.threads)
+    kernels = start_tensorflow(config.threads, config.kernels, config.device)
+    run.set_tags(kernel_tags(kernels))
     from fashion_dropout.runs import steps  # imports TensorFlow
 
     images = f"{len(split.training):,} images of {dataset.name}"

@@ -18,7 +18,7 @@ from fashion_dropout.tracking import tags
 
 _CLOCK = ("speed/", "system/")
 _WATCHED = (
-    *(tags.GIT_COMMIT, tags.GIT_DIRTY, tags.CPU, *tags.SAME_PAIR),
+    *(tags.GIT_COMMIT, tags.GIT_DIRTY, tags.CPU, *tags.KERNELS, *tags.SAME_PAIR),
     *map(tags.version_of, provenance.PACKAGES),
 )
 """The tags that may explain a drift."""
@@ -130,7 +130,7 @@ def _drift(metric: str, before: dict[int, float], after: dict[int, float]) -> Dr
 
 def _changes(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [
-        f"{name}: recorded {then.get(name)!r}, now {now.get(name)!r}"
+        f"{name}: recorded {then.get(name, 'nothing')!r}, now {now.get(name, 'nothing')!r}"
         for name in _WATCHED
         if then.get(name) != now.get(name)
     ]

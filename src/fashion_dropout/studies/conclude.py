@@ -58,7 +58,9 @@ def conclude(
     missing = _missing(record, failed)
     sentences = [summary.sentence(one, record.rule) for one in comparison.verdicts]
     table = summary.summary_table(record.runs, list(study.regimes), comparison)
-    text = _text(study, table, sentences, missing)
+    warning = summary.kernel_warning(record.mixed_kernels)
+    warnings = [warning] if warning else []
+    text = _text(study, table, sentences, warnings, missing)
     if metrics := summary.difference_metrics(comparison):
         run.log_metrics(metrics, step=0)
     with run.artifacts() as folder:
@@ -71,7 +73,7 @@ def conclude(
             tags.VERDICT: " ".join(sentences),
             tags.VERDICT_KIND: "; ".join(one.kind for one in comparison.verdicts),
             tags.MISSING: ", ".join(missing),
-            tags.NOTE: _note(study, run, table, sentences, missing),
+            tags.NOTE: _note(study, run, table, [*sentences, *warnings], missing),
         }
     )
     return StudyOutcome(run.run_id, run.experiment_id, missing, text)
@@ -95,7 +97,11 @@ def _missing(record: StudyRecord, failed: Mapping[str, str]) -> dict[str, str]:
 
 
 def _text(
-    study: Study, table: pd.DataFrame, sentences: list[str], missing: Mapping[str, str]
+    study: Study,
+    table: pd.DataFrame,
+    sentences: list[str],
+    warnings: list[str],
+    missing: Mapping[str, str],
 ) -> str:
     lines = [
         f"{study.key}: mean [95 % interval] of each regime, difference over pairs of a seed "
@@ -103,6 +109,7 @@ def _text(
         plain_table([list(table.columns), *table.to_numpy().tolist()]).rstrip("\n"),
         "",
         *(f"verdict: {sentence}" for sentence in sentences),
+        *(f"warning: {warning}" for warning in warnings),
         *(f"missing: {cell}: {reason}" for cell, reason in missing.items()),
     ]
     return "\n".join(lines)

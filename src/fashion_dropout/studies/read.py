@@ -11,6 +11,7 @@ import pandas as pd
 from mlflow.entities import Run
 
 from fashion_dropout import provenance
+from fashion_dropout.comparison.pairing import mixed_pairs
 from fashion_dropout.comparison.record import StudyRecord, foremost
 from fashion_dropout.config.study import Decision, Promotion
 from fashion_dropout.errors import TrackingError
@@ -21,7 +22,7 @@ from fashion_dropout.tracking import queries, tags
 _CURVES = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
 _SHOWN = (
     *(tags.DATASET, tags.DATASET_SHA256, tags.SPLIT_SHA256, tags.GIT_COMMIT, tags.GIT_DIRTY),
-    *(tags.CPU, "threads", *map(tags.version_of, provenance.PACKAGES)),
+    *(tags.CPU, *tags.KERNELS, "threads", *map(tags.version_of, provenance.PACKAGES)),
 )
 
 
@@ -52,6 +53,7 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
         until=run.info.end_time,
     )
     runs = found[found["state"] == "FINISHED"].reset_index(drop=True)
+    mixed = mixed_pairs(runs, tags.KERNELS)
     histories = _histories(runs)
     results, absent = read_results(
         run.info.artifact_uri,
@@ -78,6 +80,7 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
         results=results,
         environment={name: sorted({str(value) for value in runs[name]} - {""}) for name in _SHOWN},
         absent=tuple(absent),
+        mixed_kernels=None if mixed is None else tuple(mixed),
         undecided=Promotion.model_validate(declared.get("promotion", {})).undecided,
     )
 

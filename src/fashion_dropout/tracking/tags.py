@@ -34,6 +34,7 @@ DATASET, DATASET_SHA256, SPLIT_SHA256 = "dataset", "dataset.sha256", "split.sha2
 INITIAL_WEIGHTS_SHA256 = "weights.initial.sha256"
 FIRST_BATCHES_SHA256 = "batches.first_epoch.sha256"
 GIT_COMMIT, GIT_DIRTY, CPU = "git.commit", "git.dirty", "cpu"
+ONEDNN, INSTRUCTION_SET, DEVICE = "kernels.onednn", "kernels.isa", "device"
 
 
 def gate_check(name: str) -> str:
@@ -52,5 +53,11 @@ SAME_DATA = (DATASET_SHA256, SPLIT_SHA256)
 SAME_PAIR = (*SAME_DATA, INITIAL_WEIGHTS_SHA256, FIRST_BATCHES_SHA256)
 """What the runs of one seed must have in common."""
 
-PROVENANCE = (DATASET, GIT_COMMIT, GIT_DIRTY, CPU, *map(version_of, provenance.PACKAGES))
+KERNELS = (ONEDNN, INSTRUCTION_SET, DEVICE)
+"""What a training run was computed with. Runs recorded before these tags existed have none."""
+
+PROVENANCE = (
+    *(DATASET, GIT_COMMIT, GIT_DIRTY, CPU, *KERNELS),
+    *map(version_of, provenance.PACKAGES),
+)
 """What a training run records about code, packages and machine."""

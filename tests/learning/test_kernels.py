@@ -1,0 +1,154 @@
+"""Which kernels TensorFlow computes with: chosen, recognized, the same bits everywhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from conftest import clean_environment
+from fashion_dropout.errors import UsageError
+from fashion_dropout.learning import kernels
+
+HASWELL = frozenset({"sse4_1", "avx", "avx2"})
+SKYLAKE = HASWELL | {"avx512f", "avx512bw", "avx512vl", "avx512dq"}
+COOPER_LAKE = SKYLAKE | {"avx512_vnni", "avx512_bf16"}
+
+needs_avx2 = pytest.mark.skipif(
+    not kernels.is_x86_64() or "avx2" not in kernels.cpu_flags(), reason="no x86-64 CPU with AVX2"
+)
+
+
+@pytest.mark.parametrize(
+    ("flags", "limit", "name"),
+    [
+        (HASWELL, None, "avx2"),
+        (HASWELL | {"avx_vnni"}, None, "avx2_vnni"),
+        (SKYLAKE, None, "avx512_core"),
+        (COOPER_LAKE, None, "avx512_core_bf16"),
+        (COOPER_LAKE, "AVX2", "avx2"),
+        (COOPER_LAKE, "avx512_core", "avx512_core"),
+        (COOPER_LAKE, "nonsense", "avx512_core_bf16"),
+        (HASWELL, "AVX512_CORE", "avx2"),
+        (HASWELL | {"avx512f"}, None, "avx2"),
+        (frozenset(), None, "unknown"),
+    ],
+)
+def test_the_instruction_set_has_onednns_name(flags, limit, name):
+    assert kernels.instruction_set(flags, limit) == name
+
+
+def in_process(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    variables = clean_environment()
+    for name in (kernels.ONEDNN_VARIABLE, kernels.LIMIT_VARIABLE):
+        variables.pop(name, None)
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**variables, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+MULTIPLY = (
+    "from fashion_dropout.learning.runtime import start_tensorflow; k = start_tensorflow(1);"
+    "import tensorflow as tf; tf.linalg.matmul(tf.ones([64, 64]), tf.ones([64, 64]));"
+    "print('KERNELS', k.onednn, k.instruction_set, k.device)"
+)
+WORDS_OF_ONEDNN = {
+    "avx2": "Intel AVX2",
+    "avx2_vnni": "Intel AVX2 with Intel DL Boost",
+    "avx512_core": "Intel AVX-512 with AVX512BW, AVX512VL, and AVX512DQ extensions",
+    "avx512_core_vnni": "Intel AVX-512 with Intel DL Boost",
+    "avx512_core_bf16": "Intel AVX-512 with Intel DL Boost and bfloat16 support",
+    "avx512_core_fp16": "Intel AVX-512 with float16, Intel DL Boost and bfloat16 support",
+    "avx512_core_amx": (
+        "Intel AVX-512 with float16, Intel DL Boost and bfloat16 support and Intel AMX with "
+        "bfloat16 and 8-bit integer support"
+    ),
+}
+
+
+@needs_avx2
+@pytest.mark.parametrize("limit", [{}, {kernels.LIMIT_VARIABLE: "AVX2"}], ids=["all", "AVX2"])
+def test_onednn_is_on_and_itself_names_the_instruction_set_that_is_recorded(limit):
+    done = in_process(MULTIPLY, ONEDNN_VERBOSE="1", **limit)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    (said,) = [line for line in lines if line.startswith("onednn_verbose") and ",isa:" in line]
+    (ours,) = [line.split() for line in lines if line.startswith("KERNELS")]
+    assert ours[1] == "True"
+    assert said.partition(",isa:")[2] == WORDS_OF_ONEDNN[ours[2]]
+
+
+def test_the_users_own_setting_is_respected():
+    done = in_process(MULTIPLY, **{kernels.ONEDNN_VARIABLE: "0"})
+    assert done.stdout.splitlines()[-1].split()[1] == "False", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("choice", "environment", "message"),
+    [
+        ("native", "yes", "expected TF_ENABLE_ONEDNN_OPTS to be 0 or 1, received 'yes'"),
+        ("portable", "0", "expected TF_ENABLE_ONEDNN_OPTS to be 1 for kernels portable"),
+    ],
+)
+def test_a_setting_that_cannot_be_followed_is_refused(monkeypatch, choice, environment, message):
+    monkeypatch.setattr(kernels, "cpu_flags", lambda: HASWELL)
+    monkeypatch.setenv(kernels.ONEDNN_VARIABLE, environment)
+    with pytest.raises(UsageError, match=message):
+        kernels.choose(choice)
+    assert os.environ[kernels.ONEDNN_VARIABLE] == environment
+
+
+def test_portable_kernels_need_avx2(monkeypatch):
+    monkeypatch.setattr(kernels, "cpu_flags", lambda: frozenset({"sse4_1", "avx"}))
+    monkeypatch.delenv(kernels.LIMIT_VARIABLE, raising=False)
+    with pytest.raises(UsageError, match=r"expected an x86-64 CPU with AVX2 .*leave out --kernels"):
+        kernels.choose("portable")
+    assert kernels.LIMIT_VARIABLE not in os.environ
+
+
+TRAIN = """
+from fashion_dropout.config.training import TrainingConfig
+from fashion_dropout.learning.dataset import open_dataset
+from fashion_dropout.learning.runtime import start_tensorflow
+from fashion_dropout.learning.split import split_of
+start_tensorflow(1, "portable")
+from fashion_dropout.learning.model import build_classifier, build_network
+from fashion_dropout.learning.training import Trainer
+config = TrainingConfig(dropout=0.5, seed=0, epochs=2, dataset="synthetic")
+split = split_of(open_dataset("synthetic"), 0)
+trainer = Trainer(build_classifier(build_network(0.5, 0)), *split, config)
+print(*[trainer.weights_sha256()[:16] for _ in trainer.epochs()])
+try:
+    start_tensorflow(1, "native")
+except Exception as error:
+    print(error)
+"""
+
+
+@needs_avx2
+def test_portable_kernels_give_the_bits_that_another_kind_of_cpu_gave():
+    """The digests were printed on an AMD EPYC of the Zen 3 kind, without AVX-512."""
+    done = in_process(TRAIN)
+    digests, refused = done.stdout.splitlines()
+    assert digests == "4f4357235967bb31 6fad7dbb63f5d791", done.stderr
+    assert refused == (
+        "expected kernels portable, as TensorFlow works with in this process, received native; use "
+        "another process"
+    )
+
+
+def test_a_gpu_that_is_not_there_is_one_line(command, tmp_path):
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("this machine has a GPU")
+    done = command("train", "--dataset", "synthetic", "--device", "gpu")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: expected a GPU that TensorFlow can use, received none")
