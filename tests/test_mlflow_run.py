@@ -12,7 +12,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from conftest import ROOT, clean_environment
+from conftest import ROOT, clean_environment, run_command
 
 MLFLOW = str(Path(sys.executable).with_name("mlflow"))
 SMALL = ("-P", "dataset=synthetic", "-P", "epochs=2")
@@ -136,8 +136,16 @@ def test_a_launched_study_is_the_study_run_and_its_cells_stand_beside_it(tmp_pat
         output_format="list",
     )
     assert decision.data.tags["decision"] == "held back"
+    told = run_command("history", "--model-name", "fashion-mnist-cnn-synthetic", cwd=tmp_path)
+    assert "UTC  held back: version 1" in told.stdout, told.stderr
     assert decision.data.params["floors.accuracy"] == "0.9"
     assert decision.data.params["study"] == study.info.run_id
+
+    cell = next(run for run in runs if run.data.tags["role"] == "run").info.run_id
+    verify = ("--env-manager", "local", "-e", "verify", "-P", f"run_id={cell}")
+    exit_code, said = launch(tmp_path, ROOT, *verify)
+    assert exit_code == 0, said
+    assert f"run {cell} is reproduced" in said
 
 
 @pytest.mark.slow

@@ -39,7 +39,9 @@ def describe_history(model_name: str | None = None) -> str:
 def _entry(run: Run) -> str:
     found = run.data.tags
     when = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
-    what = found[tags.DECISION] if run.info.status == "FINISHED" else run.info.status.lower()
+    # The launcher of `mlflow run` writes FAILED over the run of a candidate that is held back.
+    decided = run.info.status in ("FINISHED", "FAILED") and tags.ERROR not in found
+    what = found[tags.DECISION] if decided else run.info.status.lower()
     return (
         f"\n{when:%Y-%m-%d %H:%M} UTC  {what}: version {found.get(tags.VERSION, _UNKNOWN)}, by "
         f"{found.get(MLFLOW_USER, 'unknown')} (run {run.info.run_id})\n"

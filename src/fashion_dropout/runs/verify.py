@@ -84,6 +84,7 @@ def verify_run(run_id: str, display: DisplayOf, *, data_dir: Path | None = None)
 
     from fashion_dropout.runs.train import record_run
     from fashion_dropout.tracking import queries
+    from fashion_dropout.tracking.launched import without_launched_run
     from fashion_dropout.tracking.store import connect
 
     connect()
@@ -99,7 +100,7 @@ def verify_run(run_id: str, display: DisplayOf, *, data_dir: Path | None = None)
     before = {name: queries.history(run_id, name) for name in metrics}
     dataset = data.open_dataset(config.dataset, data_dir)
     home = mlflow.get_tracking_uri()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, without_launched_run():
         mlflow.set_tracking_uri(f"sqlite:///{Path(folder) / 'mlflow.db'}")
         try:
             connect()

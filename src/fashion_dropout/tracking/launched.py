@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import mlflow
@@ -30,6 +31,17 @@ def launched_run_id() -> str | None:
 def forget_launched_run() -> None:
     """Let this process make runs of its own, as a worker of a study must."""
     os.environ.pop(_VARIABLE, None)
+
+
+@contextmanager
+def without_launched_run() -> Iterator[None]:
+    """While this is open, this process makes runs of its own, as in another store."""
+    run_id = os.environ.pop(_VARIABLE, None)
+    try:
+        yield
+    finally:
+        if run_id is not None:
+            os.environ[_VARIABLE] = run_id
 
 
 def has_invented_name(run: Run) -> bool:
