@@ -181,3 +181,7 @@ def test_nothing_of_a_run_is_kept_when_it_is_over():
     gc.collect()
     assert held() is None
     assert classifier.count_params() == 225_034
+    del classifier
+    gc.collect()
+    graphs = [kept for kept in gc.get_objects() if type(kept).__name__ == "FuncGraph"]
+    assert "train_epoch" not in {graph.name for graph in graphs}, "8 MiB a run"

@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from fashion_dropout.commands.forecast import Forecast
 from fashion_dropout.progress import CellProgress, Display, StudyDisplay
 
 
@@ -107,24 +108,23 @@ class StudyLines:
     """Plain lines: for files, pipes and logs."""
 
     def __init__(self) -> None:
-        self._cells = self._done = 0
-        self._began = time.monotonic()
+        self._forecast = Forecast(0)
 
     def note(self, line: str) -> None:
         click.echo(line)
 
     def begin(self, study: str, cells: int, all_cells: int) -> None:
-        self._cells, self._began = cells, time.monotonic()
+        self._forecast = Forecast(cells)
         self.note(f"study {study}: {cells} of {all_cells} cells to run")
 
     def epoch(self, progress: CellProgress) -> None:
-        self.note(f"{progress.cell}: {_epoch_of_a_cell(progress)}")
+        self._forecast.epoch(progress)
+        self.note(f"{progress.cell}: {_epoch_of_a_cell(progress)}{self._forecast.text}")
 
     def ended(self, cell: str, error: str) -> None:
-        self._done += 1
-        left = (time.monotonic() - self._began) / self._done * (self._cells - self._done)
+        self._forecast.ended(cell)
         state = f"failed: {error}" if error else "finished"
-        self.note(f"{cell}: {state}; {self._done}/{self._cells} cells, about {left:.0f} s left")
+        self.note(f"{cell}: {state}; {self._forecast.cells_text}{self._forecast.text}")
 
 
 class StudyBars:
@@ -135,22 +135,21 @@ class StudyBars:
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
-            TimeRemainingColumn(),
             TextColumn("{task.fields[state]}"),
             console=console,
             transient=True,
         )
         self._whole = self._progress.add_task("study", total=None, state="")
         self._running: dict[str, TaskID] = {}
-        self._epochs: dict[str, float] = {}
-        self._done = 0
+        self._forecast = Forecast(0)
 
     def note(self, line: str) -> None:
         self._progress.console.print(line, highlight=False, markup=False)
 
     def begin(self, study: str, cells: int, all_cells: int) -> None:
         self.note(f"study {study}: {cells} of {all_cells} cells to run")
-        self._progress.update(self._whole, total=cells, state=f"0/{cells} cells")
+        self._forecast = Forecast(cells)
+        self._progress.update(self._whole, total=cells, state=self._forecast.cells_text)
 
     def epoch(self, progress: CellProgress) -> None:
         name = progress.cell
@@ -159,20 +158,23 @@ class StudyBars:
         self._progress.update(
             self._running[name], completed=progress.epoch, state=escape(_epoch_of_a_cell(progress))
         )
-        self._epochs[name] = progress.epoch / progress.epochs
-        self._progress.update(self._whole, completed=self._done + sum(self._epochs.values()))
+        self._forecast.epoch(progress)
+        self._show_whole()
 
     def ended(self, cell: str, error: str) -> None:
-        self._done += 1
-        self._epochs.pop(cell, None)
+        self._forecast.ended(cell)
         if cell in self._running:
             self._progress.remove_task(self._running.pop(cell))
-        total = self._progress.tasks[0].total or 0
-        self._progress.update(
-            self._whole, completed=self._done, state=f"{self._done}/{total:.0f} cells"
-        )
+        self._show_whole()
         if error:
             self.note(f"{cell} failed: {error}")
+
+    def _show_whole(self) -> None:
+        self._progress.update(
+            self._whole,
+            completed=self._forecast.done,
+            state=self._forecast.cells_text + self._forecast.text,
+        )
 
     @contextmanager
     def shown(self) -> Iterator[StudyBars]:

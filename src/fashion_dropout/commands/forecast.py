@@ -1,0 +1,79 @@
+"""How long a study will still take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+
+from fashion_dropout.progress import CellProgress
+
+
+class Forecast:
+    """How long a study will still take, from the epochs that have ended.
+
+    Args:
+        cells: How many cells are to be run.
+        clock: Gives the time in seconds.
+    """
+
+    def __init__(self, cells: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._cells, self._clock = cells, clock
+        self._ended = 0
+        self._began = clock()
+        self._running: dict[str, CellProgress] = {}
+        self._last: dict[str, float] = {}
+        self._epoch_seconds: list[float] = []
+
+    def epoch(self, progress: CellProgress) -> None:
+        """Count an epoch that has ended."""
+        now = self._clock()
+        if progress.cell in self._last:
+            self._epoch_seconds.append(now - self._last[progress.cell])
+        self._last[progress.cell] = now
+        self._running[progress.cell] = progress
+
+    def ended(self, cell: str) -> None:
+        """Count a cell that has ended."""
+        self._ended += 1
+        self._running.pop(cell, None)
+
+    @property
+    def done(self) -> float:
+        """How many cells are done, parts of cells included."""
+        parts = (progress.epoch / progress.epochs for progress in self._running.values())
+        return self._ended + sum(parts)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """About how long the rest takes; None before an epoch has been timed.
+
+        While no cell has ended, the time between two epochs of a cell counts, which the start of
+        the workers does not lengthen; afterwards the time of all that is done.
+        """
+        left = self._cells - self.done
+        if self._ended:
+            return (self._clock() - self._began) / self.done * left
+        if not self._epoch_seconds or not self._running:
+            return None
+        epochs = max(progress.epochs for progress in self._running.values())
+        return median(self._epoch_seconds) * epochs * left / len(self._running)
+
+    @property
+    def cells_text(self) -> str:
+        """How many cells have ended."""
+        return f"{self._ended}/{self._cells} cells"
+
+    @property
+    def text(self) -> str:
+        """What is left, to be put behind a line; empty if it is not known."""
+        left = self.seconds_left
+        return "" if left is None else f", about {duration(left)} left"
+
+
+def duration(seconds: float) -> str:
+    """A time for a person: ``40 s``, ``7 min``, ``1 h 20 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
