@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 import shlex
 import subprocess
@@ -101,6 +102,19 @@ def test_conda_and_pyproject_pin_the_same_versions(pyproject, conda):
     assert all(re.fullmatch(r"[a-z0-9-]+==[\d.]+", pin) for pin in pip)
     for pin in pyproject["dependency-groups"]["dev"]:
         assert re.fullmatch(r"[a-z0-9-]+==[\d.]+", pin), pin
+
+
+def test_every_installed_package_is_pinned(pyproject):
+    pins = pyproject["tool"]["uv"]["constraint-dependencies"]
+    assert pins == sorted(pins)
+    assert all(re.fullmatch(r"[a-z0-9-]+==[\w.!+]+", pin) for pin in pins)
+    pinned = dict(pin.split("==") for pin in pins)
+    for distribution in importlib.metadata.distributions():
+        name = re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower()
+        if name != "fashion-mnist-dropout":
+            assert pinned.get(name) == distribution.version, f"{name}: run .ci/pin.py"
+    for direct in (*pyproject["project"]["dependencies"], *pyproject["dependency-groups"]["dev"]):
+        assert direct in pins
 
 
 def test_conda_can_read_its_file(conda):
