@@ -40,6 +40,21 @@ def test_the_instruction_set_has_onednns_name(flags, limit, name):
     assert kernels.instruction_set(flags, limit) == name
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (HASWELL, ", avx2\nto expect: 2,100 to 2,600 images/s a core"),
+        (COOPER_LAKE, ", avx512_core_bf16\nto expect: 4,300 to 7,200 images/s a core"),
+        (frozenset({"sse4_1"}), ", sse41\nhow fast it trains was not measured"),
+    ],
+)
+def test_a_machine_is_told_what_to_expect(monkeypatch, flags, words):
+    monkeypatch.setattr(kernels, "is_x86_64", lambda: True)
+    monkeypatch.setattr(kernels, "cpu_flags", lambda: flags)
+    monkeypatch.delenv(kernels.LIMIT_VARIABLE, raising=False)
+    assert words in kernels.describe_machine()
+
+
 def in_process(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     variables = clean_environment()
     for name in (kernels.ONEDNN_VARIABLE, kernels.LIMIT_VARIABLE):

@@ -79,7 +79,7 @@ def verify(run_id: str, data_dir: Path | None) -> None:
 )
 @data_dir_option
 def data(dataset: str, data_dir: Path | None) -> None:
-    """Fetch and verify the dataset; print counts, classes and checksums.
+    """Fetch and verify the dataset; print counts, classes, checksums, and what this machine is.
 
     \b
     Examples:
@@ -87,5 +87,7 @@ def data(dataset: str, data_dir: Path | None) -> None:
       fashion-dropout data --data-dir ~/fashion-mnist
     """
     from fashion_dropout.learning.dataset import describe, open_dataset
+    from fashion_dropout.learning.kernels import describe_machine
 
     click.echo(describe(open_dataset(dataset, data_dir, say=click.echo)))
+    click.echo(describe_machine())

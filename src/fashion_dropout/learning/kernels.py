@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from fashion_dropout import provenance
 from fashion_dropout.errors import UsageError
 
 KernelChoice = Literal["native", "portable"]
@@ -37,6 +38,11 @@ _INSTRUCTION_SETS = {
     "avx512_core_fp16": {"avx512_fp16"},
     "avx512_core_amx": {"amx_tile", "amx_int8", "amx_bf16"},
 }
+
+# Training with oneDNN, batches of 64, one core: the lowest and the highest of the machines seen; see
+# experiments/README.md.
+_IMAGES_PER_SECOND = {"avx512": (4_300, 7_200), "avx2": (2_100, 2_600)}
+_RUN_IMAGES = 20 * 55_000 * 1.1  # 20 epochs, and evaluation
 
 
 @dataclass(frozen=True)
@@ -133,3 +139,22 @@ def in_force(onednn: bool, device: str) -> Kernels:
     limit = os.environ.get(LIMIT_VARIABLE)
     found = instruction_set(cpu_flags(), limit) if is_x86_64() else platform.machine()
     return Kernels(onednn, found, device)
+
+
+def describe_machine() -> str:
+    """This machine and how fast it trains, as far as that can be told without training."""
+    text = f"this machine: {provenance.cpu()}"
+    if not is_x86_64():
+        return f"{text}\nhow fast it trains was not measured on machines of this kind"
+    found = instruction_set(cpu_flags(), os.environ.get(LIMIT_VARIABLE))
+    speeds = _IMAGES_PER_SECOND.get("avx512" if found.startswith("avx512") else found)
+    if speeds is None:
+        return f"{text}, {found}\nhow fast it trains was not measured on machines of this kind"
+    slow, fast = speeds
+    minutes = [_RUN_IMAGES / speed / 60 for speed in (fast, slow)]
+    return (
+        f"{text}, {found}\n"
+        f"to expect: {slow:,} to {fast:,} images/s a core, as on the machines of this kind that were "
+        f"measured; a run of 20 epochs takes {minutes[0]:.0f} to {minutes[1]:.0f} minutes, and a "
+        f"study runs {provenance.cores()} at once"
+    )
