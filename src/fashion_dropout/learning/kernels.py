@@ -39,8 +39,7 @@ _INSTRUCTION_SETS = {
     "avx512_core_amx": {"amx_tile", "amx_int8", "amx_bf16"},
 }
 
-# Training with oneDNN, batches of 64, one core: the lowest and the highest of the machines seen; see
-# experiments/README.md.
+# Training with oneDNN, batches of 64, one core: the lowest and the highest of the machines seen.
 _IMAGES_PER_SECOND = {"avx512": (4_300, 7_200), "avx2": (2_100, 2_600)}
 _RUN_IMAGES = 20 * 55_000 * 1.1  # 20 epochs, and evaluation
 
@@ -142,7 +141,7 @@ def in_force(onednn: bool, device: str) -> Kernels:
 
 
 def describe_machine() -> str:
-    """This machine and how fast it trains, as far as that can be told without training."""
+    """What this machine is and how fast it trains, as far as its kind tells."""
     text = f"this machine: {provenance.cpu()}"
     if not is_x86_64():
         return f"{text}\nhow fast it trains was not measured on machines of this kind"
@@ -154,7 +153,7 @@ def describe_machine() -> str:
     minutes = [_RUN_IMAGES / speed / 60 for speed in (fast, slow)]
     return (
         f"{text}, {found}\n"
-        f"to expect: {slow:,} to {fast:,} images/s a core, as on the machines of this kind that were "
-        f"measured; a run of 20 epochs takes {minutes[0]:.0f} to {minutes[1]:.0f} minutes, and a "
-        f"study runs {provenance.cores()} at once"
+        f"to expect: {slow:,} to {fast:,} images/s a core, as on the machines of this kind that "
+        f"were measured; a run of 20 epochs takes {minutes[0]:.0f} to {minutes[1]:.0f} minutes, "
+        f"and a study runs {provenance.cores()} at once"
     )
