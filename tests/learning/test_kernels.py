@@ -87,6 +87,7 @@ WORDS_OF_ONEDNN = {
 }
 
 
+@pytest.mark.slow
 @needs_avx2
 @pytest.mark.parametrize("limit", [{}, {kernels.LIMIT_VARIABLE: "AVX2"}], ids=["all", "AVX2"])
 def test_onednn_is_on_and_itself_names_the_instruction_set_that_is_recorded(limit):
@@ -99,6 +100,7 @@ def test_onednn_is_on_and_itself_names_the_instruction_set_that_is_recorded(limi
     assert said.partition(",isa:")[2] == WORDS_OF_ONEDNN[ours[2]]
 
 
+@pytest.mark.slow
 def test_the_users_own_setting_is_respected():
     done = in_process(MULTIPLY, **{kernels.ONEDNN_VARIABLE: "0"})
     assert done.stdout.splitlines()[-1].split()[1] == "False", done.stderr
@@ -146,6 +148,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.slow
 @needs_avx2
 def test_portable_kernels_give_the_bits_that_another_kind_of_cpu_gave():
     """The digests were printed on an AMD EPYC of the Zen 3 kind, without AVX-512."""
