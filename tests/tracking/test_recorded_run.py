@@ -91,6 +91,8 @@ def test_parameters_are_the_configuration(run):
         "dataset": "synthetic",
         "split_seed": "0",
         "threads": "1",
+        "kernels": "native",
+        "device": "auto",
     }
 
 
@@ -133,6 +135,9 @@ def test_tags_say_where_the_numbers_come_from(run):
     for package in ("tensorflow", "keras", "mlflow", "numpy", "fashion_dropout"):
         assert tags[f"version.{package}"]
     assert "cores" in tags["cpu"]
+    assert tags["kernels.onednn"] in ("on", "off")
+    assert tags["kernels.isa"] != "unknown"
+    assert tags["device"]
 
 
 def test_the_commit_is_recorded_with_the_difference_of_a_dirty_tree(run, artifacts):
