@@ -99,6 +99,17 @@ def test_what_is_absent_is_said_and_generated_images_too():
     assert texts("en")["report"]["generated"] not in page(make_record()).text
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_runs_of_different_kernels_are_said(language):
+    words = texts(language)["kernels"]
+    within = words["within_pairs"].format(seeds="2, 5")
+    assert within in page(make_record(mixed_kernels=(2, 5)), language).text
+    assert words["between_pairs"] in page(make_record(mixed_kernels=()), language).text
+    alike = page(make_record(), language).text
+    assert within not in alike
+    assert words["between_pairs"] not in alike
+
+
 def test_the_same_study_gives_the_same_bytes():
     records = [make_record(), make_record()]
     assert render(records[0], records[0].compare(), {}, "en") == render(

@@ -81,3 +81,17 @@ def test_the_example_studies_can_be_recorded_and_read():
     assert set(record.results.confusion) == {
         (regime, seed) for regime in study.regimes for seed in study.seeds
     }
+
+
+def test_runs_of_different_kernels_are_found(study):
+    run_id = record_study(study)
+    assert read_record(run_id).mixed_kernels is None
+    client = mlflow.MlflowClient()
+    for run in mlflow.search_runs(
+        search_all_experiments=True, filter_string="tags.role = 'run'", output_format="list"
+    ):
+        first = run.data.tags["seed"] == "0" and run.data.tags["regime"] == "none"
+        client.set_tag(run.info.run_id, "kernels.isa", "avx2" if first else "avx512_core")
+    record = read_record(run_id)
+    assert record.mixed_kernels == (0,)
+    assert record.environment["kernels.isa"] == ["avx2", "avx512_core"]
