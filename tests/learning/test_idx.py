@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import struct
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -98,15 +97,15 @@ def test_any_number_of_items_can_be_allowed():
 def test_a_small_file_that_unpacks_to_more_than_a_gigabyte_is_refused_at_once(count):
     bomb = gzip.compress(content(2, 3, 4)) + gzip.compress(bytes(2**24)) * 65
     assert len(bomb) < 2**21
-    began = time.perf_counter()
+    file = io.BytesIO(bomb)
     tracemalloc.start()
     try:
         with pytest.raises(DataError, match="expected 24 values, received more"):
-            parse_idx(io.BytesIO(bomb), Path("bomb"), item=(3, 4), count=count)
+            parse_idx(file, Path("bomb"), item=(3, 4), count=count)
+        assert file.tell() < len(bomb) / 2, "the rest is not even read"
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()
-    assert time.perf_counter() - began < 1
 
 
 @pytest.mark.parametrize("count", [2, None], ids=["known number", "any number"])
