@@ -41,13 +41,6 @@ def test_a_split_that_cannot_be_stratified_is_refused():
         stratified_split(numbered(6), 7, split_seed=0)
 
 
-def test_the_same_split_is_made_once():
-    dataset = Synthetic()
-    assert split_of(dataset, 0) is split_of(dataset, 0)
-    assert split_of(dataset, 1).sha256 != split_of(dataset, 0).sha256
-    assert split_of(Synthetic(), 0).sha256 == split_of(dataset, 0).sha256
-
-
 def test_the_digest_of_a_split_is_that_of_its_two_parts():
     split = split_of(Synthetic(), 0)
     assert (len(split.training), len(split.validation)) == (2_500, 500)

@@ -92,10 +92,6 @@ class Dataset(Protocol):
         """Where the data is and the SHA-256 of its parts, a line each."""
         ...
 
-    def __hash__(self) -> int:
-        """An open dataset is a key of `learning.split.split_of`, by identity."""
-        ...
-
 
 class FashionMnist:
     """The real dataset, Xiao et al. 2017 (arXiv 1708.07747), MIT licence, © Zalando SE.

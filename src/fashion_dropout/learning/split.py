@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -26,13 +25,8 @@ class Split(NamedTuple):
         return hashlib.sha256(digests.encode()).hexdigest()
 
 
-@lru_cache(maxsize=1)
 def split_of(dataset: Dataset, split_seed: int) -> Split:
-    """The split of a dataset's training images into a training and a validation part.
-
-    The last one is kept: a worker that trains one cell of a study after another unpacks and splits
-    the archives once.
-    """
+    """The split of a dataset's training images into a training and a validation part."""
     return stratified_split(dataset.training(), dataset.validation_size, split_seed)
 
 
