@@ -12,6 +12,8 @@ import zipfile
 import click
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from rattler import MatchSpec
 
 import fashion_dropout
@@ -98,8 +100,9 @@ def test_both_readmes_have_the_same_commands_tables_and_sections():
 
 def test_conda_and_pyproject_pin_the_same_versions(pyproject, conda):
     (pip,) = [entry["pip"] for entry in conda["dependencies"] if isinstance(entry, dict)]
-    assert pip == pyproject["project"]["dependencies"]
-    assert all(re.fullmatch(r"[a-z0-9-]+==[\d.]+", pin) for pin in pip)
+    direct = pyproject["project"]["dependencies"]
+    assert pip[: len(direct)] == direct
+    assert all(re.fullmatch(r"[a-z0-9-]+==[\d.]+", pin) for pin in direct)
     for pin in pyproject["dependency-groups"]["dev"]:
         assert re.fullmatch(r"[a-z0-9-]+==[\d.]+", pin), pin
 
@@ -115,6 +118,35 @@ def test_every_installed_package_is_pinned(pyproject):
             assert pinned.get(name) == distribution.version, f"{name}: run .ci/pin.py"
     for direct in (*pyproject["project"]["dependencies"], *pyproject["dependency-groups"]["dev"]):
         assert direct in pins
+
+
+def brought_along(direct: list[str]) -> dict[str, str]:
+    """Every package that some requirements need on this machine: name → installed version."""
+    found: dict[str, str] = {}
+    open_, seen = [Requirement(one) for one in direct], set()
+    while open_:
+        requirement = open_.pop()
+        name, extras = canonicalize_name(requirement.name), requirement.extras or {""}
+        if (name, *extras) in seen:
+            continue
+        seen.add((name, *extras))
+        distribution = importlib.metadata.distribution(name)
+        found[name] = distribution.version
+        open_ += [
+            one
+            for one in map(Requirement, distribution.requires or [])
+            if not one.marker or any(one.marker.evaluate({"extra": extra}) for extra in extras)
+        ]
+    return found
+
+
+def test_conda_pins_all_that_the_dependencies_bring_along(pyproject, conda):
+    (pip,) = [entry["pip"] for entry in conda["dependencies"] if isinstance(entry, dict)]
+    pins = dict(pin.partition(";")[0].strip().split("==") for pin in pip)
+    needed = brought_along(pyproject["project"]["dependencies"])
+    assert {name: pins.get(name) for name in needed} == needed, "run .ci/pin.py"
+    on_windows_only = {"pywin32", "waitress"}
+    assert pins.keys() - needed.keys() == on_windows_only
 
 
 def test_conda_can_read_its_file(conda):
