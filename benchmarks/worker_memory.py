@@ -14,6 +14,7 @@ import click
 import mlflow
 import psutil
 
+from fashion_dropout.colours import of_regimes
 from fashion_dropout.config.study import Cell
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.studies.cluster import Session, local_cluster, run_cell
@@ -27,7 +28,15 @@ def main(cells: int) -> None:
         os.chdir(folder)
         mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
         connect()
-        session = Session("memory", mlflow.get_tracking_uri(), "memory", None)
+        session = Session(
+            name="memory",
+            tracking_uri=mlflow.get_tracking_uri(),
+            experiment="memory",
+            data_dir=None,
+            study_run_id="none",
+            study_page="none",
+            colours=of_regimes(["none", "dropout"]),
+        )
         with local_cluster(1) as client:
             (worker,) = client.run(os.getpid).values()
             process = psutil.Process(worker)

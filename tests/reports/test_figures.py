@@ -12,10 +12,10 @@ from matplotlib.text import Text
 
 from comparison.records import CLASSES, make_record
 from comparison.tables import RULE
+from fashion_dropout.colours import of_regimes
 from fashion_dropout.comparison.statistics import compare
 from fashion_dropout.reports.figures import study_figures
 from fashion_dropout.reports.plots import metrics, test_set
-from fashion_dropout.reports.plots.style import colours
 
 SWEEP = {"none": 0.0, "low": 0.2, "middle": 0.4, "high": 0.6}
 TWO = ["none", "dropout"]
@@ -141,9 +141,9 @@ def test_two_regimes_differ_in_grey_too():
         red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
         return 0.299 * red + 0.587 * green + 0.114 * blue
 
-    pair = list(colours(TWO).values())
+    pair = list(of_regimes(TWO).values())
     assert abs(grey(pair[0]) - grey(pair[1])) > 60
-    scale = [grey(colour) for colour in colours(list(SWEEP)).values()]
+    scale = [grey(colour) for colour in of_regimes(list(SWEEP)).values()]
     assert scale == sorted(scale)
 
 

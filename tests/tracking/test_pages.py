@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import mlflow
 import pytest
 
-from fashion_dropout.tracking import pages
-
-RUNS = ["a" * 32, "b" * 32]
+from fashion_dropout.errors import UsageError
+from fashion_dropout.tracking import pages, views
+from fashion_dropout.tracking.runs import tracked_run
+from tracking_server import refusing, tracking_server
 
 
 @pytest.fixture
@@ -27,28 +27,80 @@ def query(path: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(fragment.partition("?")[2]).items()}
 
 
-def test_every_page_that_compares_a_study_names_its_runs_and_the_mode_of_the_ui():
-    found = pages.comparison_pages("smoke-0123456789ab", "7", RUNS, "c" * 32)
-    charts, coordinates, metric, study = found.values()
-    assert query(charts)["searchFilter"] == (
-        "tags.study = 'smoke-0123456789ab' and tags.role = 'run'"
-    )
-    assert query(charts)["compareRunsMode"] == "CHART"
-    for page in (coordinates, metric):
-        assert json.loads(query(page)["runs"]) == RUNS
-        assert json.loads(query(page)["experiments"]) == ["7"]
-    assert json.loads(query(metric)["metric"]) == "val/loss"
-    assert query(metric)["x_axis"] == "step"
-    for page in (charts, coordinates, metric):
+def recorded(**tags: str) -> str:
+    """A finished run with these tags; its id."""
+    with tracked_run(
+        name="a run", description="", params={"primary": "val/loss", "dropout": 0.5}, tags=tags
+    ) as run:
+        return run.run_id
+
+
+@pytest.mark.usefixtures("store")
+def test_the_page_of_a_study_opens_the_view_that_the_experiment_keeps():
+    paths, warning = pages.prepared_study("smoke-0123456789ab", "0", "gap/loss", ["dropout"])
+    assert warning is None
+    assert list(paths) == ["the regimes compared", "every run"]
+    kept = mlflow.MlflowClient().get_experiment("0").tags
+    for path in paths.values():
+        assert path.startswith("/#/experiments/0/runs?")
+        assert query(path)["compareRunsMode"] == "CHART"
+        assert query(path)["workflowType"] == "machine_learning"
+        assert views.TAG + query(path)["viewStateShareKey"] in kept
+
+
+def test_every_page_is_in_the_mode_for_training():
+    for page in (
+        pages.run_page("7", "a" * 32),
+        pages.run_page("7", "a" * 32, "report.html"),
+        pages.studies_page("7"),
+        pages.single_runs_page("7"),
+    ):
         assert query(page)["workflowType"] == "machine_learning"
-    assert study == f"/#/experiments/7/runs/{'c' * 32}"
+    assert pages.run_page("7", "abc", "report.html").startswith(
+        "#/experiments/7/runs/abc/artifacts/report.html?"
+    )
+
+
+@pytest.mark.usefixtures("store")
+def test_pages_are_found_for_a_study_for_single_runs_and_for_neither():
+    with pytest.raises(UsageError, match="expected a study or a run"):
+        pages.find_pages(None)
+    recorded(role="run", regime="dropout", seed="0")
+    single = pages.find_pages(None)
+    assert single.shown == "runs outside of studies"
+    assert views.SINGLE_RUNS in single.paths["the regimes compared"]
+    recorded(role="run", regime="dropout", seed="0", study="quick-0123456789ab")
+    study = recorded(role="study", study="quick-0123456789ab")
+    found = pages.find_pages(None)
+    assert found == pages.find_pages(study)
+    assert found.shown == "study quick-0123456789ab"
+    assert "quick-0123456789ab" in found.paths["the regimes compared"]
+    assert study in found.paths["verdict, figures and report"]
+
+
+@pytest.mark.slow
+def test_a_server_that_may_only_be_read_gives_mlflows_own_page_and_says_why(store, workdir):
+    recorded(role="run", regime="dropout", seed="0", study="quick-0123456789ab")
+    study = recorded(role="study", study="quick-0123456789ab")
+    with tracking_server(store, workdir) as server, refusing("set-experiment-tag", server) as gate:
+        mlflow.set_tracking_uri(gate)
+        refused = pages.find_pages(study)
+        mlflow.set_tracking_uri(server)
+        allowed = pages.find_pages(study)
+    assert list(refused.paths) == ["every run", "verdict, figures and report"]
+    assert "quick-0123456789ab" in query(refused.paths["every run"])["searchFilter"]
+    assert query(refused.paths["every run"])["compareRunsMode"] == "CHART"
+    assert refused.warning is not None
+    assert "did not take a tag of the experiment" in refused.warning
+    assert allowed.warning is None
+    assert "viewStateShareKey" in allowed.paths["the regimes compared"]
 
 
 def test_the_line_that_opens_the_ui_hides_no_store_and_shows_no_password(tracking_uri):
     tracking_uri("http://tracking.example:5000/")
-    assert pages.how_to_look_at("7", "abc") == (
-        "open http://tracking.example:5000/#/experiments/7/runs/abc"
+    assert pages.how_to_look_at({"this run": "/#/experiments/7/runs/abc"}) == (
+        "to look at it, open\n  this run: http://tracking.example:5000/#/experiments/7/runs/abc"
     )
     tracking_uri("postgresql://me:secret@db.example/mlflow")
-    assert "secret" not in pages.how_to_look_at("7", "abc")
-    assert "db.example" in pages.how_to_look_at("7", "abc")
+    assert "secret" not in pages.how_to_look_at({"this run": "/#/x"})
+    assert "db.example" in pages.how_to_look_at({"this run": "/#/x"})

@@ -36,16 +36,20 @@ def train(data_dir: Path | None, experiment: str | None, **parameters: Any) -> N
     config = TrainingConfig(**parameters)
     with display(config.epochs) as shown:
         summary = train_run(config, shown, data_dir=data_dir, experiment=experiment)
-    from fashion_dropout.tracking.pages import how_to_look_at
+    from fashion_dropout.tracking import pages
 
+    charts, warning = pages.prepared_single_runs(summary.experiment_id)
+    run_page = pages.run_page(summary.experiment_id, summary.run_id)
     metrics = summary.metrics
     click.echo(
         f"\ntest accuracy {metrics['test/accuracy']:.2%}   gap {metrics['gap/loss']:+.4f}   "
         f"(model of epoch {summary.selected_epoch}, the {config.select} one; gap = validation "
         f"loss {metrics['val/loss']:.4f} − training loss {metrics['train/loss']:.4f})\n"
         f"run {summary.run_id}\n"
-        f"{how_to_look_at(summary.experiment_id, summary.run_id)}"
+        f"{pages.how_to_look_at({'this run': f'/{run_page}', **charts})}"
     )
+    if warning:
+        click.echo(f"warning: {warning}", err=True)
 
 
 @click.command()

@@ -16,10 +16,12 @@ from fashion_dropout.interrupts import shielded
 from fashion_dropout.learning.dataset import DATASETS
 from fashion_dropout.promotion.candidate import Candidate, read_candidate
 from fashion_dropout.promotion.decision import GateDecision, decide
-from fashion_dropout.promotion.fill_card import write_cards
+from fashion_dropout.promotion.fill_card import CARD_FILES, write_cards
+from fashion_dropout.studies.report import REPORT_FILES
 from fashion_dropout.tracking import registry, tags
+from fashion_dropout.tracking.pages import how_to_look_at, run_page, version_page
 from fashion_dropout.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
-from fashion_dropout.tracking.runs import tracked_run
+from fashion_dropout.tracking.runs import TrackedRun, tracked_run
 from fashion_dropout.tracking.store import connect
 
 
@@ -84,14 +86,16 @@ def promote_study(
             decision.promoted,
             f"would be {decision.result} (nothing was written): {decision.reason}",
         )
-    return Outcome(decision.promoted, carry_out(candidate, decision, models))
+    text, version = carry_out(candidate, decision, models)
+    page = {f"version {version}": f"/{version_page(models.name, version)}"}
+    return Outcome(decision.promoted, f"{text}\n{how_to_look_at(page)}")
 
 
 def _default_name(dataset: str) -> str:
     return f"{registry.MODEL}-{dataset}" if DATASETS[dataset].generated else registry.MODEL
 
 
-def carry_out(candidate: Candidate, decision: GateDecision, models: Registry) -> str:
+def carry_out(candidate: Candidate, decision: GateDecision, models: Registry) -> tuple[str, str]:
     """Record a decision in a run of its own, register the model, and then move the aliases.
 
     Args:
@@ -100,7 +104,7 @@ def carry_out(candidate: Candidate, decision: GateDecision, models: Registry) ->
         models: The registered model.
 
     Returns:
-        What was done, for a person.
+        What was done, for a person; and the number of the version.
 
     Raises:
         TrackingError: The store or the registry refused something, or there is another champion
@@ -133,20 +137,35 @@ def carry_out(candidate: Candidate, decision: GateDecision, models: Registry) ->
             )
         models.describe(
             version,
-            f"{decision.headline}\n\n{cards['en']}",
+            f"{decision.headline}\n\n{_links(candidate, run)}\n\n{cards['en']}",
             {**decision.version_tags(), tags.DECISION_RUN: run.run_id},
         )
         models.set_alias(CHALLENGER, version)
         if not decision.promoted:
             return (
                 f"held back: version {version} of {models.name} is the challenger; "
-                f"{decision.reason}"
+                f"{decision.reason}",
+                version,
             )
         with shielded():
             _make_champion(models, decision, version)
     before = decision.champion
     left = f", version {before.version} is previous" if before else ""
-    return f"promoted: version {version} of {models.name} is the champion{left}; {decision.reason}"
+    done = f"promoted: version {version} of {models.name} is the champion{left}; {decision.reason}"
+    return done, version
+
+
+def _links(candidate: Candidate, decision: TrackedRun) -> str:
+    """From the page of a version to where it comes from, Markdown."""
+    experiment, study = candidate.run.info.experiment_id, candidate.record.run_id
+    linked = {
+        "Run": run_page(experiment, candidate.run.info.run_id),
+        "study": run_page(experiment, study),
+        "report with the verdict": run_page(experiment, study, REPORT_FILES["en"]),
+        "model card": run_page(decision.experiment_id, decision.run_id, CARD_FILES["en"]),
+        "decision": run_page(decision.experiment_id, decision.run_id, "decision.json"),
+    }
+    return " · ".join(f"[{name}]({page})" for name, page in linked.items())
 
 
 def _make_champion(models: Registry, decision: GateDecision, version: str) -> None:

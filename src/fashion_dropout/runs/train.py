@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fashion_dropout import provenance
+from fashion_dropout import colours, provenance
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.learning.kernels import Kernels
@@ -37,6 +36,36 @@ class RunSummary:
     experiment_id: str
     selected_epoch: int
     metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Membership:
+    """What a run of a study is told about the study.
+
+    Attributes:
+        regime: What the study calls the regime.
+        colour: The regime's colour in MLflow's charts, ``#rrggbb``.
+        study: The study's key.
+        study_run_id: The study's own run.
+        session: Names the call of ``compare``.
+        page: The page of the study's own run, from inside MLflow's UI.
+    """
+
+    regime: str
+    colour: str
+    study: str
+    study_run_id: str
+    session: str
+    page: str
+
+    def tags(self) -> dict[str, str]:
+        """The tags of the run that say so."""
+        return {
+            tags.STUDY: self.study,
+            tags.STUDY_RUN_ID: self.study_run_id,
+            tags.SESSION: self.session,
+            tags.COLOUR: self.colour,
+        }
 
 
 def train_run(
@@ -72,7 +101,7 @@ def record_run(
     display: Display,
     *,
     regime: str | None = None,
-    study_tags: Mapping[str, str] | None = None,
+    member: Membership | None = None,
     experiment: str | None = None,
 ) -> RunSummary:
     """As `train_run`, on a store that answers and a dataset that is open.
@@ -81,8 +110,8 @@ def record_run(
         config: What decides the numbers.
         dataset: The open dataset.
         display: Told what happens.
-        regime: What the study calls the regime; None to name it after the dropout rate.
-        study_tags: More tags of the run, those of its study.
+        regime: What the regime is called; None to name it after the dropout rate.
+        member: The study that the run belongs to, which names the regime too; None without one.
         experiment: As for `train_run`.
 
     Raises:
@@ -92,14 +121,15 @@ def record_run(
     """
     from fashion_dropout.tracking.runs import tracked_run
 
-    regime = regime or config.regime
+    regime = member.regime if member else regime or config.regime
     git = provenance.git_state()
     with tracked_run(
         name=run_name(config, regime),
-        description=_description(config, regime, dataset),
+        description=_description(config, regime, dataset, member),
         experiment=experiment,
+        system_metrics=True,
         params=config.model_dump(),
-        tags={**_tags(config, regime, dataset, git), **(study_tags or {})},
+        tags={**_tags(config, regime, dataset, git), **(member.tags() if member else {})},
     ) as run:
         run.log_text(provenance.frozen_requirements(), "requirements-frozen.txt")
         if git and git.dirty:
@@ -176,16 +206,19 @@ def _log_dataset(
     )
 
 
-def _description(config: TrainingConfig, regime: str, dataset: data.Dataset) -> str:
+def _description(
+    config: TrainingConfig, regime: str, dataset: data.Dataset, member: Membership | None
+) -> str:
     warning = (
         f"**{dataset.name} images: says nothing about Fashion-MNIST.** "
         if dataset.generated
         else ""
     )
+    study = f" Part of [study `{member.study}`]({member.page})." if member else ""
     return (
         f"{warning}Regime `{regime}` (dropout {config.dropout:g}), seed {config.seed}, "
         f"{config.epochs} epochs of Adam at {config.learning_rate:g}, batches of "
-        f"{config.batch_size}; the stored model is that of the {config.select} epoch. "
+        f"{config.batch_size}; the stored model is that of the {config.select} epoch.{study} "
         f"`train/loss` and `train/accuracy` are measured on the first "
         f"{data.EVALUATED_TRAINING_IMAGES:,} images of the training split, or "
         "on all if there are fewer, "
@@ -207,5 +240,6 @@ def _tags(
         tags.GIT_COMMIT: git.commit if git else "unknown",
         tags.GIT_DIRTY: git.dirty if git else "unknown",
         tags.CPU: provenance.cpu(),
+        tags.COLOUR: colours.of_rate(config.dropout),
         **{tags.version_of(name): version for name, version in provenance.versions().items()},
     }

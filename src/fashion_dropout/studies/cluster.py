@@ -21,7 +21,6 @@ from fashion_dropout.config.study import Cell
 from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.progress import CellProgress
-from fashion_dropout.tracking import tags
 
 _CONNECT_SECONDS = 10
 # Dask tells its workers to give memory back to the system at once, and so also fixes the size from
@@ -42,12 +41,18 @@ class Session:
         tracking_uri: The store.
         experiment: The name of the experiment.
         data_dir: The folder with the four archives; None to look in the usual places.
+        study_run_id: The study's own run.
+        study_page: The page of the study's own run, from inside MLflow's UI.
+        colours: Regime → its colour in MLflow's charts, ``#rrggbb``.
     """
 
     name: str
     tracking_uri: str
     experiment: str
     data_dir: Path | None
+    study_run_id: str
+    study_page: str
+    colours: Mapping[str, str]
 
     @staticmethod
     def new_name() -> str:
@@ -142,7 +147,7 @@ def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
     """One cell in a worker; an error becomes a result, so that the other cells go on."""
     import mlflow
 
-    from fashion_dropout.runs.train import record_run
+    from fashion_dropout.runs.train import Membership, record_run
     from fashion_dropout.tracking.launched import forget_launched_run
     from fashion_dropout.tracking.store import one_line, quieten
 
@@ -154,8 +159,14 @@ def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
             cell.config,
             _dataset(cell.config.dataset, session.data_dir),
             _Reporter(cell, topic),
-            regime=cell.regime,
-            study_tags={tags.STUDY: cell.study, tags.SESSION: session.name},
+            member=Membership(
+                regime=cell.regime,
+                colour=session.colours[cell.regime],
+                study=cell.study,
+                study_run_id=session.study_run_id,
+                session=session.name,
+                page=session.study_page,
+            ),
             experiment=session.experiment,
         )
         return CellResult(cell, run_id=summary.run_id)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fashion_dropout import provenance
+from fashion_dropout import colours, provenance
 from fashion_dropout.comparison.statistics import seeds_for, smallest_p
 from fashion_dropout.config.study import Cell, Study
 from fashion_dropout.learning import dataset as data
@@ -51,6 +51,8 @@ def compare_study(
     """
     import mlflow
 
+    from fashion_dropout.studies.charts import prepare_charts
+    from fashion_dropout.tracking import pages
     from fashion_dropout.tracking.runs import tracked_run
     from fashion_dropout.tracking.store import connect
 
@@ -88,7 +90,13 @@ def compare_study(
             tracking_uri=tracking_uri,
             experiment=mlflow.get_experiment(run.experiment_id).name,
             data_dir=data_dir.resolve() if data_dir else None,
+            study_run_id=run.run_id,
+            study_page=pages.run_page(run.experiment_id, run.run_id),
+            colours=colours.of_regimes([study.decision.baseline, *study.others]),
         )
+        _, refused = prepare_charts(study, run.experiment_id)
+        if refused:
+            display.note(f"warning: {refused}")
         cells = _cells_to_run(study, run.experiment_id, fresh)
         display.begin(study.key, len(cells), len(study.cells()))
         failed = {}

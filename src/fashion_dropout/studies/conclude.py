@@ -13,11 +13,12 @@ from fashion_dropout.config.study import Study
 from fashion_dropout.errors import UnpairedError
 from fashion_dropout.learning.dataset import Examples
 from fashion_dropout.plain_table import plain_table
+from fashion_dropout.studies.charts import prepare_charts
 from fashion_dropout.studies.publish import markdown
 from fashion_dropout.studies.read import read_record
-from fashion_dropout.studies.report import write_study_files
+from fashion_dropout.studies.report import REPORT_FILES, write_study_files
 from fashion_dropout.tracking import tags
-from fashion_dropout.tracking.pages import chart_page
+from fashion_dropout.tracking.pages import run_page
 from fashion_dropout.tracking.runs import TrackedRun
 
 
@@ -68,12 +69,13 @@ def conclude(
         summary.differences_table(comparison).to_csv(folder / "differences.csv", index=False)
         (folder / "verdict.txt").write_text(f"{text}\n", encoding="utf-8")
         write_study_files(record, comparison, folder)
+    links = _links(study, run, list(record.runs["run_id"]))
     run.set_tags(
         {
             tags.VERDICT: " ".join(sentences),
             tags.VERDICT_KIND: "; ".join(one.kind for one in comparison.verdicts),
             tags.MISSING: ", ".join(missing),
-            tags.NOTE: _note(study, run, table, [*sentences, *warnings], missing),
+            tags.NOTE: _note(study, links, table, [*sentences, *warnings], missing),
         }
     )
     return StudyOutcome(run.run_id, run.experiment_id, missing, text)
@@ -115,21 +117,28 @@ def _text(
     return "\n".join(lines)
 
 
+def _links(study: Study, run: TrackedRun, runs: list[str]) -> dict[str, str]:
+    """What a reader of the study's run wants next: name → page, from inside MLflow's UI."""
+    charts, _ = prepare_charts(study, run.experiment_id, runs)
+    reports = {"Report": REPORT_FILES["en"], "report in Japanese": REPORT_FILES["ja"]}
+    links = {name: run_page(run.experiment_id, run.run_id, file) for name, file in reports.items()}
+    return links | {name: path.removeprefix("/") for name, path in charts.items()}
+
+
 def _note(
     study: Study,
-    run: TrackedRun,
+    links: Mapping[str, str],
     table: pd.DataFrame,
     sentences: list[str],
     missing: Mapping[str, str],
 ) -> str:
     """The description of the study's run, Markdown."""
     gone = "".join(f"- missing: `{cell}`: {reason}\n" for cell, reason in missing.items())
-    chart = chart_page(study.key, run.experiment_id)
+    linked = " · ".join(f"[{name}]({page})" for name, page in links.items())
     return (
-        f"**{study.question}**\n\n"
+        f"{linked}\n\n**{study.question}**\n\n"
         + "".join(f"**{sentence}**\n\n" for sentence in sentences)
-        + f"{gone}\n[The runs of this study as charts]({chart}); figures and explanations: "
-        f"`report.html`, `report.ja.html`.\n\n{markdown(table)}\n\n"
+        + f"{gone}\n{markdown(table)}\n\n"
         f"Study `{study.key}`. Every run: `runs.csv`; every difference: `differences.csv`; the "
         "declared study: `study.json`. Differences are regime − baseline over pairs of runs with "
         "the same seed, which began with the same weights and saw the same batches.\n"

@@ -53,25 +53,50 @@ def study_run(run_id: str) -> Run:
     return run
 
 
-def newest_study() -> Run:
-    """The run of the study that was begun last, in any experiment.
+def newest_study() -> Run | None:
+    """The run of the study that was begun last, in any experiment; None without one."""
+    return _newest(tags.STUDY_RUN)
+
+
+def newest_run() -> Run:
+    """The training run that was begun last, in any experiment.
 
     Raises:
         UsageError: There is none in the store.
     """
-    found = mlflow.search_runs(
-        search_all_experiments=True,
-        filter_string=f"tags.{tags.ROLE} = '{tags.STUDY_RUN}'",
-        order_by=["attributes.start_time DESC"],
-        max_results=1,
-        output_format="list",
-    )
-    if not found:
+    found = _newest(tags.RUN)
+    if found is None:
         raise UsageError(
-            f"expected a study in {mlflow.get_tracking_uri()}, received none; run `fashion-dropout "
-            "compare` first, or set MLFLOW_TRACKING_URI"
+            f"expected a study or a run in {mlflow.get_tracking_uri()}, received none; run "
+            "`fashion-dropout compare` first, or set MLFLOW_TRACKING_URI"
         )
-    return found[0]
+    return found
+
+
+def differing_parameters(experiment_id: str, runs: str) -> list[str]:
+    """The parameters in which runs differ, but for the seed.
+
+    Args:
+        experiment_id: The experiment of the runs.
+        runs: Which ones, in MLflow's search language.
+    """
+    found = mlflow.search_runs([experiment_id], runs, max_results=_PAGE, output_format="list")
+    values: dict[str, set[str]] = {}
+    for run in found:
+        for name, value in run.data.params.items():
+            values.setdefault(name, set()).add(value)
+    return [name for name, seen in values.items() if name != "seed" and len(seen) > 1]
+
+
+def run_ids(experiment_id: str, runs: str) -> set[str]:
+    """The ids of runs.
+
+    Args:
+        experiment_id: The experiment of the runs.
+        runs: Which ones, in MLflow's search language.
+    """
+    found = mlflow.search_runs([experiment_id], runs, max_results=_PAGE, output_format="list")
+    return {run.info.run_id for run in found}
 
 
 def study_runs(
@@ -162,6 +187,17 @@ def artifact(artifact_uri: str, name: str) -> Iterator[Path | None]:
             yield None
             return
         yield Path(found)
+
+
+def _newest(role: str) -> Run | None:
+    found = mlflow.search_runs(
+        search_all_experiments=True,
+        filter_string=f"tags.{tags.ROLE} = '{role}'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+        output_format="list",
+    )
+    return found[0] if found else None
 
 
 def _row(run: Run) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.interrupts import shielded
+from fashion_dropout.tracking import pages
 from fashion_dropout.tracking import tags as tag_names
 from fashion_dropout.tracking.launched import (
     has_invented_name,
@@ -35,13 +36,15 @@ if TYPE_CHECKING:
     from fashion_dropout.tracking.models import LoggedModel  # importing it imports TensorFlow
 
 EXPERIMENT = "fashion-mnist-dropout"
-EXPERIMENT_DESCRIPTION = """\
+_EXPERIMENT_DESCRIPTION = """\
 **Does dropout change how a small convolutional network overfits Fashion-MNIST?**
 
-Each run trains the same network under one regime (tag `regime`) and one seed (tag `seed`). Select
-runs and open *Chart* to compare them. `gap/loss` = validation loss − training loss, both measured
-with dropout off; it shows how much a network overfits. Runs with the same seed began with the same
-weights and saw the same batches.
+[The studies]({studies}): each links to its report and to the charts that compare its regimes. \
+[Runs outside of studies]({single_runs}), by regime.
+
+Each run trains the same network under one regime (tag `regime`) and one seed (tag `seed`). \
+`gap/loss` = validation loss − training loss, both measured with dropout off; it shows how much a \
+network overfits. Runs with the same seed began with the same weights and saw the same batches.
 """
 _SYSTEM_METRICS_SECONDS = 5
 _DIGEST_LENGTH = 36  # the longest that MLflow's dataset field takes
@@ -125,6 +128,7 @@ def tracked_run(
     params: Mapping[str, Any],
     tags: Mapping[str, Any],
     experiment: str | None = None,
+    system_metrics: bool = False,
 ) -> Iterator[TrackedRun]:
     """Open a run, and end it in the state that says how the block ended.
 
@@ -137,13 +141,14 @@ def tracked_run(
         params: Logged once; what ``mlflow run`` has logged already stays as it was written.
         tags: Tags of the run.
         experiment: Its name; None for MLflow's own variables, else `EXPERIMENT`.
+        system_metrics: Whether MLflow records use of CPU and memory every few seconds.
 
     Raises:
         TrackingError: MLflow refused something or went away; the cause in one line.
     """
     try:
         with shielded():
-            run = _start(experiment, name)
+            run = _start(experiment, name, system_metrics)
         recorded = mlflow.MlflowClient().get_run(run.run_id)
         _describe(recorded, name, description)
         mlflow.set_tags(dict(tags))
@@ -159,7 +164,7 @@ def tracked_run(
         mlflow.end_run("FINISHED")
 
 
-def _start(experiment: str | None, name: str) -> TrackedRun:
+def _start(experiment: str | None, name: str, system_metrics: bool) -> TrackedRun:
     launched = launched_run_id() is not None
     chosen = os.environ.get("MLFLOW_EXPERIMENT_NAME") or os.environ.get("MLFLOW_EXPERIMENT_ID")
     mlflow.set_system_metrics_sampling_interval(_SYSTEM_METRICS_SECONDS)
@@ -168,7 +173,7 @@ def _start(experiment: str | None, name: str) -> TrackedRun:
         experiment_id=None
         if launched or (chosen and not experiment)
         else _experiment_id(experiment or EXPERIMENT),
-        log_system_metrics=True,
+        log_system_metrics=system_metrics,
     )
     return TrackedRun(active.info.run_id, active.info.experiment_id)
 
@@ -192,7 +197,11 @@ def _describe(run: Run, name: str, description: str) -> None:
         client.update_run(run_id, name=name)
     client.set_tag(run_id, MLFLOW_RUN_NOTE, description)
     if MLFLOW_RUN_NOTE not in client.get_experiment(experiment_id).tags:
-        client.set_experiment_tag(experiment_id, MLFLOW_RUN_NOTE, EXPERIMENT_DESCRIPTION)
+        described = _EXPERIMENT_DESCRIPTION.format(
+            studies=pages.studies_page(experiment_id),
+            single_runs=pages.single_runs_page(experiment_id),
+        )
+        client.set_experiment_tag(experiment_id, MLFLOW_RUN_NOTE, described)
 
 
 def _patiently(write: Callable[[], None]) -> None:

@@ -14,9 +14,13 @@ ERROR = "error"
 NOTE = "mlflow.note.content"
 """MLflow's own tag: the description of a run or an experiment, Markdown."""
 
+COLOUR = "mlflow.runColor"
+"""MLflow's own tag: the colour of a run in the UI's charts, ``#rrggbb``."""
+
 # Of a training run, of the cells of a study, and of the study's own run.
 REGIME, SEED = "regime", "seed"
 STUDY = "study"
+STUDY_RUN_ID = "study.run"
 SESSION = "study.session"
 FRESH = "study.fresh"
 QUESTION = "question"
@@ -25,7 +29,7 @@ VERDICT, VERDICT_KIND, MISSING = "verdict", "verdict.kind", "missing"
 # Of a promotion's run and of the versions that it registers.
 ACTION, REGISTERED_MODEL, CANDIDATE = "action", "registered_model", "candidate"
 DECISION, REASON, VERSION = "decision", "reason", "version"
-DECISION_REASON, DECISION_RUN, STUDY_RUN_ID = "decision.reason", "decision.run", "study.run"
+DECISION_REASON, DECISION_RUN = "decision.reason", "decision.run"
 PROJECT = "project"
 """Of a registered model: which project it belongs to."""
 

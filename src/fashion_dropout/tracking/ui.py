@@ -11,13 +11,13 @@ import tempfile
 import time
 import urllib.request
 import webbrowser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from fashion_dropout.errors import Interrupted, TrackingError
 from fashion_dropout.tracking.background import Asked, asked
-from fashion_dropout.tracking.pages import StudyPages, find_study
+from fashion_dropout.tracking.pages import Pages, find_pages
 
 Say = Callable[[str], object]
 
@@ -45,7 +45,7 @@ def show_study(run_id: str | None, port: int, browser: bool, say: Say) -> None:
     """
     free = _free_port(port)
     # Another process asks MLflow while the server starts: sooner, and its memory is free again.
-    with asked(find_study, run_id) as study:
+    with asked(find_pages, run_id) as study:
         uri = _known_store() or study.answer().uri
         if uri.startswith(("http:", "https:")):
             _present(study.answer(), uri.rstrip("/"), browser, say)
@@ -67,7 +67,7 @@ def show_study(run_id: str | None, port: int, browser: bool, say: Say) -> None:
 
 @contextmanager
 def served(
-    uri: str, port: int, study: Asked[StudyPages]
+    uri: str, port: int, study: Asked[Pages]
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """MLflow's UI for a store, on this machine only: its address and its process.
 
@@ -105,7 +105,7 @@ def served(
             _stop(server)
 
 
-def _answers(address: str, server: subprocess.Popen[bytes], study: Asked[StudyPages]) -> bool:
+def _answers(address: str, server: subprocess.Popen[bytes], study: Asked[Pages]) -> bool:
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until and server.poll() is None:
         if study.failed:
@@ -130,21 +130,22 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
             continue
 
 
-def _present(pages: StudyPages, address: str, browser: bool, say: Say) -> None:
-    say(f"study {pages.study}:")
+def _present(pages: Pages, address: str, browser: bool, say: Say) -> None:
+    say(f"{pages.shown}:")
     for what, path in pages.paths.items():
         say(f"  {what}\n    {address}{path}")
-    if browser and not _open([f"{address}{path}" for path in list(pages.paths.values())[:2]]):
+    if pages.warning:
+        say(f"warning: {pages.warning}")
+    if browser and not _open(f"{address}{next(iter(pages.paths.values()))}"):
         say("no browser to open here: open the links yourself")
 
 
-def _open(urls: Sequence[str]) -> bool:
-    """Open pages in a browser with windows; one that takes the terminal is not meant."""
+def _open(url: str) -> bool:
+    """Open a page in a browser with windows; one that takes the terminal is not meant."""
     windows = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
     if sys.platform.startswith("linux") and not windows:
         return False
-    opened = [webbrowser.open(url) for url in urls]
-    return all(opened)
+    return webbrowser.open(url)
 
 
 def _known_store() -> str | None:

@@ -10,12 +10,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from fashion_dropout.colours import of_regimes
 from fashion_dropout.comparison.statistics import Difference, mean_interval
 from fashion_dropout.config.study import Decision
 from fashion_dropout.reports.plots.style import (
     MARKED,
     WIDTH,
-    colours,
     markers,
     spread,
     styled,
@@ -49,7 +49,7 @@ def study_curves(histories: pd.DataFrame, regimes: Sequence[str]) -> Figure:
         f"Learning curves, {_count(histories)}\n"
         "thin: each seed; thick: mean; band: its 95 % interval"
     )
-    colour, marker = colours(regimes), markers(regimes)
+    colour, marker = of_regimes(regimes), markers(regimes)
     for axes, quantity in zip(figure.subplots(2, 1), ("loss", "accuracy"), strict=True):
         for regime in regimes:
             for part, (line, _) in _PARTS.items():
@@ -84,7 +84,7 @@ def gap_over_epochs(histories: pd.DataFrame, regimes: Sequence[str]) -> Figure:
     figure = Figure(figsize=(WIDTH, 4.6))
     figure.suptitle(f"The gap over the epochs, {_count(histories)}")
     axes = figure.subplots()
-    colour, marker = colours(regimes), markers(regimes)
+    colour, marker = of_regimes(regimes), markers(regimes)
     table = histories.assign(gap=histories["val/loss"] - histories["train/loss"])
     for regime in regimes:
         traces = _traces(table, regime, "gap")
@@ -119,7 +119,7 @@ def paired_differences(differences: Sequence[Difference], rule: Decision) -> Fig
     for row, one in enumerate(differences):
         values = list(one.by_seed.values())
         places = row + np.linspace(0.12, 0.38, len(values))
-        axes.plot(values, places, "o", color=colours([rule.baseline, one.regime])[one.regime],
+        axes.plot(values, places, "o", color=of_regimes([rule.baseline, one.regime])[one.regime],
                   markersize=6, alpha=0.7, markeredgewidth=0)  # fmt: skip
         if np.isfinite(one.mean):
             error = [[one.mean - one.low], [one.high - one.mean]] if one.n > 1 else None

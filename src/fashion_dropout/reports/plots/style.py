@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -22,8 +21,6 @@ WIDTH = 6.4
 
 MARKED = "#595959"
 
-# A light and a dark colour: distinct to colour-blind readers and in grey print.
-_BASELINE, _OTHER = "#E08214", "#00416A"
 _TEXT: Any = {
     "font.size": 11,
     "axes.titlesize": 11,
@@ -48,17 +45,6 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
             return draw(*args, **kwargs)
 
     return drawn
-
-
-def colours(regimes: Sequence[str]) -> dict[str, str]:
-    """A colour for each regime; the first is the baseline.
-
-    More than two are taken for an order, as of dropout rates, and go from dark to light.
-    """
-    if len(regimes) <= 2:
-        return dict(zip(regimes, (_BASELINE, _OTHER), strict=False))
-    scale = mpl.colormaps["cividis"](np.linspace(0, 0.95, len(regimes)))
-    return {regime: to_hex(colour) for regime, colour in zip(regimes, scale, strict=True)}
 
 
 def markers(regimes: Sequence[str]) -> dict[str, str]:

@@ -11,12 +11,12 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from fashion_dropout.colours import of_regimes
 from fashion_dropout.comparison.record import DISAGREEMENTS, Disagreements
 from fashion_dropout.comparison.statistics import t_intervals
 from fashion_dropout.reports.plots.style import (
     MARKED,
     WIDTH,
-    colours,
     markers,
     spread,
     styled,
@@ -40,7 +40,7 @@ def reliability(bins: pd.DataFrame, regimes: Sequence[str]) -> Figure:
     figure.suptitle(f"Reliability on the test set, n = {seeds} seeds")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     above.plot([0, 1], [0, 1], color=MARKED, linestyle=":", label="as sure as right")
-    colour, marker = colours(regimes), markers(regimes)
+    colour, marker = of_regimes(regimes), markers(regimes)
     for regime in regimes:
         rows = bins[bins["regime"] == regime]
         traces = rows.pivot_table(index="centre", columns="seed", values="accuracy", dropna=False)
@@ -76,9 +76,10 @@ def f1_change(changes: pd.DataFrame, regime: str, baseline: str) -> Figure:
         "dots: seeds; diamond and bar: mean and its 95 % interval"
     )
     axes = figure.subplots()
+    colour = of_regimes([baseline, regime])[regime]
     for row, index in enumerate(order):
         values = changes.iloc[index]
-        axes.plot(values, [row + 0.2] * len(values), "o", color=colours([baseline, regime])[regime],
+        axes.plot(values, [row + 0.2] * len(values), "o", color=colour,
                   alpha=0.45, markersize=4, markeredgewidth=0)  # fmt: skip
     error = np.nan_to_num(np.vstack((mean - low, high - mean))[:, order])
     axes.errorbar(mean[order], np.arange(len(order)) - 0.1, xerr=error, fmt="D", color="black",

@@ -1,0 +1,39 @@
+"""The colour of each regime, the same in the report's figures and in MLflow's UI."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_BASELINE, _OTHER = "#e08214", "#00416a"
+"""A light and a dark colour: distinct to colour-blind readers and in grey print."""
+
+# Of dropout rates that are not compared in one study, from light to dark; 0.5 has `_OTHER`.
+_RATES = {0.0: "#9ecae1", 0.5: _OTHER, 1.0: "#14001e"}
+
+
+def of_regimes(regimes: Sequence[str]) -> dict[str, str]:
+    """A colour ``#rrggbb`` for each regime; the first is the baseline.
+
+    More than two are taken for an order, as of dropout rates, and go from dark to light.
+    """
+    if len(regimes) <= 2:
+        return dict(zip(regimes, (_BASELINE, _OTHER), strict=False))
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    scale = colormaps["cividis"]
+    steps = len(regimes) - 1
+    return {regime: to_hex(scale(0.95 * at / steps)) for at, regime in enumerate(regimes)}
+
+
+def of_rate(dropout: float) -> str:
+    """The colour ``#rrggbb`` of a single run: that of the baseline without dropout, else by rate.
+
+    Args:
+        dropout: The dropout rate, from 0 to below 1.
+    """
+    if dropout == 0:
+        return _BASELINE
+    from matplotlib.colors import LinearSegmentedColormap, to_hex
+
+    return to_hex(LinearSegmentedColormap.from_list("rates", list(_RATES.items()), N=1001)(dropout))

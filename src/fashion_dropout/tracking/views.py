@@ -1,0 +1,207 @@
+"""Views: MLflow's chart page, prepared. Which runs it shows, how it groups them, what comes first.
+
+MLflow keeps a view that somebody shares as a tag of the experiment, JSON under a key that is part
+of the page's address. The names in this JSON are MLflow's own and are documented nowhere; a test
+looks for each of them in the JavaScript of the installed version.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import mlflow
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.store import impatient, one_line
+
+TAG = "mlflow.sharedViewState."
+"""MLflow's own tag of an experiment: a view; its key is the rest of the tag's name."""
+
+SINGLE_RUNS = "single-runs"
+"""The key of the view of the runs that belong to no study."""
+
+_EVERY_RUN = "every-run"
+
+# One chart for each metric that a run records, in this order; MLflow adds those that are missing.
+_CURVES = ("gap/loss", "val/loss", "train/loss", "val/accuracy", "train/accuracy", "gap/accuracy")
+_AT_THE_END = (
+    *("test/accuracy", "test/nll", "test/ece", "test/f1_macro"),
+    *("val_rebound", "best/val_loss", "best/val_accuracy", "best/epoch"),
+)
+_TRAINING = ("speed/images_per_second", "learning_rate")
+
+# Section → (name, whether it is open). MLflow files its own charts under the last name.
+_SECTIONS = {
+    "curves": ("How the regimes differ", True),
+    "end": ("At the end", True),
+    "training": ("Speed and learning rate", False),
+    "system": ("System metrics", False),
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """One view of an experiment.
+
+    Attributes:
+        key: Names it in its experiment.
+        runs: Which runs it shows, in MLflow's search language.
+        primary: The metric of the first chart.
+        parameters: The axes of the parallel coordinates before the metrics.
+        grouped: One line a regime, the mean of its runs, with a band from the lowest to the
+            highest; else one line a run, in the colour of its regime.
+    """
+
+    key: str
+    runs: str
+    primary: str = "gap/loss"
+    parameters: tuple[str, ...] = ("dropout",)
+    grouped: bool = True
+
+    def state(self) -> dict[str, Any]:
+        """The view as MLflow's UI keeps it, JSON values."""
+        regimes = {
+            "aggregateFunction": "average",
+            "groupByKeys": [{"mode": "tag", "groupByData": tags.REGIME}],
+        }
+        return {
+            "searchFilter": self.runs,
+            "orderByKey": "attributes.start_time",
+            "orderByAsc": False,
+            "startTime": "ALL",
+            "lifecycleFilter": "Active",
+            "modelVersionFilter": "All Runs",
+            "datasetsFilter": [],
+            "groupBy": regimes if self.grouped else None,
+            "useGroupedValuesInCharts": self.grouped,
+            "runsHiddenMode": "SHOW_ALL",
+            "hideEmptyCharts": True,
+            "isAccordionReordered": True,
+            "compareRunSections": [
+                {"uuid": uuid, "name": name, "display": opened, "isReordered": True}
+                for uuid, (name, opened) in _SECTIONS.items()
+            ],
+            "compareRunCharts": list(self._charts()),
+        }
+
+    def page(self, experiment_id: str) -> str:
+        """The page of the view, from inside MLflow's UI."""
+        return (
+            f"#/experiments/{experiment_id}/runs?viewStateShareKey={self.key}"
+            "&compareRunsMode=CHART&workflowType=machine_learning"
+        )
+
+    def _charts(self) -> Iterator[dict[str, Any]]:
+        for metric in self._first_of(_CURVES):
+            yield _line("curves", metric)
+        for metric in self._first_of(_AT_THE_END):
+            yield _chart("BAR", "end", metric)
+        result = self.primary if self.primary in (*_CURVES, *_AT_THE_END) else _CURVES[0]
+        yield {
+            **_card("PARALLEL", "end", "parallel coordinates"),
+            # A group would have the mean of its seeds.
+            "selectedParams": [*self.parameters, *(() if self.grouped else ("seed",))],
+            "selectedMetrics": list(dict.fromkeys([result, "test/accuracy"])),
+            "showAllRuns": True,
+        }
+        for metric in _TRAINING:
+            yield _line("training", metric)
+
+    def _first_of(self, metrics: tuple[str, ...]) -> list[str]:
+        """Metrics in the order of their charts: the primary one first, if it is among them."""
+        return sorted(metrics, key=lambda metric: metric != self.primary)
+
+
+def of_study(
+    study: str,
+    primary: str,
+    parameters: Sequence[str],
+    run_ids: Collection[str] | None = None,
+) -> tuple[View, View]:
+    """The two views of a study: one line a regime, and one line a run.
+
+    Args:
+        study: The study's key.
+        primary: The metric that decides.
+        parameters: Those in which the regimes differ.
+        run_ids: The runs to show; None for all finished runs that carry the study's key.
+    """
+    runs = finished_runs_of(study)
+    if run_ids is not None:
+        runs = "attributes.run_id IN ({})".format(", ".join(f"'{one}'" for one in sorted(run_ids)))
+    grouped = View(study, runs, primary, tuple(parameters))
+    return grouped, View(f"{study}.{_EVERY_RUN}", runs, primary, tuple(parameters), grouped=False)
+
+
+def of_single_runs() -> tuple[View, View]:
+    """The views of the runs that belong to no study: one line a regime, and one line a run."""
+    runs = (
+        f"tags.{tags.ROLE} = '{tags.RUN}' and tags.{tags.STUDY} IS NULL "
+        "and attributes.status = 'FINISHED'"
+    )
+    return View(SINGLE_RUNS, runs), View(f"{SINGLE_RUNS}.{_EVERY_RUN}", runs, grouped=False)
+
+
+def finished_runs_of(study: str) -> str:
+    """The finished runs of a study's cells, in MLflow's search language."""
+    return (
+        f"tags.{tags.STUDY} = '{study}' and tags.{tags.ROLE} = '{tags.RUN}' "
+        "and attributes.status = 'FINISHED'"
+    )
+
+
+def prepare(experiment_id: str, views: Iterable[View]) -> str | None:
+    """Write views into an experiment, unless they are there as they should be.
+
+    Args:
+        experiment_id: The experiment.
+        views: What to write.
+
+    Returns:
+        Why they could not be written, in one line; None if all of them are there.
+    """
+    client = mlflow.MlflowClient()
+    try:
+        with impatient():
+            known = client.get_experiment(experiment_id).tags
+            for view in views:
+                value = json.dumps(view.state(), separators=(",", ":"))
+                if known.get(TAG + view.key) != value:
+                    client.set_experiment_tag(experiment_id, TAG + view.key, value)
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        return one_line(error)
+    return None
+
+
+def _card(kind: str, section: str, name: str) -> dict[str, Any]:
+    return {
+        "type": kind,
+        "uuid": f"{section}/{name}",
+        "metricSectionId": section,
+        "displayName": name,
+        "runsCountToCompare": 10,
+        "isGenerated": False,
+        "deleted": False,
+    }
+
+
+def _chart(kind: str, section: str, metric: str) -> dict[str, Any]:
+    card = _card(kind, section, metric)
+    return {**card, "metricKey": metric, "selectedMetricKeys": [metric]}
+
+
+def _line(section: str, metric: str) -> dict[str, Any]:
+    return {
+        **_chart("LINE", section, metric),
+        "xAxisKey": "step",
+        "xAxisScaleType": "linear",
+        "scaleType": "linear",
+        "lineSmoothness": 0,
+        "useGlobalXaxisKey": False,
+        "useGlobalLineSmoothing": False,
+    }

@@ -1,0 +1,103 @@
+"""A real tracking server on this machine, and a gateway before it that refuses some requests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from conftest import clean_environment
+
+
+@contextmanager
+def tracking_server(store: str, folder: Path) -> Iterator[str]:
+    """`mlflow server` over a store; its address.
+
+    Args:
+        store: The URI of the store.
+        folder: Where it keeps artifacts.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
+    server = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--backend-store-uri", store],
+        cwd=folder,
+        env=clean_environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/health", timeout=5).close()
+                break
+            except OSError:
+                assert server.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+        yield address
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=30)
+
+
+@contextmanager
+def refusing(word: str, server: str) -> Iterator[str]:
+    """A gateway that answers 403 to each request with `word` in its path, and passes on the rest.
+
+    Args:
+        word: Part of the path of what is refused.
+        server: The address of the tracking server behind it.
+    """
+
+    class Gateway(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if word in self.path:
+                self.reply(403, b'{"error_code": "PERMISSION_DENIED", "message": "read only"}')
+                return
+            kept = {"Content-Type": self.headers.get("Content-Type") or "application/json"}
+            request = urllib.request.Request(
+                f"{server}{self.path}", body or None, kept, method=self.command
+            )
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    self.reply(answer.status, answer.read())
+            except urllib.error.HTTPError as error:
+                self.reply(error.code, error.read())
+
+        def reply(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_PATCH = answer  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    gateway = ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
+    serving = threading.Thread(target=gateway.serve_forever)
+    serving.start()
+    try:
+        yield f"http://127.0.0.1:{gateway.server_port}"
+    finally:
+        gateway.shutdown()
+        serving.join()
+        gateway.server_close()
