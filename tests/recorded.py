@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from mlflow.entities import Metric, Param, RunTag
 
-from fashion_dropout.config.study import METRICS, Cell, Study
+from fashion_dropout.config.decision import RUN_METRICS
+from fashion_dropout.config.study import Cell, Study
 from fashion_dropout.tracking import tags
 from fashion_dropout.tracking.store import connect
 
@@ -61,12 +62,12 @@ def _record_cell(
 ) -> None:
     run_id = client.create_run(experiment, run_name=cell.name).info.run_id
     epochs = cell.config.epochs
-    values = rng.normal(0.3 - 0.1 * cell.config.dropout, 0.05, (epochs, len(METRICS)))
+    values = rng.normal(0.3 - 0.1 * cell.config.dropout, 0.05, (epochs, len(RUN_METRICS)))
     now = int(time.time() * 1000)
     metrics = [
         Metric(name, value, now, epoch)
         for epoch, row in enumerate(values, start=1)
-        for name, value in zip(METRICS, row, strict=True)
+        for name, value in zip(RUN_METRICS, row, strict=True)
     ]
     recorded = {
         tags.ROLE: tags.RUN,
@@ -79,7 +80,7 @@ def _record_cell(
     params = [Param(name, str(value)) for name, value in cell.config.model_dump().items()]
     client.log_batch(run_id, metrics, params, [RunTag(*tag) for tag in recorded.items()])
     with TemporaryDirectory() as folder:
-        history = pd.DataFrame(values, columns=list(METRICS))
+        history = pd.DataFrame(values, columns=list(RUN_METRICS))
         history.insert(0, "epoch", range(1, epochs + 1))
         history.to_csv(Path(folder) / "history.csv", index=False)
         if predictions:

@@ -97,8 +97,11 @@ def test_it_runs_from_top_to_bottom_and_shows_figures_and_verdict(tmp_path, monk
     assert len(pictures) == 6
     assert all(picture.startswith(b"\x89PNG") for picture in pictures)
     markdown = [data["text/markdown"] for data in shown if "text/markdown" in data]
-    assert ["Not shown that dropout and none differ" in line for line in markdown] == [True, False]
-    assert "違いは示されなかった" in markdown[1]
+    assert ["It is not shown that dropout changes the gap" in line for line in markdown] == [
+        True,
+        False,
+    ]
+    assert "変えるとは示されなかった" in markdown[1]
     printed = "".join(output.text for output in outputs if output.output_type == "stream")
     assert "dropout-seed2: epoch 3/3 validation loss" in printed
     assert markdown[0].strip("*") in printed

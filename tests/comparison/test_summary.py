@@ -6,13 +6,22 @@ import pytest
 
 from comparison.tables import RULE, compared, runs
 from fashion_dropout.comparison import summary
+from fashion_dropout.comparison.sentences import sentence
 
 
 @pytest.mark.parametrize(
     ("table", "kind", "words"),
     [
-        (runs(-0.15), "better", "dropout is better than none: gap/loss differs by -0.1489"),
-        (runs(+0.15), "worse", "dropout is worse than none"),
+        (
+            runs(-0.15),
+            "better",
+            "dropout narrows the gap (validation loss − training loss) by 0.1489 against none",
+        ),
+        (
+            runs(+0.15),
+            "worse",
+            "dropout widens the gap (validation loss − training loss) by 0.1511 against none",
+        ),
         (runs(0.0), "no difference that matters", "wholly inside ±0.02"),
         (runs(-0.15, seeds=5), "not shown", "5 pairs cannot give a p below 0.062"),
         (runs(0.0, noise=0.1), "not shown", "it would take about"),
@@ -23,7 +32,7 @@ def test_each_verdict_has_its_words_and_figures(table, kind, words):
     comparison = compared(table)
     (one,) = comparison.verdicts
     assert one.kind == kind
-    said = summary.sentence(one, RULE)
+    said = sentence(one, RULE)
     assert words in said
     assert "\n" not in said
     if len(table):

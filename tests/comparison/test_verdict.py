@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from comparison.tables import RULE, compared, runs
-from fashion_dropout.comparison import summary
+from fashion_dropout.comparison.sentences import sentence
 from fashion_dropout.comparison.statistics import Difference, smallest_p
-from fashion_dropout.comparison.verdict import Verdict, decide, seeds_needed
+from fashion_dropout.comparison.verdict import decide, seeds_needed
 
 
 def test_holm_runs_over_the_regimes_of_the_primary_metric():
@@ -57,8 +61,11 @@ def test_more_comparisons_never_need_fewer_seeds(values, comparisons):
 @given(pairs, st.integers(1, 20))
 def test_a_study_is_never_advised_to_run_as_many_seeds_as_it_has_run(values, comparisons):
     verdict = decide(difference(values), RULE, comparisons)
-    said = summary.sentence(verdict, RULE)
-    assert verdict.kind == "not shown"
+    said = sentence(verdict, RULE)
+    if verdict.kind != "not shown":
+        assert verdict.kind == "no difference that matters"
+        assert "it would take about" not in said
+        return
     if "it would take about" in said:
         assert verdict.seeds_needed > len(values)
     if smallest_p(len(values), comparisons) > RULE.alpha:
@@ -67,8 +74,101 @@ def test_a_study_is_never_advised_to_run_as_many_seeds_as_it_has_run(values, com
 
 
 def test_eight_comparisons_need_more_than_the_six_pairs_that_one_needs():
-    one = difference([0.001, -0.001] * 3)
+    one = difference([0.018, 0.022] * 3)
     assert seeds_needed(one, RULE, 1) == 6
     assert seeds_needed(one, RULE, 8) == 9
-    assert decide(one, RULE, 8) == Verdict("not shown", one, comparisons=8, seeds_needed=9)
+    verdict = decide(one, RULE, 8)
+    assert (verdict.kind, verdict.comparisons, verdict.seeds_needed) == ("not shown", 8, 9)
     assert math.isclose(smallest_p(9, 8), 8 * 2 / 2**9)
+
+
+def guarded(loss: float, accuracy: float, noise: float = 0.001) -> pd.DataFrame:
+    """Eight pairs in which dropout narrows the gap, and changes loss and accuracy by so much."""
+    rng = np.random.default_rng(1)
+    table = runs(-0.15)
+    dropout = (table["regime"] == "dropout").to_numpy(dtype=float)
+    return table.assign(
+        **{
+            "val/loss": 0.3 + loss * dropout + rng.normal(0, noise, len(table)),
+            "val/accuracy": 0.9 + accuracy * dropout + rng.normal(0, noise, len(table)),
+        }
+    )
+
+
+GUARDS = {"val/loss": 0.01, "val/accuracy": 0.003}
+
+
+@pytest.mark.parametrize(
+    ("table", "kind", "words"),
+    [
+        (guarded(-0.02, 0.001), "better", "No harm that matters to the validation loss"),
+        (guarded(-0.02, -0.006), "mixed", "But it harms the validation accuracy"),
+        (guarded(0.03, 0.001), "mixed", "But it harms the validation loss"),
+        (guarded(0.0, -0.001, noise=0.01), "better, harm not excluded", "Harm is not excluded"),
+    ],
+)
+def test_a_regime_is_better_only_if_no_guard_suffers(table, kind, words):
+    (verdict,) = compared(table, guards=GUARDS).verdicts
+    assert verdict.kind == kind
+    assert [one.difference.metric for one in verdict.guards] == list(GUARDS)
+    said = sentence(verdict, RULE)
+    assert said.startswith("dropout narrows the gap (validation loss − training loss) by 0.14")
+    assert words in said
+    assert "better" not in said
+
+
+def test_a_rule_without_guards_says_that_harm_was_not_tested():
+    (verdict,) = compared(runs(-0.15)).verdicts
+    assert verdict.kind == "better"
+    assert sentence(verdict, RULE).endswith("whether other metrics suffer was not tested.")
+
+
+def test_a_guard_without_values_excludes_no_harm():
+    (verdict,) = compared(runs(-0.15), guards=GUARDS).verdicts
+    assert verdict.kind == "better, harm not excluded"
+
+
+def test_better_and_better_by_more_than_the_smallest_difference_are_told_apart():
+    (large,) = compared(runs(-0.15)).verdicts
+    assert large.beyond
+    assert "That is more than the smallest difference of interest, 0.02." in sentence(large, RULE)
+    (small,) = compared(runs(-0.021)).verdicts
+    assert (small.kind, small.beyond) == ("better", False)
+    assert "not shown to be more than" in sentence(small, RULE)
+
+
+def test_the_intervals_have_the_confidence_of_the_decision():
+    (one,) = compared(runs(-0.1), alpha=0.1).verdicts
+    assert one.difference.confidence == 0.9
+    names = ("none", "low", "high")
+    several = compared(runs(-0.1, regimes=names), names[1:])
+    assert [one.difference.confidence for one in several.verdicts] == [0.975, 0.975]
+    assert {one.confidence for one in several.secondary} == {0.95}
+
+
+def test_equivalence_is_two_one_sided_tests_at_alpha():
+    values = [0.0, 0.03, 0.0, 0.03, 0.0, 0.024]
+    one = difference(values)
+    verdict = decide(one, RULE.model_copy(update={"smallest_difference": 0.0275}))
+    low, high = verdict.equivalence
+    assert stats.ttest_1samp(values, low, alternative="greater").pvalue == pytest.approx(0.05)
+    assert stats.ttest_1samp(values, high, alternative="less").pvalue == pytest.approx(0.05)
+    assert verdict.kind == "no difference that matters"
+    said = sentence(verdict, RULE)
+    assert f"90 % interval {low:+.4f} to {high:+.4f}" in said
+    assert "two one-sided tests" in said
+
+
+def test_a_pair_whose_curves_are_not_finite_is_named():
+    table = runs(-0.1)
+    rule = {"primary": "val/loss_at_equal_fit", "secondary": ("epochs_to_equal_fit",)}
+    (whole,) = compared(table, **rule).verdicts
+    assert whole.undefined == ()
+    assert whole.difference.mean == pytest.approx(-0.0989, abs=1e-4)
+    broken = table.assign(**{"gap/loss": table["gap/loss"].where(table["seed"] != 3)})
+    (verdict,) = compared(broken, **rule).verdicts
+    assert verdict.undefined == (3,)
+    assert verdict.difference.n == 7
+    said = sentence(verdict, RULE.model_copy(update=rule))
+    assert "lowers the validation loss at equal training loss" in said
+    assert "The pairs of seeds 3 have no value" in said

@@ -6,7 +6,8 @@ import tomllib
 import pytest
 
 from conftest import ROOT
-from fashion_dropout.config.study import METRICS, parse_study, read_study
+from fashion_dropout.config.decision import METRICS
+from fashion_dropout.config.study import parse_study, read_study
 from fashion_dropout.errors import UsageError
 
 FILES = sorted((ROOT / "experiments").glob("*/*.toml"))
@@ -70,6 +71,7 @@ def test_the_key_names_what_decides_the_study_and_nothing_else():
         {"split_seed": 1},
         {"base__epochs": 4},
         {"decision__alpha": 0.01},
+        {"decision__guards": {"val/loss": 0.01}},
         {"regimes__dropout__dropout": 0.4},
     ):
         assert parse_study(changed(**change)).key != key, change
@@ -94,6 +96,17 @@ def test_the_key_names_what_decides_the_study_and_nothing_else():
         ({"decision__direction": "up"}, "decision.direction: .* received 'up'"),
         ({"decision__alpha": 1.5}, "decision.alpha: .* received 1.5"),
         ({"decision__smallest_difference": 0}, "decision.smallest_difference: .* received 0"),
+        (
+            {"decision__guards": {"test/accuracy": 0.01}},
+            "the test set decides nothing; received 'test/accuracy'",
+        ),
+        (
+            {"decision__guards": {"val/acuracy": 0.01}},
+            "received 'val/acuracy'; did you mean 'val/accuracy'?",
+        ),
+        ({"decision__guards": {"val/loss": 0}}, "decision.guards.val/loss: .* received 0"),
+        ({"decision__guards": {"val/loss": -0.1}}, "decision.guards.val/loss: .* received -0.1"),
+        ({"decision__guards": ["val/loss"]}, r"decision.guards: .* received \['val/loss'\]"),
         ({"regimes__none__dropout": 1.0}, "dropout: expected a number from 0 up to"),
         ({"regimes__none__dropout": "abc"}, "received 'abc'"),
         ({"base__epochs": 0}, "epochs: expected a whole number of at least 1, received 0"),

@@ -37,10 +37,10 @@ FIGURES = (
 def make_card(**changes: object) -> ModelCard:
     hits = np.array([842, 983, 871, 921, 879, 977, 743, 965, 985, 962])
     said = {
-        "en": f"{REGIME} is better than {BASELINE}: gap/loss differs by -0.1719 ({REGIME} − "
-        f"{BASELINE}; 95 % interval -0.1886 to -0.1553; p = 0.002; n = 10 pairs).",
-        "ja": f"{REGIME} は {BASELINE} より良い: gap/loss の差は -0.1719 ({REGIME} − {BASELINE}、"
-        "95 % 区間 -0.1886 ～ -0.1553、p = 0.002、n = 10 対)。",
+        "en": f"{REGIME} narrows the gap by 0.1719 against {BASELINE} (95 % interval of the "
+        "difference -0.1886 to -0.1553; p = 0.002; n = 10 pairs).",
+        "ja": f"{REGIME} は {BASELINE} に比べて、汎化ギャップを 0.1719 縮める"
+        "(差の 95 % 区間 -0.1886 ～ -0.1553、p = 0.002、n = 10 対)。",
     }
     return ModelCard(
         **{

@@ -39,9 +39,10 @@ def said(figure: Figure) -> str:
     return "\n".join(text.get_text() for text in figure.findobj(Text))
 
 
-def test_a_study_of_two_regimes_has_its_seven_figures_and_a_sweep_one_more():
+def test_a_study_of_two_regimes_has_its_eight_figures_and_a_sweep_one_more():
     usual = [
         "study_curves",
+        "equal_fit",
         "gap_over_epochs",
         "paired_differences",
         "reliability",
@@ -76,11 +77,12 @@ def test_without_runs_predictions_or_pairs_there_are_the_figures_that_can_be():
     assert names(make_record(missing=everything)) == []
     assert names(make_record(results=None)) == [
         "study_curves",
+        "equal_fit",
         "gap_over_epochs",
         "paired_differences",
     ]
     no_pair = make_record(missing=everything[6:])
-    assert names(no_pair) == ["study_curves", "gap_over_epochs", "reliability"]
+    assert names(no_pair) == ["study_curves", "equal_fit", "gap_over_epochs", "reliability"]
 
 
 def test_curves_show_each_seed_the_mean_and_its_interval_for_both_parts():

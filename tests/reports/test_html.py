@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from comparison.records import make_record
-from fashion_dropout.comparison.summary import sentence
+from fashion_dropout.comparison.sentences import sentence
 from fashion_dropout.reports.figures import study_figures
 from fashion_dropout.reports.html import render
 from fashion_dropout.texts import LANGUAGES, texts
@@ -70,7 +70,7 @@ def test_the_report_holds_question_verdict_table_figures_runs_and_environment(la
 def test_the_report_is_accessible_and_needs_nothing_from_outside():
     shown = page(make_record())
     pictures = shown.all("img")
-    assert len(pictures) == 7
+    assert len(pictures) == 8
     assert all(p["alt"] and (p["width"], p["height"]) == ("3", "2") for p in pictures)
     assert all(p["src"].startswith("data:image/png;base64,") for p in pictures)
     assert all(header.get("scope") in ("col", "row") for header in shown.all("th"))

@@ -76,7 +76,7 @@ def test_the_output_has_progress_table_verdict_and_what_to_do_next(study, study_
     assert "warning: 2 seeds can give no p below 0.5" in said
     assert "none-seed0: epoch 3/3 validation loss" in said
     assert "4/4 cells" in said
-    assert "verdict: Not shown that dropout and none differ" in said
+    assert "verdict: It is not shown that dropout changes the gap" in said
     assert f"study run {study_run.info.run_id}" in said
     for verb in ("ui", f"report {study_run.info.run_id}", "verify"):
         assert f"fashion-dropout {verb}" in said
@@ -129,7 +129,7 @@ def test_the_study_run_holds_aggregates_verdict_and_tables(study, study_run):
     listed = mlflow.MlflowClient().list_artifacts(study_run.info.run_id)
     assert {artifact.path for artifact in listed} == {
         *artifacts, "report.html", "report.ja.html", "disagreements.npz", "study_curves.png",
-        "gap_over_epochs.png", "paired_differences.png", "reliability.png", "f1_change.png",
+        "equal_fit.png", "gap_over_epochs.png", "paired_differences.png", "reliability.png", "f1_change.png",
         "confusion_change.png", "disagreements.png",
     }  # fmt: skip
     recorded = json.loads(artifacts["study.json"])

@@ -70,7 +70,7 @@ def test_the_report_is_one_complete_file(recorded, command, language, tmp_path):
     text = output.read_text(encoding="utf-8")
     assert text.startswith(f'<!DOCTYPE html>\n<html lang="{language}">')
     assert text.rstrip().endswith("</html>")
-    assert text.count("data:image/png;base64,") == 6
+    assert text.count("data:image/png;base64,") == 7
     assert "disagreements.npz is recorded" in text  # said, since nothing stored it
     assert output.stat().st_size < 3_000_000
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
@@ -131,7 +131,7 @@ def test_what_is_published_belongs_to_its_study_until_something_changes(recorded
     assert {path.name for path in home.glob("*.png")} == set(result["figures"])
     english = (project / "README.md").read_text(encoding="utf-8")
     assert "| `gap/loss` |" in english
-    assert "> Not shown that" in english
+    assert "> It is not shown that" in english
     assert "示されなかった" in (project / "README.ja.md").read_text(encoding="utf-8")
 
     assert command("publish", folder, "--check").code == 0

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fashion_dropout.comparison.equal_fit import at_equal_fit
 from fashion_dropout.comparison.statistics import paired_differences
 from fashion_dropout.comparison.verdict import Comparison, compare_regimes
-from fashion_dropout.config.study import Decision
+from fashion_dropout.config.decision import PAIR_METRICS, Decision
 
 DISAGREEMENTS = 12
 """How many test images `Disagreements` holds of a study."""
@@ -122,14 +123,16 @@ class StudyRecord:
     @property
     def foremost(self) -> str:
         """The regime that figures of two regimes show beside the baseline."""
-        return foremost(self.runs, self.others, self.rule)
+        return foremost(self.runs, self.histories, self.others, self.rule)
 
     def compare(self) -> Comparison:
         """The study's differences and verdicts."""
-        return compare_regimes(self.runs, self.others, self.rule)
+        return compare_regimes(self.runs, self.histories, self.others, self.rule)
 
 
-def foremost(runs: pd.DataFrame, others: Sequence[str], rule: Decision) -> str:
+def foremost(
+    runs: pd.DataFrame, histories: pd.DataFrame, others: Sequence[str], rule: Decision
+) -> str:
     """The regime with the best mean difference from the baseline in the primary metric.
 
     The first of `others` if there is no complete pair.
@@ -137,9 +140,11 @@ def foremost(runs: pd.DataFrame, others: Sequence[str], rule: Decision) -> str:
     sign = 1 if rule.direction == "higher" else -1
 
     def rank(regime: str) -> float:
-        if rule.primary not in runs:
+        of_pairs = rule.primary in PAIR_METRICS
+        table = at_equal_fit(histories, regime, rule.baseline) if of_pairs else runs
+        if rule.primary not in table:
             return -math.inf
-        values = paired_differences(runs, rule.primary, regime, rule.baseline).values()
+        values = paired_differences(table, rule.primary, regime, rule.baseline).values()
         return sign * fmean(values) if values else -math.inf
 
     return max(others, key=rank)

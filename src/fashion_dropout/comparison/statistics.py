@@ -17,9 +17,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from fashion_dropout.config.study import Direction
+from fashion_dropout.config.decision import Direction
 
 CONFIDENCE = 0.95
+"""Of intervals that decide nothing: those of figures and of a regime's own mean."""
+
 RESAMPLES = 10_000
 _EXACT_UP_TO = 16  # pairs: 2**16 sign patterns
 _BOOTSTRAP_SEED = 0
@@ -35,14 +37,15 @@ class Difference:
         regime: The regime that is compared with the baseline.
         by_seed: Seed → difference, complete pairs only, in the order of the seeds.
         mean: Mean difference; NaN without a pair.
-        low: Lower end of the 95 % paired-t interval of the mean; NaN with fewer than two pairs.
+        low: Lower end of the paired-t interval of the mean; NaN with fewer than two pairs.
         high: Its upper end.
-        bca_low: Lower end of the 95 % BCa bootstrap interval of the mean.
+        bca_low: Lower end of the BCa bootstrap interval of the mean.
         bca_high: Its upper end.
         p: Two-sided sign-flip permutation p-value, unadjusted; 1 without a pair.
         p_holm: The same, adjusted for the comparisons made beside it.
         prob_better: Share of pairs in which the regime is better than the baseline; ties count
             half.
+        confidence: Of both intervals.
     """
 
     metric: str
@@ -56,6 +59,7 @@ class Difference:
     p: float
     p_holm: float
     prob_better: float
+    confidence: float = CONFIDENCE
 
     @property
     def n(self) -> int:
@@ -108,6 +112,7 @@ def compare(
     regime: str,
     baseline: str,
     direction: Direction,
+    confidence: float = CONFIDENCE,
 ) -> Difference:
     """All statistics of one metric and one pair of regimes; `p_holm` is `p` until `with_holm`.
 
@@ -117,11 +122,12 @@ def compare(
         regime: The regime that is compared.
         baseline: The one it is compared with.
         direction: Which values are better.
+        confidence: Of the intervals.
     """
     by_seed = paired_differences(runs, metric, regime, baseline)
     values = np.array(list(by_seed.values()), dtype=float)
-    low, high = t_interval(values)
-    bca_low, bca_high = bca_interval(values)
+    low, high = t_interval(values, confidence)
+    bca_low, bca_high = bca_interval(values, confidence)
     p = sign_flip_p(values)
     signs = np.sign(values) if direction == "higher" else -np.sign(values)
     return Difference(
@@ -136,26 +142,30 @@ def compare(
         p=p,
         p_holm=p,
         prob_better=float((signs + 1).mean() / 2) if len(values) else math.nan,
+        confidence=confidence,
     )
 
 
-def t_interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """95 % interval of the mean by Student's t; (NaN, NaN) for fewer than two values.
+def t_interval(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The interval of the mean by Student's t; (NaN, NaN) for fewer than two values.
 
     Args:
         values: Finite numbers, float64 of shape (n,).
+        confidence: Of the interval.
     """
-    _, low, high = t_intervals(values[np.newaxis])
+    _, low, high = t_intervals(values[np.newaxis], confidence)
     return float(low[0]), float(high[0])
 
 
 def t_intervals(
     table: NDArray[np.float64],
+    confidence: float = CONFIDENCE,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Mean of each row with its 95 % t interval.
+    """Mean of each row with its t interval.
 
     Args:
         table: float64 of shape (rows, values); NaN where a value is missing.
+        confidence: Of the intervals.
 
     Returns:
         (mean, low, high), each of shape (rows,); NaN where there are too few values: one for the
@@ -165,12 +175,14 @@ def t_intervals(
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.nansum(table, axis=1) / count
         spread = np.nansum((table - mean[:, None]) ** 2, axis=1) / (count - 1)
-        half = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * np.sqrt(spread / count)
+        half = stats.t.ppf((1 + confidence) / 2, count - 1) * np.sqrt(spread / count)
     return mean, mean - half, mean + half
 
 
-def bca_interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """95 % BCa bootstrap interval of the mean (Efron 1987), 10,000 resamples, seeded.
+def bca_interval(
+    values: NDArray[np.float64], confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """BCa bootstrap interval of the mean (Efron 1987), 10,000 resamples, seeded.
 
     (NaN, NaN) for fewer than two values; of values that are all equal it is that value twice.
     """
@@ -183,7 +195,7 @@ def bca_interval(values: NDArray[np.float64]) -> tuple[float, float]:
         np.mean,
         n_resamples=RESAMPLES,
         batch=max(1, _VALUES_AT_ONCE // len(values)),
-        confidence_level=CONFIDENCE,
+        confidence_level=confidence,
         method="BCa",
         rng=np.random.default_rng(_BOOTSTRAP_SEED),
     ).confidence_interval

@@ -1,4 +1,4 @@
-"""A comparison in words, in tables and as metrics."""
+"""A comparison in tables and as metrics."""
 
 from __future__ import annotations
 
@@ -8,54 +8,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from fashion_dropout.comparison import statistics
-from fashion_dropout.comparison.verdict import Comparison, Verdict
-from fashion_dropout.config.study import Decision
-from fashion_dropout.texts import Language, texts
-
-
-def sentence(verdict: Verdict, rule: Decision, language: Language = "en") -> str:
-    """One verdict in words, with the figures that it rests on."""
-    words = texts(language)["verdict"]
-    difference = verdict.difference
-    least = statistics.smallest_p(difference.n, verdict.comparisons)
-    known = {
-        "regime": difference.regime,
-        "baseline": rule.baseline,
-        "metric": rule.primary,
-        "mean": difference.mean,
-        "low": difference.low,
-        "high": difference.high,
-        "p": difference.p_holm,
-        "n": difference.n,
-        "smallest": rule.smallest_difference,
-        "least": least,
-        "seeds": verdict.seeds_needed,
-    }
-    if not difference.n:
-        return str(words["no_pair"].format(**known))
-    figures = words["figures" if difference.n > 1 else "one_pair"].format(**known)
-    said = words[verdict.kind].format(figures=figures, **known)
-    if verdict.kind == "not shown":
-        if least > rule.alpha:
-            said += words["too_few"].format(**known)
-        if verdict.seeds_needed and verdict.seeds_needed > difference.n:
-            said += words["seeds_needed"].format(**known)
-    return str(said)
-
-
-def kernel_warning(mixed_pairs: Sequence[int] | None, language: Language = "en") -> str | None:
-    """What a reader must know of runs that were computed with different kernels; None if nothing.
-
-    Args:
-        mixed_pairs: As `pairing.mixed_pairs` gives it.
-        language: The language of the sentence.
-    """
-    if mixed_pairs is None:
-        return None
-    words = texts(language)["kernels"]
-    if not mixed_pairs:
-        return str(words["between_pairs"])
-    return str(words["within_pairs"].format(seeds=", ".join(map(str, mixed_pairs))))
+from fashion_dropout.comparison.verdict import Comparison
+from fashion_dropout.config.decision import PAIR_METRICS
 
 
 def difference_metrics(comparison: Comparison) -> dict[str, float]:
@@ -81,6 +35,12 @@ def difference_metrics(comparison: Comparison) -> dict[str, float]:
         for name, value in figures.items():
             if math.isfinite(value):
                 found[f"diff/{place}/{name}"] = value
+    for verdict in comparison.verdicts:
+        for one in verdict.guards:
+            regime = f"{one.difference.regime}/" if several else ""
+            for name, value in (("low", one.low), ("high", one.high)):
+                if math.isfinite(value):
+                    found[f"guard/{regime}{one.difference.metric}/harm_{name}"] = value
     return found
 
 
@@ -96,6 +56,7 @@ def differences_table(comparison: Comparison) -> pd.DataFrame:
                 "mean": one.mean,
                 "low": one.low,
                 "high": one.high,
+                "confidence": one.confidence,
                 "bca_low": one.bca_low,
                 "bca_high": one.bca_high,
                 "p": one.p,
@@ -127,9 +88,10 @@ def summary_table(
     for metric in metrics:
         row = {"metric": metric}
         for regime in regimes:
+            table = _table_of(metric, regime, runs, comparison)
             row[regime] = (
-                _interval(*statistics.mean_interval(runs, regime, metric))
-                if metric in runs
+                _interval(*statistics.mean_interval(table, regime, metric))
+                if metric in table
                 else "–"
             )
         for verdict in comparison.verdicts:
@@ -139,6 +101,34 @@ def summary_table(
             )
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _table_of(metric: str, regime: str, runs: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
+    """The table that holds a metric of a regime.
+
+    The baseline's values of a metric of pairs depend on the regime that it is paired with: they
+    are shown if there is only one.
+    """
+    if metric not in PAIR_METRICS:
+        return runs
+    if regime in comparison.equal_fit:
+        return comparison.equal_fit[regime]
+    tables = list(comparison.equal_fit.values())
+    return tables[0] if len(tables) == 1 else pd.DataFrame(columns=["regime"])
+
+
+def values_of_runs(runs: pd.DataFrame, comparison: Comparison) -> dict[tuple[str, int], float]:
+    """(regime, seed) → the value of the primary metric, for every run that has one."""
+    metric = comparison.rule.primary
+    found = {}
+    for row in runs.itertuples():
+        table = _table_of(metric, str(row.regime), runs, comparison)
+        if metric in table:
+            own = table[(table["regime"] == row.regime) & (table["seed"] == row.seed)][metric]
+            found[str(row.regime), int(str(row.seed))] = (
+                float(own.iloc[0]) if len(own) else math.nan
+            )
+    return {place: value for place, value in found.items() if math.isfinite(value)}
 
 
 def _interval(mean: float, low: float, high: float, sign: str = "") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,12 +12,21 @@ import pandas as pd
 from scipy import stats
 
 from fashion_dropout.comparison import statistics
+from fashion_dropout.comparison.equal_fit import at_equal_fit
+from fashion_dropout.comparison.guards import Guarded, guard
 from fashion_dropout.comparison.statistics import Difference, seeds_for
-from fashion_dropout.config.study import METRICS, Decision, Direction
+from fashion_dropout.config.decision import METRICS, PAIR_METRICS, Decision
 
 _POWER = 0.8
 
-Kind = Literal["better", "worse", "no difference that matters", "not shown"]
+Kind = Literal[
+    "better",
+    "mixed",
+    "better, harm not excluded",
+    "worse",
+    "no difference that matters",
+    "not shown",
+]
 
 
 @dataclass(frozen=True)
@@ -25,18 +34,33 @@ class Verdict:
     """What a study concludes for one regime against the baseline.
 
     Attributes:
-        kind: ``better`` and ``worse`` describe the regime, not the baseline.
-        difference: The difference in the primary metric.
+        kind: ``better`` and ``worse`` describe the regime, not the baseline. ``mixed``: better in
+            the primary metric, but a guard is harmed. ``better, harm not excluded``: better in the
+            primary metric, and no guard is harmed, but not all are shown to be unharmed.
+        difference: The difference in the primary metric. Its interval has the confidence
+            1 − alpha, simultaneous over the regimes by Bonferroni's inequality, which holds
+            whatever the regimes have in common.
         comparisons: How many regimes the study compares with the baseline. Holm's method adjusts
             the p-values for this number.
         seeds_needed: For ``not shown``: about how many pairs would show a difference of the
             smallest size of interest. None for the other verdicts and with fewer than two pairs.
+        equivalence: The interval that decides about equivalence: two one-sided tests at alpha
+            (Schuirmann 1987), as the interval of confidence 1 − 2·alpha, simultaneous likewise.
+            None with fewer than two pairs.
+        guards: The metrics that must not suffer, in the order of the rule.
+        beyond: Whether the whole interval is better than the baseline by more than the smallest
+            difference of interest.
+        undefined: The seeds of the pairs for which the primary metric has no value.
     """
 
     kind: Kind
     difference: Difference
     comparisons: int = 1
     seeds_needed: int | None = None
+    equivalence: tuple[float, float] | None = None
+    guards: tuple[Guarded, ...] = ()
+    beyond: bool = False
+    undefined: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,12 +70,15 @@ class Comparison:
     Attributes:
         rule: The decision rule that the study declared.
         verdicts: One for each regime other than the baseline, in the order of the study.
-        secondary: The differences in all other metrics. Their p-values are adjusted as one family.
+        secondary: The differences in all other metrics. Their p-values are adjusted as one family;
+            their intervals have the confidence 1 − alpha, each on its own.
+        equal_fit: Regime → both runs of its pairs at equal fit; see `equal_fit.at_equal_fit`.
     """
 
     rule: Decision
     verdicts: tuple[Verdict, ...]
     secondary: tuple[Difference, ...]
+    equal_fit: Mapping[str, pd.DataFrame]
 
     @property
     def differences(self) -> tuple[Difference, ...]:
@@ -59,55 +86,99 @@ class Comparison:
         return (*(verdict.difference for verdict in self.verdicts), *self.secondary)
 
 
-def compare_regimes(runs: pd.DataFrame, regimes: Sequence[str], rule: Decision) -> Comparison:
+def compare_regimes(
+    runs: pd.DataFrame, histories: pd.DataFrame, regimes: Sequence[str], rule: Decision
+) -> Comparison:
     """Compare each regime with the baseline.
 
     Args:
         runs: A table of runs (see `statistics`).
+        histories: A row for each run and epoch; see `equal_fit.at_equal_fit`.
         regimes: The regimes other than the baseline.
         rule: The decision rule that the study declared.
     """
+    equal_fit = {regime: at_equal_fit(histories, regime, rule.baseline) for regime in regimes}
 
-    def differences(metric: str) -> list[Difference]:
-        table = runs if metric in runs else runs.assign(**{metric: math.nan})
-        direction: Direction = METRICS[metric]
-        return [
-            statistics.compare(
-                table, metric, regime=regime, baseline=rule.baseline, direction=direction
-            )
-            for regime in regimes
+    def difference(metric: str, regime: str, confidence: float) -> Difference:
+        table = equal_fit[regime] if metric in PAIR_METRICS else runs
+        return statistics.compare(
+            table if metric in table else table.assign(**{metric: math.nan}),
+            metric,
+            regime=regime,
+            baseline=rule.baseline,
+            direction=METRICS[metric],
+            confidence=confidence,
+        )
+
+    each = 1 - rule.alpha / len(regimes)
+    primary = statistics.with_holm(difference(rule.primary, regime, each) for regime in regimes)
+    others = [
+        difference(metric, regime, 1 - rule.alpha)
+        for metric in rule.secondary
+        for regime in regimes
+    ]
+    verdicts = []
+    for one in primary:
+        guards = [
+            guard(difference(metric, one.regime, 1 - rule.alpha), margin, rule.alpha)
+            for metric, margin in rule.guards.items()
         ]
-
-    primary = statistics.with_holm(differences(rule.primary))
-    others = [one for metric in rule.secondary for one in differences(metric)]
-    return Comparison(
-        rule=rule,
-        verdicts=tuple(decide(difference, rule, len(primary)) for difference in primary),
-        secondary=tuple(statistics.with_holm(others)),
-    )
+        undefined: tuple[int, ...] = ()
+        if rule.primary in PAIR_METRICS:
+            seeds = {int(seed) for seed in equal_fit[one.regime]["seed"]}
+            undefined = tuple(sorted(seeds - one.by_seed.keys()))
+        verdicts.append(decide(one, rule, len(primary), guards, undefined))
+    return Comparison(rule, tuple(verdicts), tuple(statistics.with_holm(others)), equal_fit)
 
 
-def decide(difference: Difference, rule: Decision, comparisons: int = 1) -> Verdict:
-    """Exactly one of the four verdicts; the first whose condition holds.
+def decide(
+    difference: Difference,
+    rule: Decision,
+    comparisons: int = 1,
+    guards: Sequence[Guarded] = (),
+    undefined: tuple[int, ...] = (),
+) -> Verdict:
+    """Exactly one of the verdicts; the first whose condition holds.
 
     Args:
         difference: The difference in the primary metric, with its p-value adjusted over the
-            regimes.
+            regimes and its interval simultaneous over them.
         rule: The decision rule that the study declared.
         comparisons: How many regimes the study compares with the baseline.
+        guards: What the pairs say about the metrics that must not suffer.
+        undefined: The seeds of the pairs for which the primary metric has no value.
     """
-    if difference.n >= 2 and difference.p_holm <= rule.alpha:
-        if difference.low > 0:
-            kind: Kind = "better" if rule.direction == "higher" else "worse"
-            return Verdict(kind, difference, comparisons)
-        if difference.high < 0:
-            kind = "worse" if rule.direction == "higher" else "better"
-            return Verdict(kind, difference, comparisons)
-    inside = rule.smallest_difference
-    if -inside < difference.low and difference.high < inside:
-        return Verdict("no difference that matters", difference, comparisons)
-    needed = seeds_needed(difference, rule, comparisons)
-    return Verdict("not shown", difference, comparisons, needed)
+    values = np.array(list(difference.by_seed.values()), dtype=float)
+    equivalence = None
+    if difference.n >= 2:
+        equivalence = statistics.t_interval(values, 1 - 2 * rule.alpha / comparisons)
+    sign = 1 if rule.direction == "higher" else -1
+    worst, best = sorted((sign * difference.low, sign * difference.high))
+    shown = difference.n >= 2 and difference.p_holm <= rule.alpha
+    smallest = rule.smallest_difference
+
+    def verdict(kind: Kind, needed: int | None = None) -> Verdict:
+        return Verdict(
+            kind,
+            difference,
+            comparisons,
+            needed,
+            equivalence,
+            tuple(guards),
+            beyond=shown and worst > smallest,
+            undefined=undefined,
+        )
+
+    if shown and worst > 0:
+        harms = {one.kind for one in guards}
+        if "harm" in harms:
+            return verdict("mixed")
+        return verdict("better, harm not excluded" if "harm not excluded" in harms else "better")
+    if shown and best < 0:
+        return verdict("worse")
+    if equivalence and -smallest < equivalence[0] and equivalence[1] < smallest:
+        return verdict("no difference that matters")
+    return verdict("not shown", seeds_needed(difference, rule, comparisons))
 
 
 def seeds_needed(difference: Difference, rule: Decision, comparisons: int = 1) -> int | None:

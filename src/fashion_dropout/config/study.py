@@ -12,65 +12,16 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fashion_dropout.config.decision import Decision, Promotion
 from fashion_dropout.config.toml import check_known, first_of, read_toml, suggestion
 from fashion_dropout.config.training import TrainingConfig, expected
 from fashion_dropout.errors import UsageError
-
-Direction = Literal["lower", "higher"]
-"""Which values of a metric are better."""
-
-METRICS: Mapping[str, Direction] = {
-    "gap/loss": "lower",
-    "gap/accuracy": "lower",
-    "val_rebound": "lower",
-    "val/loss": "lower",
-    "val/accuracy": "higher",
-    "best/val_loss": "lower",
-    "best/val_accuracy": "higher",
-    "train/loss": "lower",
-    "train/accuracy": "higher",
-    "test/accuracy": "higher",
-    "test/nll": "lower",
-    "test/ece": "lower",
-    "test/f1_macro": "higher",
-}
-"""The metrics of a finished run that a study can compare, and which values of each are better."""
 
 _REGIME_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Regimes name runs, metrics, columns and files: no spaces, commas, slashes or markup."""
 
 _OF_THE_STUDY = ("seed", "dataset", "split_seed")
 _YOUNGER = ("kernels", "device")
-
-
-class Decision(BaseModel):
-    """The decision rule: declared before the study runs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    primary: str
-    direction: Direction
-    smallest_difference: float = Field(gt=0)
-    alpha: float = Field(gt=0, lt=1)
-    baseline: str
-    secondary: tuple[str, ...] = (
-        "val_rebound",
-        "val/loss",
-        "val/accuracy",
-        "train/loss",
-        "test/accuracy",
-        "test/nll",
-        "test/ece",
-    )
-
-
-class Promotion(BaseModel):
-    """Which regime's model becomes a candidate for the registry when the verdict names none."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    undecided: str = "simpler"
-    """``simpler``: the regime of the lowest dropout rate; ``nothing``; or the name of a regime."""
 
 
 class Study(BaseModel):
@@ -115,7 +66,7 @@ class Study(BaseModel):
                 regime: _resolved(self.config(regime, 0)) for regime in sorted(self.regimes)
             },
             "seeds": sorted(self.seeds),
-            "decision": self.decision.model_dump(mode="json"),
+            "decision": self.decision.resolved(),
         }
 
     def recorded(self) -> dict[str, Any]:
@@ -229,17 +180,7 @@ def _check(study: Study) -> None:
             f"decision.baseline: expected one of the regimes {', '.join(study.regimes)}, received "
             f"{rule.baseline!r}{suggestion(rule.baseline, study.regimes)}"
         )
-    for metric in (rule.primary, *rule.secondary):
-        check_known([metric], METRICS, "metric of [decision]")
-    if rule.direction != METRICS[rule.primary]:
-        raise UsageError(
-            f"decision.direction: expected {METRICS[rule.primary]!r} for {rule.primary}, received "
-            f"{rule.direction!r}"
-        )
-    if rule.primary in rule.secondary:
-        raise UsageError(
-            f"decision.secondary: expected metrics beside the primary, received {rule.primary!r}"
-        )
+    rule.check()
     check_known(
         [study.promotion.undecided],
         ("simpler", "nothing", *study.regimes),

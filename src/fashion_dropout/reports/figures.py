@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from fashion_dropout.comparison.record import StudyRecord, TestResults
 from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.reports.plots import metrics, test_set
+from fashion_dropout.reports.plots.equal_fit import equal_fit
 
 DPI = 140
 """Of the files: 6.4 inches become 896 pixels, sharp at the 720 of the report's column."""
@@ -27,6 +28,7 @@ def study_figures(record: StudyRecord, comparison: Comparison) -> Iterator[tuple
     differences = [verdict.difference for verdict in comparison.verdicts]
     if not record.histories.empty:
         yield "study_curves", metrics.study_curves(record.histories, regimes)
+        yield "equal_fit", equal_fit(record.histories, regimes)
         yield "gap_over_epochs", metrics.gap_over_epochs(record.histories, regimes)
     if any(difference.n for difference in differences):
         yield "paired_differences", metrics.paired_differences(differences, record.rule)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import jinja2
-import numpy as np
 
 from fashion_dropout.comparison.record import StudyRecord
-from fashion_dropout.comparison.summary import kernel_warning, sentence, summary_table
+from fashion_dropout.comparison.sentences import kernel_warning, sentence
+from fashion_dropout.comparison.summary import summary_table, values_of_runs
 from fashion_dropout.comparison.verdict import Comparison
+from fashion_dropout.config.decision import METRICS
 from fashion_dropout.texts import Language, texts
 
 
@@ -61,8 +62,11 @@ def render(
             alpha=rule.alpha,
             smallest=rule.smallest_difference,
             baseline=rule.baseline,
+            guards=", ".join(f"{metric} {margin:g}" for metric, margin in rule.guards.items())
+            or words["report"]["no_guards"],
         ),
-        cells=_cells(record),
+        guards=_guards(comparison, words["guards"]["kinds"]),
+        cells=_cells(record, comparison),
     )
 
 
@@ -71,16 +75,29 @@ def _picture(png: bytes) -> _Picture:
     return _Picture(base64.b64encode(png).decode(), width, height)
 
 
-def _cells(record: StudyRecord) -> list[dict[str, Any]]:
-    values = {}
-    if record.rule.primary in record.runs:
-        values = record.runs.set_index("run_id")[record.rule.primary].to_dict()
-    return [
-        {
-            **{str(name): value for name, value in cell.items()},
-            "primary": f"{values[cell['run_id']]:.4f}"
-            if np.isfinite(values.get(cell["run_id"], np.nan))
-            else "–",
-        }
-        for cell in record.cells.to_dict("records")
-    ]
+def _guards(comparison: Comparison, kinds: Mapping[str, str]) -> list[dict[str, str]]:
+    """A row for each regime and guard."""
+    rows = []
+    for verdict in comparison.verdicts:
+        for one in verdict.guards:
+            sign = 1 if METRICS[one.difference.metric] == "lower" else -1
+            rows.append(
+                {
+                    "metric": one.difference.metric,
+                    "regime": one.difference.regime,
+                    "harm": f"{sign * one.difference.mean:+.4f} [{one.low:+.4f}, {one.high:+.4f}]",
+                    "margin": f"{one.margin:g}",
+                    "result": kinds[one.kind],
+                }
+            )
+    return rows
+
+
+def _cells(record: StudyRecord, comparison: Comparison) -> list[dict[str, Any]]:
+    values = values_of_runs(record.runs, comparison)
+    cells = []
+    for cell in record.cells.to_dict("records"):
+        value = values.get((cell["regime"], cell["seed"]))
+        shown = "–" if value is None else f"{value:.4f}"
+        cells.append({**{str(name): of for name, of in cell.items()}, "primary": shown})
+    return cells

@@ -73,7 +73,7 @@ def compare_study(
         params={
             "seeds": ",".join(str(seed) for seed in study.seeds),
             "regimes": ",".join(study.regimes),
-            **study.decision.model_dump(exclude={"secondary"}),
+            **study.decision.parameters(),
         },
         tags={
             tags.ROLE: tags.STUDY_RUN,

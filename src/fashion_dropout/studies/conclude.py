@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from fashion_dropout.comparison import pairing, summary
+from fashion_dropout.comparison import pairing, sentences, summary
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.config.study import Study
 from fashion_dropout.errors import UnpairedError
@@ -57,11 +57,11 @@ def conclude(
     _check_pairs(record)
     comparison = record.compare()
     missing = _missing(record, failed)
-    sentences = [summary.sentence(one, record.rule) for one in comparison.verdicts]
+    verdicts = [sentences.sentence(one, record.rule) for one in comparison.verdicts]
     table = summary.summary_table(record.runs, list(study.regimes), comparison)
-    warning = summary.kernel_warning(record.mixed_kernels)
+    warning = sentences.kernel_warning(record.mixed_kernels)
     warnings = [warning] if warning else []
-    text = _text(study, table, sentences, warnings, missing)
+    text = _text(study, table, verdicts, warnings, missing)
     if metrics := summary.difference_metrics(comparison):
         run.log_metrics(metrics, step=0)
     with run.artifacts() as folder:
@@ -72,10 +72,10 @@ def conclude(
     links = _links(study, run, list(record.runs["run_id"]))
     run.set_tags(
         {
-            tags.VERDICT: " ".join(sentences),
+            tags.VERDICT: " ".join(verdicts),
             tags.VERDICT_KIND: "; ".join(one.kind for one in comparison.verdicts),
             tags.MISSING: ", ".join(missing),
-            tags.NOTE: _note(study, links, table, [*sentences, *warnings], missing),
+            tags.NOTE: _note(study, links, table, [*verdicts, *warnings], missing),
         }
     )
     return StudyOutcome(run.run_id, run.experiment_id, missing, text)
@@ -101,7 +101,7 @@ def _missing(record: StudyRecord, failed: Mapping[str, str]) -> dict[str, str]:
 def _text(
     study: Study,
     table: pd.DataFrame,
-    sentences: list[str],
+    verdicts: list[str],
     warnings: list[str],
     missing: Mapping[str, str],
 ) -> str:
@@ -110,7 +110,7 @@ def _text(
         "(p: sign-flip, Holm-adjusted)",
         plain_table([list(table.columns), *table.to_numpy().tolist()]).rstrip("\n"),
         "",
-        *(f"verdict: {sentence}" for sentence in sentences),
+        *(f"verdict: {sentence}" for sentence in verdicts),
         *(f"warning: {warning}" for warning in warnings),
         *(f"missing: {cell}: {reason}" for cell, reason in missing.items()),
     ]
@@ -129,7 +129,7 @@ def _note(
     study: Study,
     links: Mapping[str, str],
     table: pd.DataFrame,
-    sentences: list[str],
+    verdicts: list[str],
     missing: Mapping[str, str],
 ) -> str:
     """The description of the study's run, Markdown."""
@@ -137,7 +137,7 @@ def _note(
     linked = " · ".join(f"[{name}]({page})" for name, page in links.items())
     return (
         f"{linked}\n\n**{study.question}**\n\n"
-        + "".join(f"**{sentence}**\n\n" for sentence in sentences)
+        + "".join(f"**{sentence}**\n\n" for sentence in verdicts)
         + f"{gone}\n{markdown(table)}\n\n"
         f"Study `{study.key}`. Every run: `runs.csv`; every difference: `differences.csv`; the "
         "declared study: `study.json`. Differences are regime − baseline over pairs of runs with "

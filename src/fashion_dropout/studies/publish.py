@@ -20,7 +20,8 @@ from typing import Any
 import pandas as pd
 
 from fashion_dropout.comparison.record import StudyRecord
-from fashion_dropout.comparison.summary import sentence, summary_table
+from fashion_dropout.comparison.sentences import sentence
+from fashion_dropout.comparison.summary import summary_table
 from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.config.study import read_study
 from fashion_dropout.errors import OutdatedError, UsageError

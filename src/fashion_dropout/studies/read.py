@@ -13,7 +13,7 @@ from mlflow.entities import Run
 from fashion_dropout import provenance
 from fashion_dropout.comparison.pairing import mixed_pairs
 from fashion_dropout.comparison.record import StudyRecord, foremost
-from fashion_dropout.config.study import Decision, Promotion
+from fashion_dropout.config.decision import Decision, Promotion
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.studies.test_set import read_results
@@ -58,7 +58,7 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
     results, absent = read_results(
         run.info.artifact_uri,
         runs,
-        (rule.baseline, foremost(runs, list(configs)[1:], rule)),
+        (rule.baseline, foremost(runs, histories, list(configs)[1:], rule)),
         dataset.classes,
         test,
     )

@@ -12,10 +12,11 @@ from matplotlib.lines import Line2D
 
 from fashion_dropout.colours import of_regimes
 from fashion_dropout.comparison.statistics import Difference, mean_interval
-from fashion_dropout.config.study import Decision
+from fashion_dropout.config.decision import Decision
 from fashion_dropout.reports.plots.style import (
     MARKED,
     WIDTH,
+    count,
     markers,
     spread,
     styled,
@@ -31,7 +32,12 @@ _PARTS: dict[str, tuple[Line, str]] = {"train": ("-", "training"), "val": ("--",
 def unit(metric: str) -> str:
     """The metric with its unit, for an axis: ``gap/loss (nats)``."""
     kind = metric.rpartition("/")[2].removeprefix("val_")
-    named = {"rebound": "nats", "f1_macro": "mean F1 of the classes"} | _UNITS
+    named = {
+        "rebound": "nats",
+        "f1_macro": "mean F1 of the classes",
+        "loss_at_equal_fit": "nats",
+        "epochs_to_equal_fit": "epochs",
+    } | _UNITS
     return f"{metric} ({named.get(kind, 'unit of the metric')})"
 
 
@@ -46,7 +52,7 @@ def study_curves(histories: pd.DataFrame, regimes: Sequence[str]) -> Figure:
     """
     figure = Figure(figsize=(WIDTH, 8.4))
     figure.suptitle(
-        f"Learning curves, {_count(histories)}\n"
+        f"Learning curves, {count(histories)}\n"
         "thin: each seed; thick: mean; band: its 95 % interval"
     )
     colour, marker = of_regimes(regimes), markers(regimes)
@@ -82,7 +88,7 @@ def gap_over_epochs(histories: pd.DataFrame, regimes: Sequence[str]) -> Figure:
         regimes: Their order; the baseline first.
     """
     figure = Figure(figsize=(WIDTH, 4.6))
-    figure.suptitle(f"The gap over the epochs, {_count(histories)}")
+    figure.suptitle(f"The gap over the epochs, {count(histories)}")
     axes = figure.subplots()
     colour, marker = of_regimes(regimes), markers(regimes)
     table = histories.assign(gap=histories["val/loss"] - histories["train/loss"])
@@ -98,7 +104,7 @@ def gap_over_epochs(histories: pd.DataFrame, regimes: Sequence[str]) -> Figure:
 
 @styled
 def paired_differences(differences: Sequence[Difference], rule: Decision) -> Figure:
-    """One dot a seed, the mean of each regime and its 95 % interval.
+    """One dot a seed, the mean of each regime and the interval that decides.
 
     Args:
         differences: The differences in the primary metric, one for each regime other than the
@@ -107,9 +113,10 @@ def paired_differences(differences: Sequence[Difference], rule: Decision) -> Fig
             interest are shaded.
     """
     figure = Figure(figsize=(WIDTH, 2.1 + 0.8 * len(differences)))
+    confidence = differences[0].confidence
     figure.suptitle(
         f"{rule.primary}: difference from {rule.baseline}, a dot for each pair of one seed\n"
-        "diamond and bar: mean and its 95 % interval\n"
+        f"diamond and bar: mean and its {100 * confidence:.3g} % interval\n"
         f"grey: ±{rule.smallest_difference:g}, too small to matter"
     )
     axes = figure.subplots()
@@ -174,9 +181,3 @@ def _traces(histories: pd.DataFrame, regime: str, metric: str) -> pd.DataFrame:
     """A column for each seed, indexed by epoch."""
     rows = histories[histories["regime"] == regime]
     return rows.pivot_table(index="epoch", columns="seed", values=metric)
-
-
-def _count(histories: pd.DataFrame) -> str:
-    counts = histories.groupby("regime")["seed"].nunique()
-    few, many = int(counts.min()), int(counts.max())
-    return f"n = {few if few == many else f'{few} to {many}'} seeds for each regime"

@@ -52,6 +52,17 @@ def markers(regimes: Sequence[str]) -> dict[str, str]:
     return {regime: _MARKERS[index % len(_MARKERS)] for index, regime in enumerate(regimes)}
 
 
+def count(histories: pd.DataFrame) -> str:
+    """How many seeds the regimes have, for a title.
+
+    Args:
+        histories: A table with the columns regime and seed.
+    """
+    counts = histories.groupby("regime")["seed"].nunique()
+    few, many = int(counts.min()), int(counts.max())
+    return f"n = {few if few == many else f'{few} to {many}'} seeds for each regime"
+
+
 def spread(
     axes: Axes,
     traces: pd.DataFrame,

@@ -1,0 +1,91 @@
+"""Two runs read at the same fit to the training images: regularized, or only slower?
+
+The gap between validation and training loss is small where a network overfits less, and also where
+it has fitted less. Reading both runs of a pair at one training loss tells the two apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+VALIDATION_LOSS, EPOCHS = "val/loss_at_equal_fit", "epochs_to_equal_fit"
+"""The two metrics of a pair, as columns of `at_equal_fit`."""
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where a run's training loss comes down to a level.
+
+    Attributes:
+        epochs: How many epochs it took, as a fraction between two epochs; 1 if the loss after the
+            first epoch is below the level already.
+        validation_loss: The validation loss there, in nats.
+    """
+
+    epochs: float
+    validation_loss: float
+
+
+def crossing(
+    training: NDArray[np.float64], validation: NDArray[np.float64], level: float
+) -> Crossing:
+    """Where a run first reaches a training loss, linear between epochs in the training loss.
+
+    Args:
+        training: Training loss after each epoch from the first, in nats, float64 of shape (E,);
+            its minimum is at most `level`.
+        validation: Validation loss after each epoch, in nats, float64 of shape (E,).
+        level: The training loss to reach, in nats.
+    """
+    first = int(np.argmax(training <= level))
+    if first == 0:
+        return Crossing(1.0, float(validation[0]))
+    before, after = training[first - 1], training[first]
+    share = float((before - level) / (before - after))
+    loss = validation[first - 1] + share * (validation[first] - validation[first - 1])
+    return Crossing(first + share, float(loss))
+
+
+def at_equal_fit(histories: pd.DataFrame, regime: str, baseline: str) -> pd.DataFrame:
+    """Both runs of every pair, read at the lowest training loss that both reach.
+
+    The level of a pair is the larger of its two lowest training losses. The values of the baseline
+    depend on the regime that it is paired with.
+
+    Args:
+        histories: A row for each regime, seed and epoch, with the columns regime, seed, epoch,
+            train/loss and val/loss.
+        regime: The regime that is compared.
+        baseline: The one it is compared with.
+
+    Returns:
+        A table of runs (see `statistics`): two rows for each seed that both regimes have, with the
+        columns regime, seed, `VALIDATION_LOSS` in nats and `EPOCHS`. Both are NaN where a curve of
+        the pair is not finite or has another number of epochs.
+    """
+    columns = ["regime", "seed", VALIDATION_LOSS, EPOCHS]
+    if histories.empty:
+        return pd.DataFrame(columns=columns)
+    curves = {
+        (str(name), int(str(seed))): rows.sort_values("epoch")[["train/loss", "val/loss"]]
+        .to_numpy(dtype=float)
+        .T
+        for (name, seed), rows in histories.groupby(["regime", "seed"])
+    }
+    rows: list[tuple[str, int, float, float]] = []
+    for seed in sorted({seed for _, seed in curves}):
+        if (regime, seed) not in curves or (baseline, seed) not in curves:
+            continue
+        pair = [curves[regime, seed], curves[baseline, seed]]
+        if len({curve.shape for curve in pair}) > 1 or not all(np.isfinite(c).all() for c in pair):
+            rows += [(name, seed, np.nan, np.nan) for name in (regime, baseline)]
+            continue
+        level = max(float(curve[0].min()) for curve in pair)
+        for name, curve in zip((regime, baseline), pair, strict=True):
+            found = crossing(curve[0], curve[1], level)
+            rows.append((name, seed, found.validation_loss, found.epochs))
+    return pd.DataFrame(rows, columns=columns)

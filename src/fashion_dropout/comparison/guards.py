@@ -1,0 +1,60 @@
+"""Guards: metrics of the validation split that must not suffer from what the verdict praises."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from fashion_dropout.comparison import statistics
+from fashion_dropout.comparison.statistics import Difference
+from fashion_dropout.config.decision import METRICS
+
+Harm = Literal["no harm that matters", "harm", "harm not excluded"]
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """What the pairs say about a metric that must not suffer.
+
+    The harm is the paired difference with the sign that makes positive values worse.
+
+    Attributes:
+        difference: The difference in the metric, regime − baseline.
+        margin: The harm that would matter, in the metric's unit.
+        low: The lower one-sided limit of the mean harm at confidence 1 − alpha; NaN with fewer
+            than two pairs.
+        high: The upper one; NaN likewise.
+        kind: The first that applies: ``no harm that matters`` if the upper limit is below the
+            margin; ``harm`` if the lower limit is above zero; else ``harm not excluded``.
+    """
+
+    difference: Difference
+    margin: float
+    low: float
+    high: float
+    kind: Harm
+
+
+def guard(difference: Difference, margin: float, alpha: float) -> Guarded:
+    """Whether a metric suffers, by the paired one-sided limits of Student's t.
+
+    All guards have to hold, so that each is tested at alpha itself (the intersection–union
+    principle; Berger 1982).
+
+    Args:
+        difference: The difference in the metric.
+        margin: The harm that would matter.
+        alpha: The level of each one-sided limit.
+    """
+    values = np.array(list(difference.by_seed.values()), dtype=float)
+    harm = values if METRICS[difference.metric] == "lower" else -values
+    # The two limits at confidence 1 − alpha are the ends of the interval at 1 − 2·alpha.
+    low, high = statistics.t_interval(harm, 1 - 2 * alpha)
+    if math.isfinite(high) and high < margin:
+        return Guarded(difference, margin, low, high, "no harm that matters")
+    if math.isfinite(low) and low > 0:
+        return Guarded(difference, margin, low, high, "harm")
+    return Guarded(difference, margin, low, high, "harm not excluded")

@@ -1,0 +1,100 @@
+"""Verdicts and warnings in words, in each language: what was measured, never just "better"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fashion_dropout.comparison import statistics
+from fashion_dropout.comparison.guards import Guarded, Harm
+from fashion_dropout.comparison.verdict import Verdict
+from fashion_dropout.config.decision import Decision
+from fashion_dropout.texts import Language, texts
+
+_BETTER = ("better", "mixed", "better, harm not excluded")
+_GUARDS: tuple[Harm, ...] = ("harm", "harm not excluded", "no harm that matters")
+
+
+def sentence(verdict: Verdict, rule: Decision, language: Language = "en") -> str:
+    """One verdict in words, with the values that it rests on."""
+    words = texts(language)
+    said = words["verdict"]
+    difference = verdict.difference
+    least = statistics.smallest_p(difference.n, verdict.comparisons)
+    moved = "lower" if difference.mean < 0 else "higher"
+    known: dict[str, Any] = {
+        "regime": difference.regime,
+        "baseline": rule.baseline,
+        "noun": words["metrics"][rule.primary],
+        "verb": said["gap_verbs" if rule.primary.startswith("gap/") else "verbs"][moved],
+        "mean": difference.mean,
+        "size": abs(difference.mean),
+        "confidence": 100 * difference.confidence,
+        "low": difference.low,
+        "high": difference.high,
+        "p": difference.p_holm,
+        "n": difference.n,
+        "smallest": rule.smallest_difference,
+        "equivalence_confidence": 100 * (1 - 2 * rule.alpha / verdict.comparisons),
+        "equivalence_low": verdict.equivalence[0] if verdict.equivalence else None,
+        "equivalence_high": verdict.equivalence[1] if verdict.equivalence else None,
+        "least": least,
+        "seeds": verdict.seeds_needed,
+        "undefined": ", ".join(map(str, verdict.undefined)),
+    }
+    if verdict.kind in (*_BETTER, "worse"):
+        parts = [said["change"]]
+        if verdict.kind in _BETTER:
+            parts.append(said["beyond" if verdict.beyond else "not_beyond"])
+    elif verdict.kind == "no difference that matters":
+        parts = [said[verdict.kind]]
+    else:
+        parts = [said[("no_pair", "one_pair")[difference.n] if difference.n < 2 else "not shown"]]
+        if least > rule.alpha and difference.n:
+            parts.append(said["too_few"])
+        if verdict.seeds_needed and verdict.seeds_needed > difference.n:
+            parts.append(said["seeds_needed"])
+    if verdict.undefined:
+        parts.append(said["undefined"])
+    text = said["between"].join(part.format(**known) for part in parts)
+    if verdict.kind in _BETTER:
+        text += said["between"] + _guards(verdict.guards, language)
+    return str(text)
+
+
+def _guards(guards: Sequence[Guarded], language: Language) -> str:
+    """What is known of harm to the metrics that must not suffer."""
+    words = texts(language)
+    said = words["guards"]
+    if not guards:
+        return str(said["none"])
+    parts = []
+    for kind in _GUARDS:
+        items = [
+            said["items"][kind].format(
+                noun=words["metrics"][one.difference.metric],
+                low=one.low,
+                high=one.high,
+                margin=one.margin,
+            )
+            for one in guards
+            if one.kind == kind
+        ]
+        if items:
+            parts.append(said[kind].format(items=said["comma"].join(items)))
+    return str(words["verdict"]["between"].join(parts))
+
+
+def kernel_warning(mixed_pairs: Sequence[int] | None, language: Language = "en") -> str | None:
+    """What a reader must know of runs that were computed with different kernels; None if nothing.
+
+    Args:
+        mixed_pairs: As `pairing.mixed_pairs` gives it.
+        language: The language of the sentence.
+    """
+    if mixed_pairs is None:
+        return None
+    words = texts(language)["kernels"]
+    if not mixed_pairs:
+        return str(words["between_pairs"])
+    return str(words["within_pairs"].format(seeds=", ".join(map(str, mixed_pairs))))

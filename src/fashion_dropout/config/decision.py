@@ -1,0 +1,127 @@
+"""The decision rule of a study: what is compared, what would matter, what must not suffer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fashion_dropout.config.toml import check_known, suggestion
+from fashion_dropout.errors import UsageError
+
+Direction = Literal["lower", "higher"]
+"""Which values of a metric are better."""
+
+RUN_METRICS: Mapping[str, Direction] = {
+    "gap/loss": "lower",
+    "gap/accuracy": "lower",
+    "val_rebound": "lower",
+    "val/loss": "lower",
+    "val/accuracy": "higher",
+    "best/val_loss": "lower",
+    "best/val_accuracy": "higher",
+    "train/loss": "lower",
+    "train/accuracy": "higher",
+    "test/accuracy": "higher",
+    "test/nll": "lower",
+    "test/ece": "lower",
+    "test/f1_macro": "higher",
+}
+"""The metrics of a finished run that a study can compare, and which values of each are better."""
+
+PAIR_METRICS: Mapping[str, Direction] = {
+    "val/loss_at_equal_fit": "lower",
+    "epochs_to_equal_fit": "lower",
+}
+"""The metrics that only a pair of runs has, and which values of each are better; see
+`comparison.equal_fit`."""
+
+METRICS: Mapping[str, Direction] = {**RUN_METRICS, **PAIR_METRICS}
+"""Every metric that a study can compare, and which values of each are better."""
+
+GUARDS = tuple(
+    metric for metric in METRICS if metric.startswith(("val", "best/val", "gap/"))
+)  # never of the test set, which decides nothing
+"""The metrics that a guard can be set on."""
+
+
+class Decision(BaseModel):
+    """The decision rule: declared before the study runs.
+
+    Attributes:
+        primary: The metric that decides.
+        direction: Which of its values are better.
+        smallest_difference: The smallest difference of interest, in the metric's unit.
+        alpha: The level of significance.
+        baseline: The regime that the others are compared with.
+        secondary: Metrics that are reported beside the primary one.
+        guards: Metrics that must not suffer → the harm that would matter, in the metric's unit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    primary: str
+    direction: Direction
+    smallest_difference: float = Field(gt=0)
+    alpha: float = Field(gt=0, lt=0.5)
+    baseline: str
+    secondary: tuple[str, ...] = (
+        "val/loss_at_equal_fit",
+        "epochs_to_equal_fit",
+        "val_rebound",
+        "val/loss",
+        "val/accuracy",
+        "train/loss",
+        "test/accuracy",
+        "test/nll",
+        "test/ece",
+    )
+    guards: dict[str, Annotated[float, Field(gt=0)]] = {}
+
+    def resolved(self) -> dict[str, Any]:
+        """Everything that decides the verdict, as JSON values.
+
+        Guards are left out where there are none: a study of the time before them keeps its key.
+        """
+        return self.model_dump(mode="json", exclude=None if self.guards else {"guards"})
+
+    def parameters(self) -> dict[str, Any]:
+        """What MLflow shows of the rule as parameters of the study's run."""
+        guards = ", ".join(f"{metric}: {margin:g}" for metric, margin in self.guards.items())
+        return {**self.model_dump(exclude={"secondary", "guards"}), "guards": guards or "none"}
+
+    def check(self) -> None:
+        """Refuse metrics that there are not.
+
+        Raises:
+            UsageError: A metric is unknown, or cannot stand where it stands.
+        """
+        for metric in (self.primary, *self.secondary):
+            check_known([metric], METRICS, "metric of [decision]")
+        if self.direction != METRICS[self.primary]:
+            raise UsageError(
+                f"decision.direction: expected {METRICS[self.primary]!r} for {self.primary}, "
+                f"received {self.direction!r}"
+            )
+        if self.primary in self.secondary:
+            raise UsageError(
+                "decision.secondary: expected metrics beside the primary, received "
+                f"{self.primary!r}"
+            )
+        for metric in self.guards:
+            if metric not in GUARDS:
+                raise UsageError(
+                    f"decision.guards: expected metrics of the validation split "
+                    f"({', '.join(GUARDS)}), because the test set decides nothing; received "
+                    f"{metric!r}{suggestion(metric, GUARDS)}"
+                )
+
+
+class Promotion(BaseModel):
+    """Which regime's model becomes a candidate for the registry when the verdict names none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    undecided: str = "simpler"
+    """``simpler``: the regime of the lowest dropout rate; ``nothing``; or the name of a regime."""
