@@ -129,8 +129,8 @@ def test_the_study_run_holds_aggregates_verdict_and_tables(study, study_run):
     listed = mlflow.MlflowClient().list_artifacts(study_run.info.run_id)
     assert {artifact.path for artifact in listed} == {
         *artifacts, "report.html", "report.ja.html", "disagreements.npz", "study_curves.png",
-        "equal_fit.png", "gap_over_epochs.png", "paired_differences.png", "reliability.png", "f1_change.png",
-        "confusion_change.png", "disagreements.png",
+        "equal_fit.png", "gap_over_epochs.png", "paired_differences.png", "reliability.png",
+        "f1_change.png", "confusion_change.png", "disagreements.png",
     }  # fmt: skip
     recorded = json.loads(artifacts["study.json"])
     assert recorded == json.loads(json.dumps(read_study(study.folder / "study.toml").recorded()))
