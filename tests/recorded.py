@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,16 +18,20 @@ from mlflow.entities import Metric, Param, RunTag
 
 from fashion_dropout.config.decision import RUN_METRICS
 from fashion_dropout.config.study import Cell, Study
+from fashion_dropout.studies.cells import TAKEN_OVER_FILE
 from fashion_dropout.tracking import tags
 from fashion_dropout.tracking.store import connect
 
 
-def record_study(study: Study, *, predictions: int = 0) -> str:
+def record_study(
+    study: Study, *, predictions: int = 0, taken_over: Mapping[str, str] | None = None
+) -> str:
     """Write every cell of a study, and the study's own run, into the store that MLflow uses.
 
     Args:
         study: As declared.
         predictions: For how many made-up test images each run has predictions; 0 for none.
+        taken_over: Cell → the run that the study takes over instead of one of its own.
 
     Returns:
         The id of the study's own run.
@@ -37,10 +42,14 @@ def record_study(study: Study, *, predictions: int = 0) -> str:
     experiment = found.experiment_id if found else client.create_experiment("fashion-mnist-dropout")
     rng = np.random.default_rng(0)
     run = client.create_run(experiment, run_name=f"study-{study.name}")
+    taken_over = taken_over or {}
     for cell in study.cells():
-        _record_cell(client, experiment, cell, rng, predictions)
+        if cell.name not in taken_over:
+            _record_cell(client, experiment, cell, rng, predictions)
     run_id = str(run.info.run_id)
     client.log_text(run_id, json.dumps(study.recorded()), "study.json")
+    if taken_over:
+        client.log_text(run_id, json.dumps(dict(taken_over)), TAKEN_OVER_FILE)
     for name, value in {
         tags.ROLE: tags.STUDY_RUN,
         tags.STUDY: study.key,

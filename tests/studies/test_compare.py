@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -134,6 +135,17 @@ def test_the_study_run_holds_aggregates_verdict_and_tables(study, study_run):
     }  # fmt: skip
     recorded = json.loads(artifacts["study.json"])
     assert recorded == json.loads(json.dumps(read_study(study.folder / "study.toml").recorded()))
+
+
+def test_a_study_that_grows_runs_only_what_is_new(study, tmp_path):
+    grown = tmp_path / "store"
+    shutil.copytree(study.folder, grown)
+    write_study(grown, ("[0, 1, 2]", "[0, 1, 2, 3]"))
+    done = run_command("compare", "study.toml", "--workers", "2", cwd=grown)
+    assert done.returncode == 0, done.stderr
+    assert "4 cells have been run for smoke-" in done.stdout
+    assert "4 of 8 cells to run" in done.stdout
+    assert "after 4 of its 8 runs had been made (seeds changed)" in done.stdout
 
 
 def test_the_same_study_again_runs_nothing_and_says_the_same(study):

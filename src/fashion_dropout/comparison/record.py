@@ -60,6 +60,22 @@ class TestResults:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """A study was declared as it is only after some of its runs had been made.
+
+    Attributes:
+        when: When it was declared so, for a person.
+        finished: How many of its runs had begun before.
+        what: What differs from the study of the same name before it: ``rule``, ``seeds``,
+            ``regimes``; empty if there was none.
+    """
+
+    when: str
+    finished: int
+    what: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class StudyRecord:
     """Everything that a report says.
 
@@ -82,6 +98,8 @@ class StudyRecord:
         absent: What should be recorded and is not, a line each.
         mixed_kernels: The seeds of the pairs whose runs were computed with different kernels; empty
             if only different pairs were; None if all runs were computed alike.
+        changed: Whether rule, seeds or regimes were declared with results known; None if all runs
+            were made after the study was declared as it is.
         undecided: Which regime's model becomes a candidate for the registry when the verdict names
             none, as the study declares it.
     """
@@ -102,6 +120,7 @@ class StudyRecord:
     environment: Mapping[str, list[str]]
     absent: tuple[str, ...] = ()
     mixed_kernels: tuple[int, ...] | None = None
+    changed: Changed | None = None
     undecided: str = "simpler"
 
     @property

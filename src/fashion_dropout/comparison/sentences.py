@@ -7,6 +7,7 @@ from typing import Any
 
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.guards import Guarded, Harm
+from fashion_dropout.comparison.record import Changed
 from fashion_dropout.comparison.verdict import Verdict
 from fashion_dropout.config.decision import Decision
 from fashion_dropout.texts import Language, texts
@@ -83,6 +84,25 @@ def _guards(guards: Sequence[Guarded], language: Language) -> str:
         if items:
             parts.append(said[kind].format(items=said["comma"].join(items)))
     return str(words["verdict"]["between"].join(parts))
+
+
+def change_warning(changed: Changed | None, runs: int, language: Language = "en") -> str | None:
+    """What a reader must know of a study that was declared with results known; None if nothing.
+
+    Args:
+        changed: As the study's record has it.
+        runs: How many finished runs the study compares.
+        language: The language of the sentence.
+    """
+    if changed is None:
+        return None
+    words = texts(language)["changed"]
+    what = words["comma"].join(words["parts"][part] for part in changed.what)
+    return str(
+        words["changed" if changed.what else "declared"].format(
+            when=changed.when, finished=changed.finished, runs=runs, what=what
+        )
+    )
 
 
 def kernel_warning(mixed_pairs: Sequence[int] | None, language: Language = "en") -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 
 from fashion_dropout.comparison.record import StudyRecord
-from fashion_dropout.comparison.sentences import kernel_warning, sentence
+from fashion_dropout.comparison.sentences import change_warning, kernel_warning, sentence
 from fashion_dropout.comparison.summary import summary_table, values_of_runs
 from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.config.decision import METRICS
@@ -53,7 +53,14 @@ def render(
         pairs=any(verdict.difference.n for verdict in comparison.verdicts),
         finished=int((record.cells["state"] == "FINISHED").sum()),
         sentences=[sentence(verdict, rule, language) for verdict in comparison.verdicts],
-        kernel_warning=kernel_warning(record.mixed_kernels, language),
+        warnings=[
+            warning
+            for warning in (
+                change_warning(record.changed, len(record.runs), language),
+                kernel_warning(record.mixed_kernels, language),
+            )
+            if warning
+        ],
         summary=summary_table(record.runs, list(record.regimes), comparison),
         figures={name: _picture(png) for name, png in figures.items()},
         rule=words["report"]["how_rule"].format(

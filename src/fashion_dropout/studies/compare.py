@@ -32,7 +32,7 @@ def compare_study(
     data_dir: Path | None = None,
     experiment: str | None = None,
 ) -> StudyOutcome:
-    """Run every cell of a study that has no finished run, then compare.
+    """Run every cell of a study that has no finished run anywhere in the experiment, then compare.
 
     Args:
         study: As declared.
@@ -44,13 +44,15 @@ def compare_study(
         experiment: The MLflow experiment; None for MLflow's own variables, else the project's.
 
     Raises:
-        UsageError: The scheduler does not answer.
+        UsageError: The scheduler does not answer, or cells were trained by another version of the
+            training code.
         DataError: The dataset cannot be had; no run was made.
         TrackingError: The store does not answer, or not any more.
         UnpairedError: Two runs of a pair began differently; no verdict is recorded.
     """
     import mlflow
 
+    from fashion_dropout.studies.cells import TAKEN_OVER_FILE, finished_cells
     from fashion_dropout.studies.charts import prepare_charts
     from fashion_dropout.tracking import pages
     from fashion_dropout.tracking.runs import tracked_run
@@ -97,7 +99,13 @@ def compare_study(
         _, refused = prepare_charts(study, run.experiment_id)
         if refused:
             display.note(f"warning: {refused}")
-        cells = _cells_to_run(study, run.experiment_id, fresh)
+        cells = study.cells()
+        if not fresh:
+            finished = finished_cells(study, run.experiment_id, dataset.sha256)
+            cells = finished.missing(study)
+            if finished.taken_over:
+                display.note(finished.sentence)
+                run.log_text(json.dumps(finished.taken_over, indent=2) + "\n", TAKEN_OVER_FILE)
         display.begin(study.key, len(cells), len(study.cells()))
         failed = {}
         if cells:
@@ -119,17 +127,6 @@ def warnings_of(study: Study) -> list[str]:
         f"warning: {pairs} seeds can give no p below {least:.2g}, and alpha is {rule.alpha:g}: "
         f"no difference can be shown; at least {seeds_for(rule.alpha, comparisons)} are needed"
     ]
-
-
-def _cells_to_run(study: Study, experiment_id: str, fresh: bool) -> list[Cell]:
-    from fashion_dropout.tracking import queries
-
-    if fresh:
-        return study.cells()
-    runs = queries.study_runs(study.key, experiment_id)
-    finished = runs[runs["state"] == "FINISHED"]
-    done = set(zip(finished["regime"], finished["seed"], strict=True))
-    return [cell for cell in study.cells() if (cell.regime, cell.config.seed) not in done]
 
 
 def _cluster(workers: int, cells: int, scheduler: str | None) -> AbstractContextManager[Client]:

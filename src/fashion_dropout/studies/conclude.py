@@ -59,6 +59,8 @@ def conclude(
     missing = _missing(record, failed)
     verdicts = [sentences.sentence(one, record.rule) for one in comparison.verdicts]
     table = summary.summary_table(record.runs, list(study.regimes), comparison)
+    changed = sentences.change_warning(record.changed, len(record.runs))
+    verdicts += [changed] if changed else []
     warning = sentences.kernel_warning(record.mixed_kernels)
     warnings = [warning] if warning else []
     text = _text(study, table, verdicts, warnings, missing)

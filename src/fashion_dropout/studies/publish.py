@@ -20,12 +20,12 @@ from typing import Any
 import pandas as pd
 
 from fashion_dropout.comparison.record import StudyRecord
-from fashion_dropout.comparison.sentences import sentence
+from fashion_dropout.comparison.sentences import change_warning, sentence
 from fashion_dropout.comparison.summary import summary_table
 from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.config.study import read_study
 from fashion_dropout.errors import OutdatedError, UsageError
-from fashion_dropout.texts import LANGUAGES
+from fashion_dropout.texts import LANGUAGES, Language
 
 RESULT = "result.json"
 _BLOCK = re.compile(r"<!-- (?P<study>[a-z0-9-]+): (?P<kind>\w+) -->\n.*?<!-- end -->", re.DOTALL)
@@ -63,9 +63,7 @@ def publish(
         "environment": dict(record.environment),
         "blocks": {
             language: {
-                "verdict": _quoted(
-                    sentence(one, record.rule, language) for one in comparison.verdicts
-                ),
+                "verdict": _quoted(_said(record, comparison, language)),
                 "table": markdown(summary),
             }
             for language in LANGUAGES
@@ -141,6 +139,13 @@ def _filled(page: str, results: Mapping[str, Any], language: str) -> str:
         return f"<!-- {block['study']}: {block['kind']} -->\n{content}\n<!-- end -->"
 
     return _BLOCK.sub(fill, page)
+
+
+def _said(record: StudyRecord, comparison: Comparison, language: Language) -> Iterator[str]:
+    for verdict in comparison.verdicts:
+        yield sentence(verdict, record.rule, language)
+    if warning := change_warning(record.changed, len(record.runs), language):
+        yield warning
 
 
 def _quoted(sentences: Iterator[str]) -> str:

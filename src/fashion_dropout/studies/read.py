@@ -12,10 +12,11 @@ from mlflow.entities import Run
 
 from fashion_dropout import provenance
 from fashion_dropout.comparison.pairing import mixed_pairs
-from fashion_dropout.comparison.record import StudyRecord, foremost
+from fashion_dropout.comparison.record import Changed, StudyRecord, foremost
 from fashion_dropout.config.decision import Decision, Promotion
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.learning import dataset as data
+from fashion_dropout.studies.cells import TAKEN_OVER_FILE
 from fashion_dropout.studies.test_set import read_results
 from fashion_dropout.tracking import queries, tags
 
@@ -46,11 +47,13 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
     differing, common = _differing(configs)
     dataset = data.DATASETS[common["dataset"]]
     fresh = recorded.get(tags.FRESH) == "True"
+    taken_over: dict[str, str] = _json(run, TAKEN_OVER_FILE) or {}
     found = queries.study_runs(
         recorded[tags.STUDY],
         run.info.experiment_id,
         session=recorded[tags.SESSION] if fresh else None,
         until=run.info.end_time,
+        also=taken_over.values(),
     )
     runs = found[found["state"] == "FINISHED"].reset_index(drop=True)
     mixed = mixed_pairs(runs, tags.KERNELS)
@@ -68,7 +71,7 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
         run_id=run_id,
         key=recorded[tags.STUDY],
         question=recorded.get(tags.QUESTION, recorded[tags.STUDY]),
-        begun=f"{datetime.fromtimestamp(run.info.start_time / 1000, UTC):%Y-%m-%d %H:%M} UTC",
+        begun=_time(run.info.start_time),
         generated=dataset.generated,
         rule=rule,
         regimes=differing,
@@ -81,6 +84,7 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
         environment={name: sorted({str(value) for value in runs[name]} - {""}) for name in _SHOWN},
         absent=tuple(absent),
         mixed_kernels=None if mixed is None else tuple(mixed),
+        changed=None if fresh else _changed(run, declared, runs),
         undecided=Promotion.model_validate(declared.get("promotion", {})).undecided,
     )
 
@@ -95,14 +99,42 @@ def _configs(run: Run, declared: Mapping[str, Any], baseline: str) -> dict[str, 
 
 
 def _declared(run: Run) -> dict[str, Any]:
-    with queries.artifact(run.info.artifact_uri, "study.json") as path:
+    declared = _json(run, "study.json")
+    if declared is None:
+        raise TrackingError(
+            f"expected the artifact study.json of the study's run {run.info.run_id}, received "
+            "none: it cannot be known what was declared; run `compare` again"
+        )
+    return declared
+
+
+def _json(run: Run, name: str) -> dict[str, Any] | None:
+    """A JSON artifact of a run; None if there is none."""
+    with queries.artifact(run.info.artifact_uri, name) as path:
         if path is None:
-            raise TrackingError(
-                f"expected the artifact study.json of the study's run {run.info.run_id}, received "
-                "none: it cannot be known what was declared; run `compare` again"
-            )
-        declared: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return declared
+            return None
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return content
+
+
+def _changed(run: Run, declared: Mapping[str, Any], runs: pd.DataFrame) -> Changed | None:
+    """Whether runs were made before the study was first declared as it is."""
+    study, experiment = run.data.tags[tags.STUDY], run.info.experiment_id
+    first = queries.first_study_run(study, experiment) or run
+    begun = first.info.start_time
+    finished = int((runs["begun"] < begun).sum())
+    if not finished:
+        return None
+    name = study.rpartition("-")[0]
+    earlier = queries.earlier_study_run(name, study, experiment, begun)
+    before = (_json(earlier, "study.json") if earlier else None) or declared
+    parts = {"rule": "decision", "seeds": "seeds", "regimes": "regimes"}
+    what = [part for part, key in parts.items() if before.get(key) != declared.get(key)]
+    return Changed(_time(begun), finished, tuple(what))
+
+
+def _time(milliseconds: int) -> str:
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _differing(

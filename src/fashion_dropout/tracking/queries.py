@@ -17,7 +17,7 @@ from fashion_dropout.errors import UsageError
 from fashion_dropout.tracking import tags
 
 _COLUMNS = [
-    "run_id", "artifact_uri", "regime", "seed", "state", "reason", "session",
+    "run_id", "begun", "artifact_uri", "regime", "seed", "state", "reason", "session",
     *tags.SAME_PAIR, *tags.PROVENANCE, "threads",
 ]  # fmt: skip
 _PAGE = 50_000
@@ -99,8 +99,56 @@ def run_ids(experiment_id: str, runs: str) -> set[str]:
     return {run.info.run_id for run in found}
 
 
+def finished_runs(experiment_id: str, dataset_sha256: str) -> list[Run]:
+    """Every finished training run on a dataset, the newest last.
+
+    Args:
+        experiment_id: The experiment of the runs.
+        dataset_sha256: The digest of the dataset.
+    """
+    return list(
+        mlflow.search_runs(
+            [experiment_id],
+            f"tags.{tags.ROLE} = '{tags.RUN}' and tags.`{tags.DATASET_SHA256}` = "
+            f"'{dataset_sha256}' and attributes.status = 'FINISHED'",
+            max_results=_PAGE,
+            order_by=["attributes.start_time ASC"],
+            output_format="list",
+        )
+    )
+
+
+def first_study_run(study: str, experiment_id: str) -> Run | None:
+    """The run in which a study was declared first; None if there is none."""
+    return _one(
+        [experiment_id], f"tags.{tags.STUDY} = '{study}' and tags.{tags.ROLE} = '{tags.STUDY_RUN}'"
+    )
+
+
+def earlier_study_run(name: str, study: str, experiment_id: str, before: int) -> Run | None:
+    """The last run of a study of this name that was declared otherwise.
+
+    Args:
+        name: The name of the study.
+        study: The key that is not wanted.
+        experiment_id: The experiment of the study's run.
+        before: It began before this, in milliseconds since 1970.
+    """
+    return _one(
+        [experiment_id],
+        f"tags.{tags.STUDY} LIKE '{name}-%' and tags.{tags.STUDY} != '{study}' and "
+        f"tags.{tags.ROLE} = '{tags.STUDY_RUN}' and attributes.start_time < {before}",
+        order="DESC",
+    )
+
+
 def study_runs(
-    study: str, experiment_id: str, *, session: str | None = None, until: int | None = None
+    study: str,
+    experiment_id: str,
+    *,
+    session: str | None = None,
+    until: int | None = None,
+    also: Collection[str] = (),
 ) -> pd.DataFrame:
     """The newest run of each cell of a study, a finished one where there is one.
 
@@ -109,9 +157,11 @@ def study_runs(
         experiment_id: The experiment of its runs.
         session: Only runs of this call of ``compare``; None for all.
         until: Only runs that began before this, in milliseconds since 1970; None for all.
+        also: Ids of more runs, which the study has taken over.
 
     Returns:
-        A row a run, with the columns run_id, artifact_uri, regime, seed, state, reason, session,
+        A row a run, with the columns run_id, begun, artifact_uri, regime, seed, state, reason,
+        session,
         `tags.SAME_PAIR`, `tags.PROVENANCE`, threads, and one for each metric; sorted by regime and
         seed.
     """
@@ -127,6 +177,7 @@ def study_runs(
         order_by=["attributes.start_time ASC"],
         output_format="list",
     )
+    runs = [mlflow.get_run(run_id) for run_id in also] + runs
     table = pd.DataFrame([_row(run) for run in runs])
     if table.empty:
         return pd.DataFrame(columns=_COLUMNS)
@@ -190,11 +241,17 @@ def artifact(artifact_uri: str, name: str) -> Iterator[Path | None]:
 
 
 def _newest(role: str) -> Run | None:
+    return _one(None, f"tags.{tags.ROLE} = '{role}'", order="DESC")
+
+
+def _one(experiments: list[str] | None, runs: str, order: str = "ASC") -> Run | None:
+    """The first run in the order of their starts; of all experiments if None are given."""
     found = mlflow.search_runs(
-        search_all_experiments=True,
-        filter_string=f"tags.{tags.ROLE} = '{role}'",
-        order_by=["attributes.start_time DESC"],
+        experiments,
+        runs,
+        order_by=[f"attributes.start_time {order}"],
         max_results=1,
+        search_all_experiments=experiments is None,
         output_format="list",
     )
     return found[0] if found else None
@@ -204,6 +261,7 @@ def _row(run: Run) -> dict[str, Any]:
     recorded = run.data.tags
     return {
         "run_id": run.info.run_id,
+        "begun": run.info.start_time,
         "artifact_uri": run.info.artifact_uri,
         "regime": recorded[tags.REGIME],
         "seed": int(recorded[tags.SEED]),

@@ -1,0 +1,99 @@
+"""Which cells of a study have been run already, for this study, for another one, or alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fashion_dropout import provenance
+from fashion_dropout.config.study import Cell, Study
+from fashion_dropout.config.training import TrainingConfig, recorded_config
+from fashion_dropout.errors import UsageError
+from fashion_dropout.tracking import queries, tags
+
+TAKEN_OVER_FILE = "taken_over.json"
+"""An artifact of the study's run: the finished runs that it has not run itself, by cell."""
+
+_CODE = "fashion_dropout"
+
+
+@dataclass(frozen=True)
+class FinishedCells:
+    """The cells of a study that need not be run.
+
+    Attributes:
+        own: Cell → the id of its run, which carries the study's key.
+        taken_over: Cell → the id of a run that was made for another study, or for none.
+        studies: The studies that the runs of `taken_over` were made for; single runs have none.
+    """
+
+    own: dict[str, str]
+    taken_over: dict[str, str]
+    studies: tuple[str, ...]
+
+    def missing(self, study: Study) -> list[Cell]:
+        """The cells that are still to be run."""
+        there = self.own.keys() | self.taken_over.keys()
+        return [cell for cell in study.cells() if cell.name not in there]
+
+    @property
+    def sentence(self) -> str:
+        """What is taken over, for a person."""
+        origin = ", ".join(self.studies) or "single runs"
+        return (
+            f"{len(self.taken_over)} cells have been run for {origin}: they are taken over "
+            "(--fresh runs them again)"
+        )
+
+
+def finished_cells(study: Study, experiment_id: str, dataset_sha256: str) -> FinishedCells:
+    """Find the finished runs of a study's cells among all training runs of its experiment.
+
+    A cell is known by what decides its bits: its configuration, the dataset, the version of the
+    training code, and its regime's name, by which MLflow's pages group it. On which kernels it was
+    computed is compared when the study is concluded.
+
+    Args:
+        study: As declared.
+        experiment_id: The experiment of its runs.
+        dataset_sha256: The digest of its dataset.
+
+    Raises:
+        UsageError: A cell has finished runs only of another version of the training code.
+    """
+    wanted = {(cell.regime, cell.config): cell.name for cell in study.cells()}
+    version = provenance.versions()[_CODE]
+    own: dict[str, str] = {}
+    others: dict[str, tuple[str, str]] = {}
+    stale: dict[str, str] = {}
+    for run in queries.finished_runs(experiment_id, dataset_sha256):  # the newest last
+        recorded = run.data.tags
+        place = (recorded[tags.REGIME], _config(run.data.params))
+        if place not in wanted:
+            continue
+        name, then = wanted[place], recorded.get(tags.version_of(_CODE), version)
+        if then != version:
+            stale[name] = then
+        elif recorded.get(tags.STUDY) == study.key:
+            own[name] = run.info.run_id
+        else:
+            others[name] = (run.info.run_id, recorded.get(tags.STUDY, ""))
+    if outdated := sorted(stale.keys() - own.keys() - others.keys()):
+        raise UsageError(
+            f"expected cells that were trained by {_CODE} {version}, received {len(outdated)} of "
+            f"{stale[outdated[0]]} ({outdated[0]} …): their bits may differ; run the study with "
+            "--fresh, or install that version"
+        )
+    taken = {name: found for name, found in others.items() if name not in own}
+    return FinishedCells(
+        own,
+        {name: run_id for name, (run_id, _) in taken.items()},
+        tuple(sorted({origin for _, origin in taken.values()} - {""})),
+    )
+
+
+def _config(params: dict[str, str]) -> TrainingConfig | None:
+    """The configuration of a run; None if this version does not understand it."""
+    try:
+        return recorded_config(params)
+    except ValueError:
+        return None

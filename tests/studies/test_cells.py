@@ -1,0 +1,99 @@
+"""A study that grows runs only what is new, and says what was known when it changed."""
+
+from __future__ import annotations
+
+import mlflow
+import pytest
+
+from conftest import ROOT
+from fashion_dropout import provenance
+from fashion_dropout.config.study import Study, read_study
+from fashion_dropout.errors import UsageError
+from fashion_dropout.studies.cells import finished_cells
+from fashion_dropout.studies.read import read_record
+from fashion_dropout.tracking import tags
+from recorded import record_study
+
+SMOKE = read_study(ROOT / "experiments/dropout/smoke.toml")
+DATASET = tags.DATASET_SHA256  # what `record_study` gives as the digest
+
+
+def changed(**changes: object) -> Study:
+    return SMOKE.model_copy(update=changes)
+
+
+def experiment() -> str:
+    return mlflow.get_experiment_by_name("fashion-mnist-dropout").experiment_id
+
+
+@pytest.mark.usefixtures("store")
+def test_two_more_seeds_of_six_finished_runs_are_four_cells():
+    record_study(SMOKE)
+    larger = changed(seeds=(0, 1, 2, 3, 4))
+    found = finished_cells(larger, experiment(), DATASET)
+    assert len(found.taken_over) == 6
+    assert found.own == {}
+    assert [cell.name for cell in found.missing(larger)] == [
+        "none-seed3", "dropout-seed3", "none-seed4", "dropout-seed4",
+    ]  # fmt: skip
+    assert found.sentence.startswith(f"6 cells have been run for {SMOKE.key}")
+
+
+@pytest.mark.usefixtures("store")
+def test_another_rule_runs_nothing_again_and_another_configuration_everything():
+    record_study(SMOKE)
+    rule = SMOKE.decision.model_copy(update={"guards": {}})
+    assert finished_cells(changed(decision=rule), experiment(), DATASET).missing(SMOKE) == []
+    longer = changed(base={**SMOKE.base, "epochs": 4})
+    assert len(finished_cells(longer, experiment(), DATASET).missing(longer)) == 6
+    assert len(finished_cells(SMOKE, experiment(), "another dataset").missing(SMOKE)) == 6
+    again = finished_cells(SMOKE, experiment(), DATASET)
+    assert (len(again.own), again.taken_over) == (6, {})
+
+
+@pytest.mark.usefixtures("store")
+def test_runs_that_have_not_finished_are_run_again():
+    record_study(SMOKE)
+    (run, *_) = mlflow.search_runs(
+        [experiment()], "tags.regime = 'none' and tags.seed = '1'", output_format="list"
+    )
+    mlflow.MlflowClient().set_terminated(run.info.run_id, "KILLED")
+    found = finished_cells(SMOKE, experiment(), DATASET)
+    assert [cell.name for cell in found.missing(SMOKE)] == ["none-seed1"]
+
+
+@pytest.mark.usefixtures("store")
+def test_cells_of_another_version_of_the_training_code_are_refused_in_one_line():
+    record_study(SMOKE)
+    client = mlflow.MlflowClient()
+    for run in mlflow.search_runs([experiment()], "tags.role = 'run'", output_format="list"):
+        client.set_tag(run.info.run_id, tags.version_of("fashion_dropout"), "0.0.1")
+    version = provenance.versions()["fashion_dropout"]
+    with pytest.raises(
+        UsageError, match=f"by fashion_dropout {version}, received 6 of 0.0.1"
+    ) as no:
+        finished_cells(SMOKE, experiment(), DATASET)
+    assert "--fresh" in str(no.value)
+    assert "\n" not in str(no.value)
+
+
+@pytest.mark.usefixtures("store")
+def test_a_study_with_runs_taken_over_is_read_whole_and_says_when_it_was_changed():
+    record_study(SMOKE)
+    rule = SMOKE.decision.model_copy(update={"alpha": 0.1})
+    larger = changed(seeds=(0, 1, 2, 3), decision=rule)
+    found = finished_cells(larger, experiment(), DATASET)
+    study = record_study(larger, taken_over=found.taken_over)
+    record = read_record(study)
+    assert len(record.runs) == 8
+    assert set(record.cells["state"]) == {"FINISHED"}
+    assert record.changed is not None
+    assert record.changed.finished == 6
+    assert record.changed.what == ("rule", "seeds")
+    assert set(found.taken_over.values()) <= set(record.runs["run_id"])
+
+
+@pytest.mark.usefixtures("store")
+def test_a_study_that_was_declared_before_its_runs_says_nothing():
+    study = record_study(SMOKE)
+    assert read_record(study).changed is None
