@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from mlflow.entities import Metric, Param, RunTag
 
-from fashion_dropout.config.study import METRICS, Cell, Study
+from fashion_dropout.config.decision import METRICS
+from fashion_dropout.config.study import Cell, Study
 from fashion_dropout.tracking import tags
 from fashion_dropout.tracking.store import connect
 

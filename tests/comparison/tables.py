@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fashion_dropout.comparison.verdict import Comparison, compare_regimes
-from fashion_dropout.config.study import Decision
+from fashion_dropout.config.decision import Decision
 
 RULE = Decision(
     primary="gap/loss",

@@ -15,7 +15,7 @@ from scipy import stats
 
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.verdict import Verdict, decide, seeds_needed
-from fashion_dropout.config.study import Decision
+from fashion_dropout.config.decision import Decision
 
 RULE = Decision(
     primary="loss", direction="lower", smallest_difference=0.1, alpha=0.05, baseline="a"

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from fashion_dropout.config.study import Decision
+from fashion_dropout.config.decision import Decision
 from fashion_dropout.promotion import selection
 from fashion_dropout.texts import LANGUAGES
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fashion_dropout.comparison.statistics import paired_differences
 from fashion_dropout.comparison.verdict import Comparison, compare_regimes
-from fashion_dropout.config.study import Decision
+from fashion_dropout.config.decision import Decision
 
 DISAGREEMENTS = 12
 """How many test images `Disagreements` holds of a study."""

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from fashion_dropout.config.study import Direction
+from fashion_dropout.config.decision import Direction
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000

@@ -9,7 +9,7 @@ import pandas as pd
 
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.verdict import Comparison, Verdict
-from fashion_dropout.config.study import Decision
+from fashion_dropout.config.decision import Decision
 from fashion_dropout.texts import Language, texts
 
 

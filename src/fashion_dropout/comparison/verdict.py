@@ -13,7 +13,7 @@ from scipy import stats
 
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.statistics import Difference, seeds_for
-from fashion_dropout.config.study import METRICS, Decision, Direction
+from fashion_dropout.config.decision import METRICS, Decision, Direction
 
 _POWER = 0.8
 

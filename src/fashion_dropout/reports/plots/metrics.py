@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fashion_dropout.comparison.statistics import Difference, mean_interval
-from fashion_dropout.config.study import Decision
+from fashion_dropout.config.decision import Decision
 from fashion_dropout.reports.plots.style import (
     MARKED,
     WIDTH,
