@@ -9,8 +9,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_USER
 
 from fashion_dropout.errors import UsageError
 from fashion_dropout.tracking import registry, tags
+from fashion_dropout.tracking.existing import connect_to_existing
 from fashion_dropout.tracking.registry import Registry
-from fashion_dropout.tracking.store import connect
 
 _UNKNOWN = "–"
 
@@ -25,7 +25,7 @@ def describe_history(model_name: str | None = None) -> str:
         UsageError: There is no decision about it.
         TrackingError: The registry does not answer.
     """
-    connect()
+    connect_to_existing()
     models = Registry(model_name or registry.MODEL)
     runs = registry.decisions(models.name)
     if not runs:

@@ -18,9 +18,9 @@ from fashion_dropout.promotion.candidate import Candidate, read_candidate
 from fashion_dropout.promotion.decision import GateDecision, decide
 from fashion_dropout.promotion.fill_card import write_cards
 from fashion_dropout.tracking import registry, tags
+from fashion_dropout.tracking.existing import connect_to_existing
 from fashion_dropout.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from fashion_dropout.tracking.runs import tracked_run
-from fashion_dropout.tracking.store import connect
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def promote_study(
             damaged. No alias has moved.
         DataError: The dataset is missing or damaged.
     """
-    connect()
+    connect_to_existing()
     candidate = read_candidate(study)
     if candidate is None:
         return Outcome(

@@ -38,9 +38,9 @@ def find_study(run_id: str | None) -> StudyPages:
     import mlflow
 
     from fashion_dropout.tracking import queries
-    from fashion_dropout.tracking.store import connect
+    from fashion_dropout.tracking.existing import connect_to_existing
 
-    connect()
+    connect_to_existing()
     run = queries.newest_study() if run_id is None else queries.study_run(run_id)
     study, experiment = run.data.tags[tags.STUDY], run.info.experiment_id
     runs = list(queries.study_runs(study, experiment)["run_id"])
