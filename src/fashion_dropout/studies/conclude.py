@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -11,9 +12,10 @@ from fashion_dropout.comparison import pairing, summary
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.config.study import Study
 from fashion_dropout.errors import UnpairedError
+from fashion_dropout.escapes import csv_cell, markdown
 from fashion_dropout.learning.dataset import Examples
 from fashion_dropout.plain_table import plain_table
-from fashion_dropout.studies.publish import markdown
+from fashion_dropout.studies.publish import markdown_table
 from fashion_dropout.studies.read import read_record
 from fashion_dropout.studies.report import write_study_files
 from fashion_dropout.tracking import tags
@@ -64,8 +66,8 @@ def conclude(
     if metrics := summary.difference_metrics(comparison):
         run.log_metrics(metrics, step=0)
     with run.artifacts() as folder:
-        record.runs.to_csv(folder / "runs.csv", index=False)
-        summary.differences_table(comparison).to_csv(folder / "differences.csv", index=False)
+        _write_csv(record.runs, folder / "runs.csv")
+        _write_csv(summary.differences_table(comparison), folder / "differences.csv")
         (folder / "verdict.txt").write_text(f"{text}\n", encoding="utf-8")
         write_study_files(record, comparison, folder)
     run.set_tags(
@@ -77,6 +79,11 @@ def conclude(
         }
     )
     return StudyOutcome(run.run_id, run.experiment_id, missing, text)
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    texts = table.map(lambda value: csv_cell(value) if isinstance(value, str) else value)
+    texts.to_csv(path, index=False)
 
 
 def _check_pairs(record: StudyRecord) -> None:
@@ -123,13 +130,13 @@ def _note(
     missing: Mapping[str, str],
 ) -> str:
     """The description of the study's run, Markdown."""
-    gone = "".join(f"- missing: `{cell}`: {reason}\n" for cell, reason in missing.items())
+    gone = "".join(f"- missing: `{cell}`: {markdown(reason)}\n" for cell, reason in missing.items())
     chart = chart_page(study.key, run.experiment_id)
     return (
-        f"**{study.question}**\n\n"
+        f"**{markdown(study.question)}**\n\n"
         + "".join(f"**{sentence}**\n\n" for sentence in sentences)
         + f"{gone}\n[The runs of this study as charts]({chart}); figures and explanations: "
-        f"`report.html`, `report.ja.html`.\n\n{markdown(table)}\n\n"
+        f"`report.html`, `report.ja.html`.\n\n{markdown_table(table)}\n\n"
         f"Study `{study.key}`. Every run: `runs.csv`; every difference: `differences.csv`; the "
         "declared study: `study.json`. Differences are regime − baseline over pairs of runs with "
         "the same seed, which began with the same weights and saw the same batches.\n"
