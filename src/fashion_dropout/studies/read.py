@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
 import pandas as pd
@@ -13,12 +14,16 @@ from mlflow.entities import Run
 from fashion_dropout import provenance
 from fashion_dropout.comparison.pairing import mixed_pairs
 from fashion_dropout.comparison.record import StudyRecord, foremost
-from fashion_dropout.config.study import Decision, Promotion
+from fashion_dropout.config.decision import Decision, Promotion
 from fashion_dropout.errors import TrackingError
+from fashion_dropout.escapes import brief
+from fashion_dropout.files import read_file
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.studies.test_set import read_results
 from fashion_dropout.tracking import queries, tags
 
+_LARGEST_DECLARATION = 2**26  # bytes: a thousand regimes have 400 kB
+_LARGEST_TABLE = 2**28  # bytes: a million epochs
 _CURVES = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
 _SHOWN = (
     *(tags.DATASET, tags.DATASET_SHA256, tags.SPLIT_SHA256, tags.GIT_COMMIT, tags.GIT_DIRTY),
@@ -101,7 +106,14 @@ def _declared(run: Run) -> dict[str, Any]:
                 f"expected the artifact study.json of the study's run {run.info.run_id}, received "
                 "none: it cannot be known what was declared; run `compare` again"
             )
-        declared: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            declared: dict[str, Any] = json.loads(read_file(path, _LARGEST_DECLARATION))
+            Decision.model_validate(declared["decision"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise TrackingError(
+                f"expected the artifact study.json of the study's run {run.info.run_id} to say "
+                f"what was declared, received: {brief(error)}"
+            ) from error
         return declared
 
 
@@ -143,6 +155,7 @@ def _history(run_id: str, artifact_uri: str) -> pd.DataFrame:
     """The learning curves of a run: its table of them, else, slower, metric by metric."""
     with queries.artifact(artifact_uri, "history.csv") as path:
         if path is not None:
-            return pd.read_csv(path, usecols=["epoch", *_CURVES])
+            content = BytesIO(read_file(path, _LARGEST_TABLE))
+            return pd.read_csv(content, usecols=["epoch", *_CURVES])
     curves = {metric: queries.history(run_id, metric) for metric in _CURVES}
     return pd.DataFrame(curves).rename_axis("epoch").reset_index()
