@@ -12,9 +12,10 @@ import pytest
 
 
 def refusal(done: subprocess.CompletedProcess[str], *exit_codes: int) -> str:
-    """The one line that a failed command printed."""
+    """The one line that a failed command printed; there may be notes below it."""
     assert done.returncode in (exit_codes or (1, 2)), (done.returncode, done.stderr)
-    (line,) = done.stderr.splitlines()
+    line, *notes = done.stderr.splitlines()
+    assert all(note.startswith("Note: ") for note in notes), done.stderr
     assert line.startswith("Error: ")
     assert len(line) < 2_100
     assert line.isprintable()

@@ -60,7 +60,9 @@ def test_no_right_to_the_artifacts_fails_the_run_in_one_line(tmp_path, uri):
 
 
 @pytest.mark.slow
-def test_a_full_disk_under_the_database_is_one_line(tmp_path):
-    with small_disk(tmp_path / "disk", 700) as disk:
-        done = run_command(*TRAIN, cwd=disk)
+@pytest.mark.parametrize("kilobytes", [700, 1_000], ids=["at its start", "in mid-run"])
+def test_a_full_disk_under_the_database_is_one_line(tmp_path, kilobytes):
+    with small_disk(tmp_path / "disk", kilobytes) as disk:
+        done = run_command(*TRAIN[:-1], "60", cwd=disk)
+    assert ("epoch  1/60" in done.stdout) == (kilobytes == 1_000)
     assert "full" in refusal(done, 1)

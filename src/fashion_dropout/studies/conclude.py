@@ -12,7 +12,7 @@ from fashion_dropout.comparison import pairing, summary
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.config.study import Study
 from fashion_dropout.errors import UnpairedError
-from fashion_dropout.escapes import csv_cell, markdown
+from fashion_dropout.escapes import csv_cell, markdown, visible
 from fashion_dropout.learning.dataset import Examples
 from fashion_dropout.plain_table import plain_table
 from fashion_dropout.studies.publish import markdown_table
@@ -117,7 +117,7 @@ def _text(
         "",
         *(f"verdict: {sentence}" for sentence in sentences),
         *(f"warning: {warning}" for warning in warnings),
-        *(f"missing: {cell}: {reason}" for cell, reason in missing.items()),
+        *(f"missing: {cell}: {visible(reason)}" for cell, reason in missing.items()),
     ]
     return "\n".join(lines)
 
