@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fashion_dropout.config.toml import first_of
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief
 
@@ -95,9 +96,15 @@ def recorded_config(params: Mapping[str, str]) -> TrainingConfig:
 
     Args:
         params: All its parameters as MLflow holds them; those of other kinds are ignored.
+
+    Raises:
+        UsageError: One of them is none that this version takes.
     """
     known = {name: text for name, text in params.items() if name in TrainingConfig.model_fields}
-    return TrainingConfig.model_validate(known)
+    try:
+        return TrainingConfig.model_validate(known)
+    except ValidationError as error:
+        raise UsageError(f"expected the recorded parameters of a run, {first_of(error)}") from error
 
 
 def expected(name: str) -> str:
