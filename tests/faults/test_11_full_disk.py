@@ -9,6 +9,8 @@ from conftest import run_command
 from faulty import obeying_rights, refusal, small_disk
 from registered import using
 
+pytestmark = pytest.mark.slow
+
 TRAIN = ("train", "--dataset", "synthetic", "--epochs", "1")
 
 
@@ -34,7 +36,6 @@ def test_a_full_disk_while_the_model_is_stored_fails_the_run_in_one_line(tmp_pat
     assert "No space left on device" in run.data.tags["error"]
 
 
-@pytest.mark.slow
 def test_a_full_folder_for_temporary_files_fails_the_run_in_one_line(tmp_path, uri):
     with small_disk(tmp_path / "disk", 500) as disk:
         environment = {"MLFLOW_TRACKING_URI": uri, "TMPDIR": str(disk)}
@@ -45,7 +46,6 @@ def test_a_full_folder_for_temporary_files_fails_the_run_in_one_line(tmp_path, u
     assert the_only_run(uri).info.status == "FAILED"
 
 
-@pytest.mark.slow
 def test_no_right_to_the_artifacts_fails_the_run_in_one_line(tmp_path, uri):
     (tmp_path / "here" / "mlruns").mkdir(parents=True)
     (tmp_path / "here" / "mlruns").chmod(0o500)
@@ -59,7 +59,6 @@ def test_no_right_to_the_artifacts_fails_the_run_in_one_line(tmp_path, uri):
     assert the_only_run(uri).info.status == "FAILED"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kilobytes", [700, 1_000], ids=["at its start", "in mid-run"])
 def test_a_full_disk_under_the_database_is_one_line(tmp_path, kilobytes):
     with small_disk(tmp_path / "disk", kilobytes) as disk:
