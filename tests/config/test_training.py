@@ -79,5 +79,5 @@ def test_only_the_rate_zero_is_the_regime_none():
 def test_a_configuration_comes_back_from_what_mlflow_run_recorded():
     params = {"dropout": "0.50", "seed": "3", "data_dir": "''", "dataset": "synthetic"}
     assert recorded_config(params) == TrainingConfig(seed=3, dataset="synthetic")
-    with pytest.raises(UsageError, match="recorded parameters of a run, batch_size: .* received"):
+    with pytest.raises(UsageError, match=r"recorded parameters of a run, batch_size: .* received"):
         recorded_config({**params, "batch_size": "9223372036854775807"})
