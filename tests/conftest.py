@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,11 +68,15 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def run_command(
-    *arguments: str, cwd: Path, environment: Mapping[str, str] | None = None, timeout: float = 300
+    *arguments: str,
+    cwd: Path,
+    environment: Mapping[str, str] | None = None,
+    timeout: float = 300,
+    before: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``fashion-dropout`` as a process of its own."""
+    """Run ``fashion-dropout`` as a process of its own; `before` is a command that runs it."""
     return subprocess.run(
-        [sys.executable, "-m", "fashion_dropout", *arguments],
+        [*before, sys.executable, "-m", "fashion_dropout", *arguments],
         cwd=cwd,
         env=clean_environment(**(environment or {})),
         capture_output=True,

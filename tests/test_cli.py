@@ -81,6 +81,7 @@ def test_an_unreachable_server_is_one_line(command, tmp_path):
     line = failure(command("train", "--dataset", "synthetic", environment=environment), 1)
     assert time.monotonic() - began < 30
     assert "http://127.0.0.1:9" in line
+    assert "refused" in line
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
+from typing import TextIO
 
 import click
 
-from fashion_dropout import __version__
-from fashion_dropout.commands import prediction, promotion, runs, studies
-from fashion_dropout.errors import FashionDropoutError, Interrupted
+from fashion_dropout import __version__, escapes
+from fashion_dropout.commands import prediction, promotion, runs, studies, unforeseen
+from fashion_dropout.errors import FashionDropoutError, Interrupted, UsageError
 from fashion_dropout.interrupts import interruptible
 
 
@@ -24,6 +26,12 @@ def cli() -> None:
     Every training run is recorded in MLflow: in mlflow.db and mlruns/ of the working directory,
     unless MLFLOW_TRACKING_URI names another store.
     """
+    try:
+        os.getcwd()  # noqa: PTH109
+    except FileNotFoundError as error:
+        raise UsageError(
+            "expected a working directory, received one that was removed; go to another folder"
+        ) from error
 
 
 for verb in (
@@ -47,20 +55,43 @@ def main(arguments: list[str] | None = None) -> None:
     with interruptible():
         try:
             cli.main(args=arguments, prog_name="fashion-dropout", standalone_mode=False)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
         except click.ClickException as error:
             _fail(error, " ".join(error.format_message().split()), error.exit_code)
         except (FashionDropoutError, Interrupted) as error:
             _fail(error, str(error), error.exit_code)
         except (KeyboardInterrupt, click.Abort) as error:
             _fail(error, "stopped", 130)
+        except Exception as error:
+            explanation = unforeseen.explain(error)
+            if explanation is None:
+                raise
+            _fail(error, explanation, 1)
 
 
-def _fail(error: BaseException, message: str, exit_code: int) -> None:
-    click.echo(f"Error: {message}", err=True)
-    for note in getattr(error, "__notes__", ()):
-        click.echo(f"Note: {note}", err=True)
+def _fail(error: BaseException, text: str, exit_code: int) -> None:
+    _drop_unwritten(sys.stdout)
+    try:
+        click.echo(f"Error: {escapes.message(text)}", err=True)
+        for note in getattr(error, "__notes__", ()):
+            click.echo(f"Note: {escapes.message(note)}", err=True)
+    except OSError:
+        _drop_unwritten(sys.stderr)
     if "MLFLOW_RUN_ID" in os.environ:  # only under `mlflow run`: the import takes seconds
         from fashion_dropout.tracking.launched import end_launched_run
 
         end_launched_run(error)
     sys.exit(exit_code)
+
+
+def _drop_unwritten(stream: TextIO | None) -> None:
+    """Forget what a full disk did not take, or Python would fail on it again at its end."""
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except OSError:
+        with Path(os.devnull).open("w") as nothing:
+            os.dup2(nothing.fileno(), stream.fileno())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from unicodedata import category
+
+from fashion_dropout.escapes import visible
 
 _GAP = "  "
 
@@ -24,18 +25,7 @@ def plain_table(rows: Sequence[Sequence[str]]) -> str:
     # Only the widths come from rich: its Table takes 80 times as long, 3 s for 10,000 rows.
     from rich.cells import cell_len, set_cell_size
 
-    cells = [[_visible(cell) for cell in row] for row in rows]
+    cells = [[visible(cell) for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
     lines = (_GAP.join(map(set_cell_size, row, widths)) for row in cells)
     return "".join(f"{line.rstrip()}\n" for line in lines)
-
-
-def _visible(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(
-        character
-        if character.isprintable() or category(character) == "Zs"  # such as the ideographic space
-        else character.encode("unicode_escape").decode()
-        for character in text
-    )

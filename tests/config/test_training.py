@@ -25,6 +25,9 @@ BAD = [
     ("epochs", "2.5"),
     ("batch_size", "0"),
     ("batch_size", "many"),
+    ("batch_size", "9223372036854775807"),
+    ("epochs", "9223372036854775807"),
+    ("threads", "9223372036854775807"),
     ("learning_rate", "0"),
     ("learning_rate", "-0.1"),
     ("learning_rate", "inf"),
@@ -76,3 +79,5 @@ def test_only_the_rate_zero_is_the_regime_none():
 def test_a_configuration_comes_back_from_what_mlflow_run_recorded():
     params = {"dropout": "0.50", "seed": "3", "data_dir": "''", "dataset": "synthetic"}
     assert recorded_config(params) == TrainingConfig(seed=3, dataset="synthetic")
+    with pytest.raises(UsageError, match=r"recorded parameters of a run, batch_size: .* received"):
+        recorded_config({**params, "batch_size": "9223372036854775807"})

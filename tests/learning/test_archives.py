@@ -9,6 +9,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
@@ -77,6 +78,15 @@ def test_an_empty_cache_is_filled_once(cache, served, small_archives):
     asked = len(Handler.asked)
     archives.locate(mirrors=[mirror])
     assert len(Handler.asked) == asked
+
+
+def test_of_two_programs_at_once_one_downloads(cache, served, small_archives):
+    mirror, folder = served
+    put(folder, small_archives)
+    with ThreadPoolExecutor(2) as programs:
+        found = list(programs.map(lambda _: archives.locate(mirrors=[mirror]), range(2)))
+    assert found == [cache, cache]
+    assert sorted(Handler.asked) == [f"/{name}" for name in sorted(archives.SHA256)]
 
 
 def test_the_second_place_is_tried_when_the_first_is_down(cache, served, small_archives):

@@ -6,6 +6,8 @@ import gzip
 import io
 import os
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zlib
 from pathlib import Path
@@ -220,6 +222,11 @@ PNG, JPEG = as_bytes(NOISE, "PNG"), as_bytes(NOISE, "JPEG")
             png(12_000, 12_000, 1, 0, b""), "received 12,000×12,000", id="Pillow would warn"
         ),
         pytest.param(png(60_000, 60_000, 1, 0, b""), "3600000000 pixels", id="Pillow would refuse"),
+        pytest.param(png(49_999_999, 1, 8, 0, b""), "received 49,999,999×1; cut it", id="one row"),
+        pytest.param(png(1, 20_000_000, 8, 0, b""), "received 1×20,000,000; cut", id="one column"),
+        pytest.param(png(20_001, 2_000, 8, 0, b""), "sides of at most 20,000 pixels", id="a side"),
+        pytest.param(png(29, 1, 8, 0, b""), "at most 28 times the shorter", id="a ratio"),
+        pytest.param(JPEG + 201 * b"\xff\xda", "at most 200 scans", id="a JPEG of many scans"),
     ],
 )
 def test_what_is_no_such_image_is_refused_by_name(tmp_path, content, message):
@@ -235,6 +242,50 @@ def test_what_is_no_file_is_refused_by_name(tmp_path):
     for path in (tmp_path / "nowhere.png", tmp_path, Path("nu\0ll.png")):
         with pytest.raises(DataError, match=r"expected a.* image file, received"):
             read_pictures(path)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
+def test_a_large_photo_gives_what_a_small_one_gives(saved, mode):
+    small_one = photo(600, 800).convert(mode)
+    large_one = small_one.resize((3_600, 4_800), Image.Resampling.NEAREST)
+    noted = Image.Exif()
+    noted[0x0112] = 6
+    expected, _ = read(saved(small_one, exif=noted))
+    pixels, prepared = read(saved(large_one, "large.png", exif=noted))
+    assert prepared.replace("grey, ", "") == "turned, trimmed, scaled from 4800×3600, inverted"
+    np.testing.assert_allclose(pixels.astype(int), expected, atol=6)
+
+
+READ_IN_LITTLE = """
+import resource, sys
+from pathlib import Path
+from fashion_dropout.errors import DataError
+from fashion_dropout.prediction.pictures import read_pictures
+read_pictures(Path(sys.argv[1]))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+prepared = read_pictures(Path(sys.argv[2])).prepared
+mebibytes = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**27, -1))
+try:
+    read_pictures(Path(sys.argv[2]))
+except DataError as error:
+    print(mebibytes, prepared, error, sep="|")
+"""
+
+
+def test_the_largest_picture_needs_little_memory_and_with_less_it_is_refused(saved):
+    largest = saved(Image.new("RGBA", (7_000, 7_000), (9, 9, 9, 128)), "largest.png")
+    done = subprocess.run(
+        [sys.executable, "-c", READ_IN_LITTLE, str(saved(small())), str(largest)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    mebibytes, prepared, error = done.stdout.strip().split("|")
+    assert prepared == "laid on white, grey, scaled from 7000×7000, inverted"
+    assert int(mebibytes) < 400  # 187 of them for the picture itself
+    assert error.startswith(f"{largest}: expected an image that fits into memory")
 
 
 def test_a_name_that_is_not_unicode_can_be_printed(tmp_path):

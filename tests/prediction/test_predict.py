@@ -46,6 +46,19 @@ def test_probabilities_are_those_of_the_training_program(predict, images, regist
     np.testing.assert_allclose(found, expected[[1, 0, 1, 2, 0]], rtol=1e-4)
 
 
+def test_a_probability_does_not_depend_on_the_pictures_beside_it(predict, images, idx_images):
+    (images / "many").write_bytes(idx_images)
+    (alone,), _ = predict("0.png")
+    together, _ = predict("1.png", "images-idx3-ubyte", "0.png", "many")
+    first = alone.probabilities[0]
+    for found in (
+        together[1].probabilities[0],
+        together[2].probabilities[0],
+        together[3].probabilities[0],
+    ):
+        np.testing.assert_array_equal(found, first)
+
+
 def test_class_names_are_those_in_the_folder_of_the_model(predict, images, registry, tmp_path):
     (file,), _ = predict("0.png")
     assert file.classes == Synthetic.classes
@@ -75,8 +88,8 @@ def test_monte_carlo_dropout_gives_means_and_spreads(predict, images):
     _, second = predict("1.png", "0.png", masks=30)[0]
     assert plain.spreads is None
     assert first.spreads is not None
-    np.testing.assert_allclose(first.probabilities, second.probabilities, rtol=1e-4)
-    np.testing.assert_allclose(first.spreads, second.spreads, rtol=1e-4)
+    np.testing.assert_array_equal(first.probabilities, second.probabilities)
+    np.testing.assert_array_equal(first.spreads, second.spreads)
     assert first.spreads.max() > 0.001
     np.testing.assert_allclose(first.probabilities.sum(axis=1), 1, rtol=1e-5)
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 
+import psutil
+
 from fashion_dropout.studies.cluster import local_cluster
 
 
@@ -12,3 +14,16 @@ def test_workers_use_one_core_and_glibcs_own_rules_for_memory():
     assert not {name for name in environment if name.startswith("MALLOC_")}
     assert environment["OMP_NUM_THREADS"] == "1"
     assert environment["TF_NUM_INTEROP_THREADS"] == "1"
+
+
+def test_the_cluster_of_this_machine_listens_to_this_machine_only():
+    with local_cluster(1):
+        own = psutil.Process()
+        ports = {
+            connection.laddr
+            for process in (own, *own.children(recursive=True))
+            for connection in process.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+        }
+    assert ports
+    assert {address.ip for address in ports} == {"127.0.0.1"}

@@ -106,7 +106,7 @@ def test_what_cannot_be_done_is_one_line_and_leaves_no_file(recorded, command, t
 def test_a_store_without_a_study_has_nothing_to_show(tmp_path):
     done = run_command("ui", cwd=tmp_path)
     assert done.returncode == 2
-    assert "expected a study or a run in" in done.stderr
+    assert "expected an MLflow store in" in done.stderr
 
 
 @pytest.fixture

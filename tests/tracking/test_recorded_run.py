@@ -216,6 +216,8 @@ def test_the_stored_model_predicts_what_the_training_program_predicted_to_the_bi
     probabilities = model.predict(Synthetic().test().images.astype(np.float32))
     assert probabilities.dtype == np.float32
     np.testing.assert_array_equal(probabilities, stored["probabilities"])
+    few = Synthetic().test().images[[700, 3]].astype(np.float32)
+    np.testing.assert_array_equal(model.predict(few), stored["probabilities"][[700, 3]])
 
 
 def test_the_model_takes_whole_grey_values_and_refuses_everything_else(logged_model):

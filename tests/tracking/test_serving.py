@@ -11,10 +11,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mlflow
 import numpy as np
+import psutil
 import pytest
 
 from conftest import ROOT, clean_environment
@@ -148,6 +150,59 @@ def test_a_bad_request_is_refused_with_its_reason_and_the_server_goes_on(
     assert reason in answer
     status, answer = ask(server, json.dumps({"inputs": IMAGES.tolist()}).encode())
     assert status == 200
+
+
+GOOD = json.dumps({"inputs": IMAGES.tolist()}).encode()
+
+
+@pytest.mark.parametrize("levels", [100, 900])
+def test_nested_json_is_refused(server, levels):
+    status, _ = ask(server, b'{"inputs": ' + b"[" * levels + b"]" * levels + b"}")
+    assert status == 400
+    assert ask(server, GOOD)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 100_000, b'{"inputs": ' + b"9" * 5_000 + b"}"], ids=["levels", "digits"]
+)
+def test_what_python_cannot_parse_does_not_stop_the_server(server, body):
+    """MLflow 3.17.2 answers 500 here; that is its own, as the README says."""
+    status, _ = ask(server, body)
+    assert status in (400, 500)
+    assert ask(server, GOOD)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"x" * 10**8, b" " * 10**8, b'{"inputs": "' + b"x" * 10**8 + b'"}'],
+    ids=["text", "spaces", "a string"],
+)
+def test_a_body_of_100_megabytes_is_refused_and_its_memory_given_back(server, body):
+    before = memory(server)
+    status, _ = ask(server, body)
+    assert status == 400
+    assert ask(server, GOOD)[0] == 200
+    assert memory(server) < before + 300 * 2**20
+
+
+def test_fifty_clients_at_once_are_all_answered_alike(server):
+    before = memory(server)
+    with ThreadPoolExecutor(50) as clients:
+        answers = list(clients.map(lambda _: ask(server, GOOD), range(200)))
+    assert {status for status, _ in answers} == {200}
+    assert len({answer for _, answer in answers}) == 1
+    assert memory(server) < before + 300 * 2**20
+
+
+def memory(address: str) -> int:
+    """The resident bytes of the process that listens at an address."""
+    port = int(address.rpartition(":")[2])
+    (pid,) = {
+        connection.pid
+        for connection in psutil.net_connections("tcp")
+        if connection.laddr.port == port and connection.status == psutil.CONN_LISTEN
+    }
+    return int(psutil.Process(pid).memory_info().rss)
 
 
 def test_another_content_type_is_refused(server):

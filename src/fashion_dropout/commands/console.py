@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from fashion_dropout.commands.forecast import Forecast
+from fashion_dropout.escapes import visible
 from fashion_dropout.progress import CellProgress, Display, StudyDisplay
 
 
@@ -29,7 +30,7 @@ class Lines:
         self.epochs = epochs
 
     def note(self, line: str) -> None:
-        click.echo(line)
+        click.echo(visible(line))
 
     def batches(self, done: int, total: int) -> None:
         pass
@@ -57,7 +58,7 @@ class LiveBar:
         self._epoch_began = time.monotonic()
 
     def note(self, line: str) -> None:
-        self._progress.console.print(line, highlight=False, markup=False)
+        self._progress.console.print(visible(line), highlight=False, markup=False)
 
     def batches(self, done: int, total: int) -> None:
         seconds = time.monotonic() - self._epoch_began
@@ -111,7 +112,7 @@ class StudyLines:
         self._forecast = Forecast(0)
 
     def note(self, line: str) -> None:
-        click.echo(line)
+        click.echo(visible(line))
 
     def begin(self, study: str, cells: int, all_cells: int) -> None:
         self._forecast = Forecast(cells)
@@ -144,7 +145,7 @@ class StudyBars:
         self._forecast = Forecast(0)
 
     def note(self, line: str) -> None:
-        self._progress.console.print(line, highlight=False, markup=False)
+        self._progress.console.print(visible(line), highlight=False, markup=False)
 
     def begin(self, study: str, cells: int, all_cells: int) -> None:
         self.note(f"study {study}: {cells} of {all_cells} cells to run")

@@ -10,6 +10,7 @@ import click
 
 from fashion_dropout.config.training import TrainingConfig, expected, parse_parameter
 from fashion_dropout.errors import UsageError
+from fashion_dropout.files import user_path
 
 
 class ParameterType(click.ParamType[Any]):
@@ -61,7 +62,7 @@ def optional(*names: str, **settings: Any) -> Callable[[Callable[..., Any]], Cal
 
 
 def _folder(context: click.Context, parameter: click.Parameter, value: str) -> Path | None:
-    return Path(value).expanduser() if value else None
+    return user_path(value) if value else None
 
 
 data_dir_option = click.option(

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fashion_dropout import escapes
+from fashion_dropout.errors import UsageError
+
 if TYPE_CHECKING:
     from fashion_dropout.prediction.pictures import Invert
     from fashion_dropout.prediction.tables import Format
     from fashion_dropout.texts import Language
+
+_LONGEST_LIST = 2**24  # bytes
 
 
 @click.command()
@@ -97,7 +102,7 @@ def predict(
 
     def on_error(message: str) -> None:
         errors.append(message)
-        click.echo(f"Error: {message}", err=True)
+        click.echo(f"Error: {escapes.message(message)}", err=True)
 
     predictions = prediction.predict(
         _paths(images), on_error, model=model, model_name=model_name, invert=invert, masks=masks
@@ -112,8 +117,13 @@ def predict(
 def _paths(arguments: Iterable[str]) -> Iterator[str]:
     for argument in arguments:
         if argument == "-":
-            lines = sys.stdin.buffer.read().splitlines() if sys.stdin else []
+            listed = sys.stdin.buffer.read(_LONGEST_LIST + 1) if sys.stdin else b""
+            if len(listed) > _LONGEST_LIST:
+                raise UsageError(
+                    f"expected at most {_LONGEST_LIST:,} bytes of paths on standard input, "
+                    "received more; give them in parts"
+                )
             # An empty list must not look like success, and an empty name is refused.
-            yield from [os.fsdecode(line) for line in lines if line] or [""]
+            yield from [os.fsdecode(line) for line in listed.splitlines() if line] or [""]
         else:
             yield argument

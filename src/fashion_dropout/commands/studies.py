@@ -11,6 +11,8 @@ import click
 
 from fashion_dropout.commands.options import data_dir_option, experiment_option, optional
 from fashion_dropout.errors import ExitCode
+from fashion_dropout.escapes import visible
+from fashion_dropout.files import user_path
 
 if TYPE_CHECKING:
     from fashion_dropout.texts import Language
@@ -23,7 +25,7 @@ _UNDER_UV = "UV_RUN_RECURSION_DEPTH"  # uv sets it for what it runs
 @click.argument("study", type=str, default="experiments/dropout/quick.toml")
 @click.option(
     "--workers",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 1024),
     default=0,
     show_default=True,
     help="Processes that run cells, one core each; 0: one for each core.",
@@ -103,8 +105,8 @@ def report(study: str, lang: Language, output: str) -> None:
     """
     from fashion_dropout.studies.report import write_report
 
-    size = write_report(study, lang, Path(output).expanduser())
-    click.echo(f"wrote {output}, {size / 2**20:.1f} MiB; open it in any browser")
+    size = write_report(study, lang, user_path(output))
+    click.echo(f"wrote {visible(output)}, {size / 2**20:.1f} MiB; open it in any browser")
 
 
 @click.command()
@@ -135,7 +137,7 @@ def publish(folder: str, study: str | None, check: bool) -> None:
     from fashion_dropout.studies.report import publish_study
 
     for path in publish_study(study, Path(folder)):
-        click.echo(f"wrote {path}")
+        click.echo(f"wrote {visible(str(path))}")
 
 
 @click.command()

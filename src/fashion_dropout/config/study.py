@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,12 @@ from fashion_dropout.config.decision import Decision, Promotion
 from fashion_dropout.config.toml import check_known, first_of, read_toml, suggestion
 from fashion_dropout.config.training import TrainingConfig, expected
 from fashion_dropout.errors import UsageError
+from fashion_dropout.escapes import brief, visible
 
 _REGIME_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Regimes name runs, metrics, columns and files: no spaces, commas, slashes or markup."""
 
+_MOST_CELLS = 100_000
 _OF_THE_STUDY = ("seed", "dataset", "split_seed")
 _YOUNGER = ("kernels", "device")
 
@@ -30,8 +33,8 @@ class Study(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)
-    question: str
-    seeds: tuple[int, ...] = Field(min_length=1)
+    question: str = Field(max_length=1_000)
+    seeds: tuple[int, ...] = Field(min_length=1, max_length=10_000)
     dataset: Literal["fashion-mnist", "synthetic"] = "fashion-mnist"
     split_seed: int = 0
     base: dict[str, Any] = {}
@@ -151,12 +154,12 @@ def parse_study(declared: Mapping[str, Any]) -> Study:
             if not _REGIME_NAME.fullmatch(name):
                 raise UsageError(
                     "regimes: expected a name of at most 64 lower-case letters, digits, '.', '_' "
-                    f"and '-' that begins with a letter or digit, received {name!r}"
+                    f"and '-' that begins with a letter or digit, received {brief(name)}"
                 )
         tables |= {f"regimes.{name}": table for name, table in regimes.items()}
     for name, table in tables.items():
         if not isinstance(table, dict):
-            raise UsageError(f"expected a table [{name}], received {table!r}")
+            raise UsageError(f"expected a table [{name}], received {brief(table)}")
         for key in table.keys() & set(_OF_THE_STUDY):
             raise UsageError(
                 f"[{name}]: {key} is the same for all regimes of a study; give it at the top"
@@ -172,13 +175,32 @@ def parse_study(declared: Mapping[str, Any]) -> Study:
 
 
 def _check(study: Study) -> None:
-    if duplicates := sorted({seed for seed in study.seeds if study.seeds.count(seed) > 1}):
-        raise UsageError(f"seeds: expected each seed once, received {duplicates[0]} twice")
+    if visible(study.question) != study.question:
+        raise UsageError(
+            "question: expected one line of text without control characters, received "
+            f"{brief(study.question)}"
+        )
+    if len(study.seeds) * len(study.regimes) > _MOST_CELLS:
+        raise UsageError(
+            f"expected at most {_MOST_CELLS:,} runs, received {len(study.regimes):,} regimes × "
+            f"{len(study.seeds):,} seeds"
+        )
+    seed, times = Counter(study.seeds).most_common(1)[0]
+    if times > 1:
+        raise UsageError(f"seeds: expected each seed once, received {brief(seed)} {times} times")
+    _check_rule(study)
+    for regime in study.regimes:
+        _check_config(study, regime, study.seeds[0])
+    for seed in study.seeds:
+        _check_config(study, study.decision.baseline, seed)
+
+
+def _check_rule(study: Study) -> None:
     rule = study.decision
     if rule.baseline not in study.regimes:
         raise UsageError(
             f"decision.baseline: expected one of the regimes {', '.join(study.regimes)}, received "
-            f"{rule.baseline!r}{suggestion(rule.baseline, study.regimes)}"
+            f"{brief(rule.baseline)}{suggestion(rule.baseline, study.regimes)}"
         )
     rule.check()
     check_known(
@@ -186,14 +208,15 @@ def _check(study: Study) -> None:
         ("simpler", "nothing", *study.regimes),
         "value of promotion.undecided",
     )
-    for regime in study.regimes:
-        for seed in study.seeds:
-            try:
-                study.config(regime, seed)
-            except ValidationError as error:
-                first = error.errors()[0]
-                name = str(first["loc"][0])
-                raise UsageError(
-                    f"[regimes.{regime}] {name}: expected {expected(name)}, received "
-                    f"{first['input']!r}"
-                ) from error
+
+
+def _check_config(study: Study, regime: str, seed: int) -> None:
+    try:
+        study.config(regime, seed)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise UsageError(
+            f"[regimes.{regime}] {name}: expected {expected(name)}, received "
+            f"{brief(first['input'])}"
+        ) from error

@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from fashion_dropout.errors import UsageError
+from fashion_dropout.escapes import brief, shortened
+from fashion_dropout.files import LARGEST_TEXT, read_file
 
 
 def read_toml(path: Path, what: str) -> dict[str, Any]:
@@ -24,11 +26,15 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
         UsageError: It cannot be read, or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_file(path, LARGEST_TEXT).decode())
     except OSError as error:
         raise UsageError(f"expected {what} {path}, received: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # no TOML, no UTF-8, or an integer of more than 4,300 digits
         raise UsageError(f"{path}: expected TOML, received: {error}") from error
+    except RecursionError as error:
+        raise UsageError(
+            f"{path}: expected TOML, received tables or arrays nested too deeply"
+        ) from error
 
 
 def check_known(names: Iterable[str], allowed: Iterable[str], what: str) -> None:
@@ -46,7 +52,7 @@ def check_known(names: Iterable[str], allowed: Iterable[str], what: str) -> None
     for name in names:
         if name not in allowed:
             raise UsageError(
-                f"expected a {what} ({', '.join(allowed)}), received {name!r}"
+                f"expected a {what} ({', '.join(allowed)}), received {brief(name)}"
                 f"{suggestion(name, allowed)}"
             )
 
@@ -63,4 +69,4 @@ def first_of(error: ValidationError) -> str:
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "missing":
         return f"expected {place}, received nothing of that name"
-    return f"{place}: {first['msg']}, received {first['input']!r}"
+    return f"{shortened(place, 100)}: {first['msg']}, received {brief(first['input'])}"

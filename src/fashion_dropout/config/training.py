@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fashion_dropout.config.toml import first_of
 from fashion_dropout.errors import UsageError
+from fashion_dropout.escapes import brief
 
 
 def _parameter(default: Any, description: str, expected: str, **limits: Any) -> Any:
@@ -39,10 +41,10 @@ class TrainingConfig(BaseModel):
         le=2**32 - 1,
     )
     epochs: int = _parameter(
-        20, "Passes over the training split.", "a whole number of at least 1", ge=1
+        20, "Passes over the training split.", "a whole number from 1 to 1000000", ge=1, le=10**6
     )
     batch_size: int = _parameter(
-        64, "Images in one gradient step.", "a whole number of at least 1", ge=1
+        64, "Images in one gradient step.", "a whole number from 1 to 60000", ge=1, le=60_000
     )
     learning_rate: float = _parameter(
         0.001, "Adam's learning rate.", "a finite number greater than 0", gt=0.0
@@ -94,9 +96,15 @@ def recorded_config(params: Mapping[str, str]) -> TrainingConfig:
 
     Args:
         params: All its parameters as MLflow holds them; those of other kinds are ignored.
+
+    Raises:
+        UsageError: One of them is none that this version takes.
     """
     known = {name: text for name, text in params.items() if name in TrainingConfig.model_fields}
-    return TrainingConfig.model_validate(known)
+    try:
+        return TrainingConfig.model_validate(known)
+    except ValidationError as error:
+        raise UsageError(f"expected the recorded parameters of a run, {first_of(error)}") from error
 
 
 def expected(name: str) -> str:
@@ -122,4 +130,4 @@ def parse_parameter(name: str, text: str) -> Any:
     try:
         return getattr(TrainingConfig.model_validate({name: text}), name)
     except ValidationError as error:
-        raise UsageError(f"expected {expected(name)}, received {text!r}") from error
+        raise UsageError(f"expected {expected(name)}, received {brief(text)}") from error

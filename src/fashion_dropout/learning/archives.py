@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pooch
+from filelock import FileLock, Timeout
 
 from fashion_dropout.errors import DataError
+from fashion_dropout.escapes import shortened
+from fashion_dropout.files import open_file, user_path
 
 SHA256 = {
     "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
@@ -36,6 +41,7 @@ CHECKOUT = Path(__file__).resolve().parents[3] / "data" / "fashion-mnist"
 from a wheel.
 """
 _TIMEOUT_SECONDS = 30
+_LOCK_SECONDS = 900
 _LFS_POINTER = b"version https://git-lfs"
 
 
@@ -66,7 +72,7 @@ def locate(
         DataError: An archive is missing or has another checksum, and none could be downloaded.
     """
     variable = os.environ.get(DIRECTORY_VARIABLE)
-    given = data_dir or (Path(variable).expanduser() if variable else None)
+    given = data_dir or (user_path(variable) if variable else None)
     if given is not None:
         return _verified(
             given,
@@ -80,12 +86,44 @@ def locate(
             "a folder with the four archives",
         )
     cache = Path(pooch.os_cache("fashion-mnist-dropout"))
+    if _missing(cache):
+        with _only_download(cache):
+            for name in _missing(cache):  # another process may have been faster
+                _download(name, cache, mirrors, say)
+    return cache
+
+
+def _missing(cache: Path) -> list[str]:
+    """The archives that the cache lacks, or has damaged."""
+    names = []
     for name in SHA256:
         try:
             _verify(cache / name, "it is downloaded again")
         except DataError:
-            _download(name, cache, mirrors, say)
-    return cache
+            names.append(name)
+    return names
+
+
+@contextmanager
+def _only_download(cache: Path) -> Iterator[None]:
+    """While this is open, no other process downloads; what killed ones left half-way is removed."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache.with_name(f"{cache.name}.lock"), timeout=_LOCK_SECONDS):
+            for left in cache.glob("tmp*"):  # as Pooch calls them
+                left.unlink()
+            yield
+    except Timeout as error:
+        raise DataError(
+            f"expected the download into {cache} that another process has begun to end within "
+            f"{_LOCK_SECONDS // 60} minutes, but it goes on; end it, or set {DIRECTORY_VARIABLE} "
+            "to a folder with the four archives"
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"expected to write to {cache}, received: {error.strerror}; set {DIRECTORY_VARIABLE} "
+            "to a folder with the four archives"
+        ) from error
 
 
 def _verified(folder: Path, advice: str) -> Path:
@@ -95,12 +133,14 @@ def _verified(folder: Path, advice: str) -> Path:
 
 
 def _verify(path: Path, advice: str) -> None:
-    if not path.is_file():
-        raise DataError(f"expected the archive {path}, received no such file; {advice}")
-    with path.open("rb") as stream:
-        lfs_pointer = stream.read(len(_LFS_POINTER)) == _LFS_POINTER
-        stream.seek(0)
-        received = hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        with open_file(path) as stream:
+            lfs_pointer = stream.read(len(_LFS_POINTER)) == _LFS_POINTER
+            stream.seek(0)
+            received = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        received = "no such file" if error.errno == errno.ENOENT else str(error.strerror)
+        raise DataError(f"expected the archive {path}, received {received}; {advice}") from error
     if lfs_pointer:
         raise DataError(
             f"{path}: expected the archive, received a pointer of Git LFS; fetch the file with "
@@ -136,4 +176,4 @@ def _download(name: str, cache: Path, mirrors: Sequence[str], say: Callable[[str
 
 
 def _brief(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+    return shortened((str(error).splitlines() or [type(error).__name__])[0], 300)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_dropout.errors import DataError
+from fashion_dropout.files import open_file
 
 LARGEST_FILE = 256 * 2**20
 """The most bytes that are unpacked from a file whose number of items is not known before."""
@@ -45,7 +46,7 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         DataError: The file cannot be read, or its content is refused by `parse_idx`.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return parse_idx(file, path, item=shape[1:], count=shape[0])
     except OSError as error:
         raise DataError(f"{path}: expected a readable file, received: {error.strerror}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from fashion_dropout.errors import DataError, UsageError
+from fashion_dropout.files import open_file
 from fashion_dropout.learning.dataset import CLASSES
 from fashion_dropout.learning.dropout import dropout_layers, set_masks, share_masks
 from fashion_dropout.learning.model import IMAGE_SHAPE
@@ -24,10 +26,14 @@ BATCH_SIZE = 250
 """Images that are predicted together in training, `predict` and promotion.
 
 A served model uses the same number. On some CPUs the last digits of a probability depend on the
-batch size, because other sizes choose other kernels: by up to 1.2e-7 on one without AVX-512. With
-this batch size the same images in the same order give the same bits.
+batch size, because other sizes choose other kernels: by up to 1.2e-7 on one without AVX-512. So
+fewer images are filled up with black ones, and an image gives the same bits wherever it stands.
 """
 
+LARGEST_MODEL = 2**28
+"""The most bytes that a model may unpack to; one of ours has 3 MB."""
+
+_MASKED_BATCH_SIZE = 48  # one picture under many masks must not take as long as 250 pictures
 _MASK_SEED = 0
 
 
@@ -44,6 +50,7 @@ def load_classifier(path: Path) -> keras.Model:
         DataError: The file is missing or damaged, or asks for code that Keras does not know.
         UsageError: The model in it takes or gives something else.
     """
+    _expect_keras_file(path)
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras lets through whatever it runs into in a damaged file
@@ -61,6 +68,23 @@ def load_classifier(path: Path) -> keras.Model:
     return model
 
 
+def _expect_keras_file(path: Path) -> None:
+    """Refuse what Keras would take for one of its older formats, and what unpacks to too much."""
+    try:
+        with open_file(path) as file, zipfile.ZipFile(file) as packed:
+            size = sum(part.file_size for part in packed.infolist())
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: expected a Keras model, received: {reason}") from error
+    if path.suffix != ".keras":
+        raise DataError(f"{path}: expected a Keras model, a file that ends in .keras")
+    if size > LARGEST_MODEL:
+        raise DataError(
+            f"{path}: expected a Keras model that unpacks to at most {LARGEST_MODEL:,} bytes, "
+            f"received {size:,}"
+        )
+
+
 def predict(classifier: keras.Model, images: NDArray[np.uint8]) -> Probabilities:
     """The probabilities of the classes, with dropout off, in batches of `BATCH_SIZE`.
 
@@ -72,7 +96,8 @@ def predict(classifier: keras.Model, images: NDArray[np.uint8]) -> Probabilities
         float32 of shape (n, 10).
     """
     forward = _forward(classifier, training=False)
-    return np.concatenate([forward(batch).numpy() for batch in _batches(images)])
+    found = np.concatenate([forward(batch).numpy() for batch in _batches(images, BATCH_SIZE)])
+    return found[: len(images)]
 
 
 def predict_with_dropout(
@@ -108,21 +133,22 @@ def predict_with_dropout(
     share_masks(dropouts)
     forward = _forward(classifier, training=True)
     means, spreads = [], []
-    for batch in _batches(images):
+    for batch in _batches(images, _MASKED_BATCH_SIZE):
         drawn = []
         for mask in range(masks):
             set_masks(dropouts, _MASK_SEED, f"mc-dropout/{{layer}}/{mask}")
             drawn.append(forward(batch).numpy())
         means.append(np.mean(drawn, axis=0, dtype=np.float64))
         spreads.append(np.std(drawn, axis=0, ddof=1, dtype=np.float64))
-    return np.concatenate(means).astype(np.float32), np.concatenate(spreads).astype(np.float32)
+    mean, spread = (np.concatenate(parts)[: len(images)] for parts in (means, spreads))
+    return mean.astype(np.float32), spread.astype(np.float32)
 
 
-def _batches(images: NDArray[np.uint8]) -> Iterator[tf.Tensor]:
-    return (
-        tf.constant(images[start : start + BATCH_SIZE])
-        for start in range(0, len(images), BATCH_SIZE)
-    )
+def _batches(images: NDArray[np.uint8], size: int) -> Iterator[tf.Tensor]:
+    """Batches of exactly so many images; the last one is filled up with black ones."""
+    for start in range(0, len(images), size):
+        batch = images[start : start + size]
+        yield tf.constant(np.pad(batch, ((0, size - len(batch)), *[(0, 0)] * 3)))
 
 
 def _forward(classifier: keras.Model, training: bool) -> Any:

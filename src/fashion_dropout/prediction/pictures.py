@@ -8,34 +8,25 @@ Images of another size are converted as those of the dataset were (Xiao et al. 2
 from __future__ import annotations
 
 import os
-import warnings
+import stat
 from dataclasses import dataclass
-from functools import partial
 from io import BytesIO
-from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageChops, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops
 
 from fashion_dropout.errors import DataError
+from fashion_dropout.files import read_file
 from fashion_dropout.learning.idx import LARGEST_FILE, STARTS, parse_idx
+from fashion_dropout.prediction.decoding import decode
 
 Invert = Literal["auto", "yes", "no"]
 
-LARGEST_IMAGE = 50_000_000
-"""The most pixels that an image may have."""
-
 _SIDE = 28
-_CHUNK = 2**20
 _IN_FOLDERS = (".png", ".jpg", ".jpeg", "idx3-ubyte", "idx3-ubyte.gz")
-_PICTURE_STARTS = (b"\x89PNG", b"\xff\xd8\xff")
-_PNG_DEPTH = slice(24, 25)  # the byte of a PNG with the number of bits per channel
-_GREY = ("1", "L", "LA")
-_COLOURED = ("P", "PA", "RGB", "RGBA")
-_TURNED = range(2, 9)  # the orientations of EXIF that are not upright
 _CLOSE = 0.05 * 255  # section 2 of the paper: 5 % of the largest intensity
 
 
@@ -68,9 +59,9 @@ def image_files(path: Path) -> list[Path]:
     Raises:
         DataError: The folder has no image file, or it cannot be read.
     """
-    if not path.is_dir():
-        return [path]
     try:
+        if not stat.S_ISDIR(path.stat().st_mode):
+            return [path]
         found = sorted(
             entry
             for entry in path.iterdir()
@@ -78,9 +69,12 @@ def image_files(path: Path) -> list[Path]:
             and not entry.name.startswith(".")
             and entry.is_file()
         )
-    except OSError as error:
+    except FileNotFoundError:
+        return [path]  # `read_pictures` says so
+    except (OSError, ValueError) as error:  # ValueError: a null character
+        reason = getattr(error, "strerror", None) or error
         raise DataError(
-            f"{path}: expected a readable folder, received: {error.strerror}"
+            f"{path}: expected an image file or a folder of such, received: {reason}"
         ) from error
     if not found:
         raise DataError(f"{path}: expected PNG, JPEG or IDX files in the folder, received none")
@@ -99,20 +93,31 @@ def read_pictures(path: Path, invert: Invert = "auto") -> Pictures:
     Raises:
         DataError: The file cannot be read, is none of these, or is damaged or too large.
     """
-    content = _read(path)
+    try:
+        images, steps = _prepare(path, _read(path), invert)
+    except MemoryError as error:
+        raise DataError(
+            f"{path}: expected an image that fits into memory, received a larger one; scale it "
+            "down first"
+        ) from error
+    name = os.fsencode(path).decode(errors="replace")  # a name need not be Unicode
+    return Pictures(name, images, ", ".join(steps) or "as it is")
+
+
+def _prepare(path: Path, content: bytes, invert: Invert) -> tuple[NDArray[np.uint8], list[str]]:
+    """The images in the content of a file, and what was done to them."""
     steps: list[str] = []
     light = False
     if content.startswith(STARTS):
         images = parse_idx(BytesIO(content), path, item=(_SIDE, _SIDE))[..., np.newaxis]
     else:
-        picture = _decode(path, content, steps)
+        size, picture = decode(path, content, steps)
         light = is_light(picture)
-        images = _reshape(picture, steps)[np.newaxis, ..., np.newaxis]
+        images = _reshape(picture, size, steps)[np.newaxis, ..., np.newaxis]
     if invert == "yes" or (invert == "auto" and light):
         images = 255 - images
         steps.append("inverted")
-    name = os.fsencode(path).decode(errors="replace")  # a name need not be Unicode
-    return Pictures(name, images, ", ".join(steps) or "as it is")
+    return images, steps
 
 
 def is_light(picture: Image.Image) -> bool:
@@ -129,69 +134,19 @@ def is_light(picture: Image.Image) -> bool:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
-            chunks = iter(partial(stream.read, _CHUNK), b"")  # a pipe has no size to ask for
-            content = b"".join(islice(chunks, LARGEST_FILE // _CHUNK + 1))
+        content = read_file(path, LARGEST_FILE)
     except FileNotFoundError as error:
         raise DataError(f"{path}: expected an image file, received no such file") from error
-    except (OSError, ValueError) as error:  # ValueError: a name with a null character
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path}: expected a readable image file, received: {reason}") from error
-    if not 0 < len(content) <= LARGEST_FILE:
-        received = "more" if content else "an empty file"
-        raise DataError(f"{path}: expected 1 to {LARGEST_FILE:,} bytes, received {received}")
+    except OSError as error:
+        raise DataError(
+            f"{path}: expected a readable image file, received: {error.strerror}"
+        ) from error
+    if not content:
+        raise DataError(f"{path}: expected an image file, received an empty file")
     return content
 
 
-def _decode(path: Path, content: bytes, steps: list[str]) -> Image.Image:
-    """Decode a picture to grey or RGB, upright and opaque, and add what was done to `steps`."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about EXIF, and about images that `_check` refuses
-            picture = Image.open(BytesIO(content), formats=("PNG", "JPEG"))
-            _check(path, picture, content)
-            upright = ImageOps.exif_transpose(picture)
-            if picture.getexif().get(ExifTags.Base.Orientation, 1) in _TURNED:
-                steps.append("turned")
-            if upright.has_transparency_data:
-                layer = upright.convert("RGBA")
-                if layer.getchannel("A").getextrema() != (255, 255):
-                    steps.append("laid on white")
-                upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-            if picture.mode not in _GREY:
-                steps.append("grey")
-            return upright.convert("L" if picture.mode in _GREY else "RGB")
-    except DataError:
-        raise
-    except UnidentifiedImageError as error:
-        received = "a damaged one" if content.startswith(_PICTURE_STARTS) else "none of these"
-        raise DataError(
-            f"{path}: expected a PNG, a JPEG or an IDX file of images, received {received}"
-        ) from error
-    except Image.DecompressionBombError as error:
-        limit = f"expected at most {LARGEST_IMAGE:,} pixels"
-        raise DataError(f"{path}: {limit}, received: {error}") from error
-    except Exception as error:  # Pillow raises many types of errors for damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: expected a whole image, received: {reason}") from error
-
-
-def _check(path: Path, picture: Image.Image, content: bytes) -> None:
-    width, height = picture.size
-    if width * height > LARGEST_IMAGE:
-        raise DataError(
-            f"{path}: expected at most {LARGEST_IMAGE:,} pixels, received {width:,}×{height:,}; "
-            "scale it down first"
-        )
-    deep = picture.format == "PNG" and content[_PNG_DEPTH] == b"\x10"
-    if deep or picture.mode not in _GREY + _COLOURED:
-        raise DataError(
-            f"{path}: expected grey or RGB, with or without transparency, received "
-            f"{'16 bits per channel' if deep else picture.mode}; convert it to 8-bit RGB first"
-        )
-
-
-def _reshape(picture: Image.Image, steps: list[str]) -> NDArray[np.uint8]:
+def _reshape(picture: Image.Image, size: tuple[int, int], steps: list[str]) -> NDArray[np.uint8]:
     """Bring a picture to grey values of shape (28, 28), and add what was done to `steps`."""
     grey = picture.convert("L")
     if picture.size == (_SIDE, _SIDE):
@@ -199,7 +154,7 @@ def _reshape(picture: Image.Image, steps: list[str]) -> NDArray[np.uint8]:
     trimmed = grey.crop(_content_box(picture))
     if trimmed.size != picture.size:
         steps.append("trimmed")
-    steps.append(f"scaled from {picture.size[0]}×{picture.size[1]}")
+    steps.append(f"scaled from {size[0]}×{size[1]}")
     scale = _SIDE / max(trimmed.size)
     width, height = (max(1, round(scale * edge)) for edge in trimmed.size)
     scaled = trimmed.resize((width, height), Image.Resampling.LANCZOS)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from fashion_dropout import provenance
 from fashion_dropout.errors import DataError
+from fashion_dropout.escapes import brief
+from fashion_dropout.files import LARGEST_TEXT, read_file
 from fashion_dropout.learning.dataset import CLASSES
 from fashion_dropout.tracking import served
 
@@ -118,9 +120,22 @@ def _read_all(
 
 
 def _read_classes(weights: Path) -> tuple[str, ...]:
-    """Read the class names in the model's folder. For a bare file, they are the dataset's."""
-    if weights.parent.name == "data":
-        stored = weights.parents[1] / served.CLASSES_FILE
-        if stored.is_file():
-            return tuple(json.loads(stored.read_text(encoding="utf-8")))
-    return CLASSES
+    """Read the class names in the model's folder. For a bare file, they are the dataset's.
+
+    Raises:
+        DataError: They are no ten names.
+    """
+    stored = weights.parents[1] / served.CLASSES_FILE
+    if weights.parent.name != "data" or not stored.is_file():
+        return CLASSES
+    try:
+        names = json.loads(read_file(stored, LARGEST_TEXT))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(
+            f"{stored}: expected the names of the classes, received: {error}"
+        ) from error
+    if not isinstance(names, list) or [type(name) for name in names] != [str] * len(CLASSES):
+        raise DataError(
+            f"{stored}: expected {len(CLASSES)} names of classes, received {brief(names)}"
+        )
+    return tuple(names)

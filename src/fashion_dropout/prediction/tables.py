@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from fashion_dropout.escapes import csv_cell, visible
 from fashion_dropout.plain_table import plain_table
 from fashion_dropout.texts import Language, texts
 
@@ -57,10 +59,13 @@ def format_records(records: Sequence[dict[str, Any]], form: Format) -> str:
     Args:
         records: As `to_records` returns them, at least one.
         form: ``json``; or one row for each class of each image, as ``csv`` or as a ``table`` for
-            people. The table leaves the index out if every file has one image.
+            people. The table leaves the index out if every file has one image. JSON alone keeps
+            each name as it is: in the others, escape sequences stand for control characters, and
+            an apostrophe is put in front of what a spreadsheet would take for a formula.
     """
     if form == "json":
-        return json.dumps(records, ensure_ascii=False, indent=2) + "\n"
+        shown = json.dumps(records, ensure_ascii=False, indent=2)
+        return re.sub(r"[^\n -~]", _in_json, shown) + "\n"
     rows = [
         {"file": image["file"], "index": image["index"], "rank": rank}
         | prediction
@@ -72,11 +77,22 @@ def format_records(records: Sequence[dict[str, Any]], form: Format) -> str:
         text = io.StringIO()
         writer = csv.DictWriter(text, rows[0], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        for row in rows:
+            writer.writerow(
+                {
+                    name: csv_cell(value) if isinstance(value, str) else value
+                    for name, value in row.items()
+                }
+            )
         return text.getvalue()
     hidden = () if any(image["index"] for image in records) else ("index",)
     columns = [name for name in rows[0] if name not in hidden]
     return plain_table([columns, *([_cell(row[name]) for name in columns] for row in rows)])
+
+
+def _in_json(found: re.Match[str]) -> str:
+    """A character of a JSON text; one that a terminal would obey as an escape sequence of JSON."""
+    return found[0] if visible(found[0]) == found[0] else json.dumps(found[0])[1:-1]
 
 
 def _shortest(value: Any) -> float:

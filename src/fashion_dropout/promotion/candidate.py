@@ -16,7 +16,7 @@ from fashion_dropout.promotion import selection
 from fashion_dropout.promotion.selection import Choice
 from fashion_dropout.studies.read import read_record
 from fashion_dropout.texts import Language
-from fashion_dropout.tracking import queries, registry, tags
+from fashion_dropout.tracking import queries, registry, studies, tags
 from fashion_dropout.tracking.registry import Registration
 
 STORED_MODEL_METRICS = {
@@ -107,7 +107,7 @@ def read_candidate(study: str) -> Candidate | None:
     Raises:
         UsageError: There is no such study, or it is not finished.
     """
-    run = queries.study_run(study)
+    run = studies.study_run(study)
     record = read_record(study)
     unfinished = int((record.cells["state"] != "FINISHED").sum())
     if run.info.status != "FINISHED" or unfinished:

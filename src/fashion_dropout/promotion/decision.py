@@ -10,6 +10,7 @@ from typing import Any
 from mlflow.entities.model_registry import ModelVersion
 
 from fashion_dropout.config.promotion import Policy
+from fashion_dropout.escapes import markdown
 from fashion_dropout.plain_table import plain_table
 from fashion_dropout.promotion import gate
 from fashion_dropout.promotion.candidate import Candidate
@@ -65,7 +66,7 @@ class GateDecision:
     @property
     def headline(self) -> str:
         """Result and reason in one line of Markdown."""
-        return f"**{self.result}**: {self.reason}"
+        return f"**{self.result}**: {markdown(self.reason)}"
 
     @property
     def table(self) -> str:

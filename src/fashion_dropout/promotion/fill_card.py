@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from fashion_dropout.comparison.statistics import mean_interval
 from fashion_dropout.errors import TrackingError
+from fashion_dropout.files import LARGEST_TEXT, read_file
 from fashion_dropout.promotion import model_card
 from fashion_dropout.promotion.candidate import Candidate
 from fashion_dropout.promotion.model_card import ModelCard
@@ -118,7 +120,7 @@ def _classes(run: Run) -> pd.DataFrame:
                 f"expected the artifact per_class.csv of run {run.info.run_id}, received none; run "
                 "the study again with --fresh"
             )
-        return pd.read_csv(path)
+        return pd.read_csv(BytesIO(read_file(path, LARGEST_TEXT)))
 
 
 def _environment(run: Run) -> dict[str, Any]:

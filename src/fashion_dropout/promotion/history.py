@@ -8,9 +8,10 @@ from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_USER
 
 from fashion_dropout.errors import UsageError
+from fashion_dropout.escapes import visible
 from fashion_dropout.tracking import registry, tags
+from fashion_dropout.tracking.existing import connect_to_existing
 from fashion_dropout.tracking.registry import Registry
-from fashion_dropout.tracking.store import connect
 
 _UNKNOWN = "–"
 
@@ -25,7 +26,7 @@ def describe_history(model_name: str | None = None) -> str:
         UsageError: There is no decision about it.
         TrackingError: The registry does not answer.
     """
-    connect()
+    connect_to_existing()
     models = Registry(model_name or registry.MODEL)
     runs = registry.decisions(models.name)
     if not runs:
@@ -37,7 +38,7 @@ def describe_history(model_name: str | None = None) -> str:
 
 
 def _entry(run: Run) -> str:
-    found = run.data.tags
+    found = {name: visible(text) for name, text in run.data.tags.items()}
     when = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
     # The launcher of `mlflow run` writes FAILED over the run of a candidate that is held back.
     decided = run.info.status in ("FINISHED", "FAILED") and tags.ERROR not in found

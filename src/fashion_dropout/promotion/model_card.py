@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from fashion_dropout.comparison.statistics import CONFIDENCE
+from fashion_dropout.escapes import markdown
 from fashion_dropout.texts import Language, texts
 from fashion_dropout.tracking import tags
 
@@ -104,7 +104,7 @@ def render(card: ModelCard, language: Language) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"plain": _plain, "code": _code, "cell": _cell, "short": _short}
+    environment.filters |= {"plain": markdown, "code": _code, "cell": _cell, "short": _short}
     template = environment.get_template("model_card.md.j2")
     verdicts = card.verdicts[language]
     text = ""
@@ -197,12 +197,6 @@ def _short(text: str) -> str:
 
 def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
-
-
-def _plain(text: object) -> str:
-    """One line of text in which Markdown sees no markup."""
-    escaped = html.escape(" ".join(str(text).split()), quote=False)
-    return re.sub(r"[\\`*\[\]|~#]|(?<!\w)_|_(?!\w)", r"\\\g<0>", escaped)
 
 
 def _code(text: object) -> str:

@@ -19,10 +19,10 @@ from fashion_dropout.promotion.decision import GateDecision, decide
 from fashion_dropout.promotion.fill_card import CARD_FILES, write_cards
 from fashion_dropout.studies.report import REPORT_FILES
 from fashion_dropout.tracking import registry, tags
+from fashion_dropout.tracking.existing import connect_to_existing
 from fashion_dropout.tracking.pages import how_to_look_at, run_page, version_page
 from fashion_dropout.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from fashion_dropout.tracking.runs import TrackedRun, tracked_run
-from fashion_dropout.tracking.store import connect
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def promote_study(
             damaged. No alias has moved.
         DataError: The dataset is missing or damaged.
     """
-    connect()
+    connect_to_existing()
     candidate = read_candidate(study)
     if candidate is None:
         return Outcome(

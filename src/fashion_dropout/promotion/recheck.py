@@ -6,16 +6,16 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from mlflow.entities import Run
 from mlflow.models import ModelSignature
 from numpy.typing import NDArray
 
-from fashion_dropout.errors import TrackingError
+from fashion_dropout.errors import DataError, TrackingError
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.learning import metrics
+from fashion_dropout.learning.arrays import read_arrays
 from fashion_dropout.learning.split import split_of
 from fashion_dropout.promotion.candidate import Candidate
 from fashion_dropout.promotion.gate import Check
@@ -70,14 +70,14 @@ def read_validation_predictions(run: Run) -> ValidationPredictions:
     with queries.artifact(run.info.artifact_uri, "predictions.npz") as path:
         try:
             if path is None:
-                raise OSError("none")
-            with np.load(path) as arrays:
-                return ValidationPredictions(
-                    arrays["validation_probabilities"],
-                    arrays["validation_labels"],
-                    (run.data.tags[tags.DATASET_SHA256], run.data.tags[tags.SPLIT_SHA256]),
-                )
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
+                raise DataError("none")
+            arrays = read_arrays(path, "validation_probabilities", "validation_labels")
+            return ValidationPredictions(
+                arrays["validation_probabilities"],
+                arrays["validation_labels"],
+                (run.data.tags[tags.DATASET_SHA256], run.data.tags[tags.SPLIT_SHA256]),
+            )
+        except (DataError, KeyError) as error:
             raise TrackingError(
                 f"expected the predictions of run {run.info.run_id} in its predictions.npz, "
                 f"received: {error}; run the study again with --fresh"

@@ -8,9 +8,9 @@ from pathlib import Path
 from fashion_dropout.errors import UsageError
 from fashion_dropout.interrupts import shielded
 from fashion_dropout.tracking import queries, registry, tags
+from fashion_dropout.tracking.existing import connect_to_existing
 from fashion_dropout.tracking.registry import CHAMPION, PREVIOUS, Registry
 from fashion_dropout.tracking.runs import tracked_run
-from fashion_dropout.tracking.store import connect
 
 
 def roll_back(model_name: str | None = None, reason: str | None = None) -> str:
@@ -31,7 +31,7 @@ def roll_back(model_name: str | None = None, reason: str | None = None) -> str:
         TrackingError: The registry does not answer, or the previous model is missing or damaged.
             No alias has moved.
     """
-    connect()
+    connect_to_existing()
     models = Registry(model_name or registry.MODEL)
     champion, previous = models.version(CHAMPION), models.version(PREVIOUS)
     if champion is None or previous is None or champion.version == previous.version:

@@ -84,10 +84,11 @@ def verify_run(run_id: str, display: DisplayOf, *, data_dir: Path | None = None)
 
     from fashion_dropout.runs.train import record_run
     from fashion_dropout.tracking import queries
+    from fashion_dropout.tracking.existing import connect_to_existing
     from fashion_dropout.tracking.launched import without_launched_run
     from fashion_dropout.tracking.store import connect
 
-    connect()
+    connect_to_existing()
     recorded = queries.get_run(run_id)
     role = recorded.data.tags.get(tags.ROLE, "none")
     if role != tags.RUN or recorded.info.status != "FINISHED":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fashion_dropout import colours, provenance
 from fashion_dropout.comparison.statistics import seeds_for, smallest_p
 from fashion_dropout.config.study import Cell, Study
+from fashion_dropout.escapes import markdown
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.progress import StudyDisplay
 from fashion_dropout.studies import cluster
@@ -70,7 +71,7 @@ def compare_study(
     session_name = Session.new_name()
     with tracked_run(
         name=f"study-{study.name}",
-        description=f"**{study.question}** Study `{study.key}`: running.",
+        description=f"**{markdown(study.question)}** Study `{study.key}`: running.",
         experiment=experiment,
         params={
             "seeds": ",".join(str(seed) for seed in study.seeds),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -11,10 +12,11 @@ from fashion_dropout.comparison import pairing, sentences, summary
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.config.study import Study
 from fashion_dropout.errors import UnpairedError
+from fashion_dropout.escapes import csv_cell, markdown, visible
 from fashion_dropout.learning.dataset import Examples
 from fashion_dropout.plain_table import plain_table
 from fashion_dropout.studies.charts import prepare_charts
-from fashion_dropout.studies.publish import markdown
+from fashion_dropout.studies.publish import markdown_table
 from fashion_dropout.studies.read import read_record
 from fashion_dropout.studies.report import REPORT_FILES, write_study_files
 from fashion_dropout.tracking import tags
@@ -67,8 +69,8 @@ def conclude(
     if metrics := summary.difference_metrics(comparison):
         run.log_metrics(metrics, step=0)
     with run.artifacts() as folder:
-        record.runs.to_csv(folder / "runs.csv", index=False)
-        summary.differences_table(comparison).to_csv(folder / "differences.csv", index=False)
+        _write_csv(record.runs, folder / "runs.csv")
+        _write_csv(summary.differences_table(comparison), folder / "differences.csv")
         (folder / "verdict.txt").write_text(f"{text}\n", encoding="utf-8")
         write_study_files(record, comparison, folder)
     links = _links(study, run, list(record.runs["run_id"]))
@@ -81,6 +83,11 @@ def conclude(
         }
     )
     return StudyOutcome(run.run_id, run.experiment_id, missing, text)
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    texts = table.map(lambda value: csv_cell(value) if isinstance(value, str) else value)
+    texts.to_csv(path, index=False)
 
 
 def _check_pairs(record: StudyRecord) -> None:
@@ -114,7 +121,7 @@ def _text(
         "",
         *(f"verdict: {sentence}" for sentence in verdicts),
         *(f"warning: {warning}" for warning in warnings),
-        *(f"missing: {cell}: {reason}" for cell, reason in missing.items()),
+        *(f"missing: {cell}: {visible(reason)}" for cell, reason in missing.items()),
     ]
     return "\n".join(lines)
 
@@ -135,12 +142,12 @@ def _note(
     missing: Mapping[str, str],
 ) -> str:
     """The description of the study's run, Markdown."""
-    gone = "".join(f"- missing: `{cell}`: {reason}\n" for cell, reason in missing.items())
+    gone = "".join(f"- missing: `{cell}`: {markdown(reason)}\n" for cell, reason in missing.items())
     linked = " · ".join(f"[{name}]({page})" for name, page in links.items())
     return (
-        f"{linked}\n\n**{study.question}**\n\n"
+        f"{linked}\n\n**{markdown(study.question)}**\n\n"
         + "".join(f"**{sentence}**\n\n" for sentence in verdicts)
-        + f"{gone}\n{markdown(table)}\n\n"
+        + f"{gone}\n{markdown_table(table)}\n\n"
         f"Study `{study.key}`. Every run: `runs.csv`; every difference: `differences.csv`; the "
         "declared study: `study.json`. Differences are regime − baseline over pairs of runs with "
         "the same seed, which began with the same weights and saw the same batches.\n"

@@ -25,6 +25,8 @@ from fashion_dropout.comparison.summary import summary_table
 from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.config.study import read_study
 from fashion_dropout.errors import OutdatedError, UsageError
+from fashion_dropout.escapes import brief
+from fashion_dropout.files import LARGEST_TEXT, read_file
 from fashion_dropout.texts import LANGUAGES, Language
 
 RESULT = "result.json"
@@ -64,7 +66,7 @@ def publish(
         "blocks": {
             language: {
                 "verdict": _quoted(_said(record, comparison, language)),
-                "table": markdown(summary),
+                "table": markdown_table(summary),
             }
             for language in LANGUAGES
         },
@@ -97,7 +99,7 @@ def check(folder: Path) -> list[str]:
         UsageError: Nothing is published there.
         OutdatedError: A study file, a figure or a page has changed since.
     """
-    results = {path.parent.name: json.loads(path.read_text()) for path in _results(folder)}
+    results = {path.parent.name: _read_result(path) for path in _results(folder)}
     if not results:
         raise UsageError(f"expected published results ({RESULT}) in {folder}, received none")
     wrong = []
@@ -120,11 +122,22 @@ def check(folder: Path) -> list[str]:
     return [result["study"] for result in results.values()]
 
 
-def markdown(table: pd.DataFrame) -> str:
+def _read_result(path: Path) -> dict[str, Any]:
+    try:
+        result: dict[str, Any] = json.loads(read_file(path, LARGEST_TEXT))
+    except (OSError, ValueError, RecursionError) as error:
+        raise OutdatedError(f"{path}: expected a published result, received: {error}") from error
+    if not isinstance(result, dict) or {"study", "blocks", "figures"} - result.keys():
+        raise OutdatedError(f"{path}: expected a published result, received {brief(result)}")
+    return result
+
+
+def markdown_table(table: pd.DataFrame) -> str:
     """A table of texts in Markdown; the first column contains names."""
     rows = [list(table.columns), ["---"] * len(table.columns)]
     rows += [[f"`{row[0]}`", *row[1:]] for row in table.itertuples(index=False)]
-    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
+    cells = [[str(cell).replace("|", r"\|").replace("\n", " ") for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 
 def _filled(page: str, results: Mapping[str, Any], language: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
 import pandas as pd
@@ -15,11 +16,15 @@ from fashion_dropout.comparison.pairing import mixed_pairs
 from fashion_dropout.comparison.record import Changed, StudyRecord, foremost
 from fashion_dropout.config.decision import Decision, Promotion
 from fashion_dropout.errors import TrackingError
+from fashion_dropout.escapes import brief
+from fashion_dropout.files import read_file
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.studies.cells import TAKEN_OVER_FILE
 from fashion_dropout.studies.test_set import read_results
-from fashion_dropout.tracking import queries, tags
+from fashion_dropout.tracking import queries, studies, tags
 
+_LARGEST_DECLARATION = 2**26  # bytes: a thousand regimes have 400 kB
+_LARGEST_TABLE = 2**28  # bytes: a million epochs
 _CURVES = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
 _SHOWN = (
     *(tags.DATASET, tags.DATASET_SHA256, tags.SPLIT_SHA256, tags.GIT_COMMIT, tags.GIT_DIRTY),
@@ -39,7 +44,7 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
         UsageError: There is no such run, or it is not the run of a study.
         TrackingError: The run does not say what was declared.
     """
-    run = queries.study_run(run_id)
+    run = studies.study_run(run_id)
     recorded = run.data.tags
     declared = _declared(run)
     rule = Decision.model_validate(declared["decision"])
@@ -105,6 +110,13 @@ def _declared(run: Run) -> dict[str, Any]:
             f"expected the artifact study.json of the study's run {run.info.run_id}, received "
             "none: it cannot be known what was declared; run `compare` again"
         )
+    try:
+        Decision.model_validate(declared["decision"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise TrackingError(
+            f"expected the artifact study.json of the study's run {run.info.run_id} to say "
+            f"what was declared, received: {brief(error)}"
+        ) from error
     return declared
 
 
@@ -113,20 +125,26 @@ def _json(run: Run, name: str) -> dict[str, Any] | None:
     with queries.artifact(run.info.artifact_uri, name) as path:
         if path is None:
             return None
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            content: dict[str, Any] = json.loads(read_file(path, _LARGEST_DECLARATION))
+        except (OSError, ValueError, RecursionError) as error:
+            raise TrackingError(
+                f"expected the artifact {name} of the study's run {run.info.run_id} to be JSON, "
+                f"received: {brief(error)}"
+            ) from error
         return content
 
 
 def _changed(run: Run, declared: Mapping[str, Any], runs: pd.DataFrame) -> Changed | None:
     """Whether runs were made before the study was first declared as it is."""
     study, experiment = run.data.tags[tags.STUDY], run.info.experiment_id
-    first = queries.first_study_run(study, experiment) or run
+    first = studies.first_study_run(study, experiment) or run
     begun = first.info.start_time
     finished = int((runs["begun"] < begun).sum())
     if not finished:
         return None
     name = study.rpartition("-")[0]
-    earlier = queries.earlier_study_run(name, study, experiment, begun)
+    earlier = studies.earlier_study_run(name, study, experiment, begun)
     before = (_json(earlier, "study.json") if earlier else None) or declared
     parts = {"rule": "decision", "seeds": "seeds", "regimes": "regimes"}
     what = [part for part, key in parts.items() if before.get(key) != declared.get(key)]
@@ -175,6 +193,7 @@ def _history(run_id: str, artifact_uri: str) -> pd.DataFrame:
     """The learning curves of a run: its table of them, else, slower, metric by metric."""
     with queries.artifact(artifact_uri, "history.csv") as path:
         if path is not None:
-            return pd.read_csv(path, usecols=["epoch", *_CURVES])
+            content = BytesIO(read_file(path, _LARGEST_TABLE))
+            return pd.read_csv(content, usecols=["epoch", *_CURVES])
     curves = {metric: queries.history(run_id, metric) for metric in _CURVES}
     return pd.DataFrame(curves).rename_axis("epoch").reset_index()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -73,10 +74,10 @@ def write_report(run_id: str, language: Language, output: Path) -> int:
         TrackingError: The store does not answer, or does not say what was declared.
     """
     from fashion_dropout.studies.read import read_record
-    from fashion_dropout.tracking.store import connect
+    from fashion_dropout.tracking.existing import connect_to_existing
 
     _writable(output)
-    connect()
+    connect_to_existing()
     record = read_record(run_id)
     comparison = record.compare()
     text = html.render(record, comparison, draw(record, comparison), language)
@@ -99,9 +100,9 @@ def publish_study(run_id: str, folder: Path) -> list[Path]:
     """
     from fashion_dropout.studies.publish import publish
     from fashion_dropout.studies.read import read_record
-    from fashion_dropout.tracking.store import connect
+    from fashion_dropout.tracking.existing import connect_to_existing
 
-    connect()
+    connect_to_existing()
     record = read_record(run_id)
     comparison = record.compare()
     return publish(record, comparison, draw(record, comparison), folder)
@@ -118,7 +119,8 @@ def write_whole(path: Path, content: bytes) -> int:
         beside.write_bytes(content)
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise UsageError(f"expected to write {path}, received: {error.strerror}") from error
     return len(content)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from fashion_dropout.comparison.record import DISAGREEMENTS, Disagreements, TestResults
+from fashion_dropout.errors import DataError
 from fashion_dropout.learning import metrics
+from fashion_dropout.learning.arrays import read_arrays
 from fashion_dropout.learning.dataset import Examples
 from fashion_dropout.tracking import queries
 
@@ -44,7 +45,7 @@ def read_results(
     means = _MeanPredictions(runs, shown)
     for run in runs.to_dict("records"):
         regime, seed = str(run["regime"]), int(run["seed"])
-        found = _predictions(run["artifact_uri"])
+        found = _predictions(run["artifact_uri"], len(classes))
         if found is None:
             lacking.append(f"{regime}-seed{seed}")
             continue
@@ -117,25 +118,37 @@ def write_disagreements(found: Disagreements, path: Path) -> None:
     )
 
 
-def _predictions(artifact_uri: str) -> tuple[NDArray[np.float32], NDArray[np.uint8]] | None:
+def _predictions(
+    artifact_uri: str, classes: int
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]] | None:
     """Probabilities and labels of the test images; None if there are none that can be read."""
     with queries.artifact(artifact_uri, "predictions.npz") as path:
         if path is None:
             return None
         try:
-            with np.load(path) as arrays:
-                return arrays["probabilities"], arrays["labels"]
-        except (OSError, ValueError, KeyError, BadZipFile):
+            arrays = read_arrays(path, "probabilities", "labels")
+        except DataError:
             return None
+    probabilities, labels = arrays["probabilities"], arrays["labels"]
+    whole = (
+        probabilities.dtype == np.float32
+        and probabilities.shape == (*labels.shape, classes)
+        and labels.dtype == np.uint8
+        and bool(labels.max(initial=0) < classes)
+    )
+    return (probabilities, labels) if whole else None
 
 
 def _stored(artifact_uri: str) -> Disagreements | None:
     with queries.artifact(artifact_uri, DISAGREEMENTS_FILE) as path:
         if path is None:
             return None
-        with np.load(path) as arrays:
-            return Disagreements(
-                arrays["images"],
-                arrays["labels"],
-                dict(zip(arrays["regimes"].tolist(), arrays["probabilities"], strict=True)),
-            )
+        try:
+            arrays = read_arrays(path, "images", "labels", "regimes", "probabilities")
+        except DataError:
+            return None
+    return Disagreements(
+        arrays["images"],
+        arrays["labels"],
+        dict(zip(arrays["regimes"].tolist(), arrays["probabilities"], strict=True)),
+    )

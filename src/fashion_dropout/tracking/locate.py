@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import unquote, urlsplit
 
 from fashion_dropout.errors import DataError, TrackingError, UsageError
+from fashion_dropout.files import user_path
 from fashion_dropout.tracking.background import asked
 
 _URIS = ("models:/", "runs:/")
@@ -38,7 +39,7 @@ def locating(reference: str, model_name: str) -> Iterator[Callable[[], Path]]:
         TrackingError: The store does not answer, or does not give the model out.
     """
     if not reference.startswith(_URIS) and ("/" in reference or reference.endswith(".keras")):
-        path = Path(reference).expanduser()
+        path = user_path(reference)
         if not path.exists():
             raise UsageError(f"expected a model's folder or .keras file, received no such: {path}")
         yield lambda: _weights(path)
@@ -66,11 +67,11 @@ def locate(reference: str, model_name: str, download: Path) -> Path:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    from fashion_dropout.tracking.store import connect, impatient, one_line
+    from fashion_dropout.tracking.existing import connect_to_existing
+    from fashion_dropout.tracking.store import impatient, one_line
 
     try:
-        _expect_store()
-        connect()
+        connect_to_existing()
         with impatient():
             return _fetch(_location(reference, model_name), download)
     except (MlflowException, SQLAlchemyError, OSError) as error:
@@ -86,29 +87,27 @@ def locate(reference: str, model_name: str, download: Path) -> Path:
 
 
 def _weights(model: Path) -> Path:
-    from fashion_dropout.tracking.served import WEIGHTS_FILE, DamagedModelError, verify_checksums
+    """The weights of a model: a bare file, or those in a model's folder, which are verified.
 
-    if model.is_file():
-        return model
+    A file that lies where a model's folder has its weights is verified, too.
+    """
+    from fashion_dropout.tracking.served import (
+        CHECKSUMS_FILE,
+        WEIGHTS_FILE,
+        DamagedModelError,
+        verify_checksums,
+    )
+
+    weights = model / WEIGHTS_FILE
+    if not model.is_dir():
+        weights, model = model, model.parent.parent
+        if weights.name != "model.keras" or not (model / CHECKSUMS_FILE).is_file():
+            return weights
     try:
         verify_checksums(model)
     except (DamagedModelError, OSError) as error:
         raise DataError(str(error)) from error
-    return model / WEIGHTS_FILE
-
-
-def _expect_store() -> None:
-    """Refuse a SQLite file that does not exist: MLflow would create it."""
-    import mlflow
-    import sqlalchemy
-
-    uri = mlflow.get_tracking_uri()
-    database = sqlalchemy.make_url(uri).database if uri.startswith("sqlite:") else None
-    if database and not Path(database).is_file():
-        raise UsageError(
-            f"expected an MLflow store with a model in {uri}, received no such file; train one "
-            "first, go to its folder, or set MLFLOW_TRACKING_URI"
-        )
+    return weights
 
 
 def _location(reference: str, model_name: str) -> str:

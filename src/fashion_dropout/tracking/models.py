@@ -130,6 +130,13 @@ def log_classifier(
     return LoggedModel(info.model_id, info.model_uri)
 
 
+def _check_flavor(model: Model) -> None:
+    """Refuse a model whose description sends the loader to another file than the verified one."""
+    flavor = model.flavors.get("keras", {})
+    if flavor.get("data") != "data" or flavor.get("save_exported_model"):
+        raise ValueError(f"expected a Keras model in {served.WEIGHTS_FILE}, received {flavor!r}")
+
+
 def load_logged(model_id: str, folder: Path) -> StoredModel:
     """Read a logged model back.
 
@@ -146,7 +153,12 @@ def load_logged(model_id: str, folder: Path) -> StoredModel:
             mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=str(folder))
         )
         served.verify_checksums(local)
-        return StoredModel(mlflow.keras.load_model(str(local)), Model.load(local).signature)
+        stored = Model.load(local)
+        _check_flavor(stored)
+        classifier = mlflow.keras.load_model(
+            str(local), load_model_kwargs={"compile": False, "safe_mode": True}
+        )
+        return StoredModel(classifier, stored.signature)
     except (MlflowException, OSError, ValueError) as error:
         raise TrackingError(
             f"expected the model {model_id} to be whole, received: {one_line(error)}"

@@ -44,14 +44,14 @@ def find_pages(run_id: str | None) -> Pages:
     """
     import mlflow
 
-    from fashion_dropout.tracking import queries
-    from fashion_dropout.tracking.store import connect
+    from fashion_dropout.tracking import studies
+    from fashion_dropout.tracking.existing import connect_to_existing
 
-    connect()
+    connect_to_existing()
     uri = mlflow.get_tracking_uri()
-    run = queries.newest_study() if run_id is None else queries.study_run(run_id)
+    run = studies.newest_study() if run_id is None else studies.study_run(run_id)
     if run is None:
-        experiment = queries.newest_run().info.experiment_id
+        experiment = studies.newest_run().info.experiment_id
         charts, warning = prepared_single_runs(experiment)
         return Pages("runs outside of studies", uri, charts, warning)
     study, experiment = run.data.tags[tags.STUDY], run.info.experiment_id

@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_dropout.errors import Interrupted, TrackingError
+from fashion_dropout.escapes import shortened
 
 _IMPATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 _CONNECT_SECONDS = 5
@@ -68,7 +69,7 @@ def impatient() -> Iterator[None]:
 def one_line(error: BaseException) -> str:
     """The cause of an error in at most 300 characters, without line breaks."""
     text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else text[:297] + "…"
+    return shortened(text, 300)  # its end counts: “… connection refused”
 
 
 def status_after(error: BaseException) -> str:
@@ -122,3 +123,5 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # It warns of a missing pip, which environments made by uv do not have and models do not need.
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
+    # It prints a traceback for an error of the database, which is raised as well.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)

@@ -1,0 +1,44 @@
+"""Errors that no part of the program could foresee, and that are still no faults of the program."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+_NO_ROOM = (
+    "make room there; TMPDIR names another folder for temporary files, MLFLOW_TRACKING_URI another "
+    "store"
+)
+_NO_RIGHT = "give this user the right to it, or choose another place"
+_ADVICE = {
+    errno.ENOSPC: _NO_ROOM,
+    errno.EDQUOT: _NO_ROOM,
+    errno.EFBIG: _NO_ROOM,
+    errno.EACCES: _NO_RIGHT,
+    errno.EPERM: _NO_RIGHT,
+    errno.EROFS: _NO_RIGHT,
+}
+
+
+def explain(error: Exception) -> str | None:
+    """What a user should know of an error of the system, the store or the memory.
+
+    Returns:
+        One line; None if the error is a fault of the program, which needs its traceback.
+    """
+    if isinstance(error, OSError):
+        place = error.filename or "a file or a connection"
+        if isinstance(place, bytes):
+            place = os.fsdecode(place)
+        advice = _ADVICE.get(error.errno or 0)
+        return f"expected to use {place}, received: {error.strerror or error}" + (
+            f"; {advice}" if advice else ""
+        )
+    if isinstance(error, MemoryError):
+        return "expected more memory than this machine gives; close other programs"
+    packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    if packages & {"mlflow", "sqlalchemy"}:
+        from fashion_dropout.tracking.store import one_line
+
+        return f"MLflow's store refused something or went away: {one_line(error)}"
+    return None

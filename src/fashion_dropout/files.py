@@ -1,0 +1,76 @@
+"""Files and paths that a user names: opened only if they are files, read only as far as agreed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from functools import partial
+from io import BufferedReader
+from itertools import islice
+from pathlib import Path
+
+from fashion_dropout.errors import UsageError
+
+LARGEST_TEXT = 2**20
+"""The most bytes that a file of declarations may have, such as a study."""
+
+_CHUNK = 2**20
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def user_path(text: str) -> Path:
+    """The path that a user has written; a ``~`` at its beginning is a home folder.
+
+    Raises:
+        UsageError: There is no such home folder.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UsageError(
+            f"expected a path that begins with the home folder of a user, received {text!r}; "
+            "write ./ in front of a name that begins with ~"
+        ) from error
+
+
+def open_file(path: Path) -> BufferedReader:
+    """Open a file to read its bytes; nothing else than a file is opened.
+
+    A pipe could keep the program waiting, and a device need not end.
+
+    Raises:
+        OSError: It is no file, or cannot be opened; its ``strerror`` is never None.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:  # a null character
+        raise OSError(errno.EINVAL, str(error), str(path)) from error
+    kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+    if kind != stat.S_IFREG:
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, f"{_KINDS.get(kind, 'something')} instead of a file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_file(path: Path, largest: int) -> bytes:
+    """The bytes of a file.
+
+    Args:
+        path: The file.
+        largest: The most bytes that it may have. At most a mebibyte more is read.
+
+    Raises:
+        OSError: It is larger, or is refused by `open_file`.
+    """
+    with open_file(path) as file:
+        chunks = iter(partial(file.read, _CHUNK), b"")  # the system's own files say no size
+        content = b"".join(islice(chunks, largest // _CHUNK + 1))
+    if len(content) > largest:
+        raise OSError(errno.EFBIG, f"more than {largest:,} bytes", str(path))
+    return content
