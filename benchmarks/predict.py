@@ -39,7 +39,8 @@ classifier = build_classifier(build_network(0.5, 0))
 example = np.zeros((2, 28, 28, 1), np.uint8)
 with mlflow.start_run() as run:
     model = log_classifier(
-        classifier, classes="0123456789", example=example, step=1, params={{}}, tags={{}}
+        classifier, run_id=run.info.run_id, classes="0123456789", example=example, step=1,
+        params={{}}, tags={{}},
     )
 version = mlflow.register_model(model.uri, "{NAME}")
 mlflow.MlflowClient().set_registered_model_alias("{NAME}", "champion", version.version)

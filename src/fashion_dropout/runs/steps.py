@@ -92,12 +92,13 @@ def fit(
 
 
 def store(
-    fitted: Fitted, config: TrainingConfig, dataset: data.Dataset, split: Split
+    fitted: Fitted, config: TrainingConfig, dataset: data.Dataset, split: Split, run: TrackedRun
 ) -> LoggedModel:
-    """Store the classifier as a model of the active run."""
+    """Store the classifier as a model of the run."""
     epoch = fitted.selected.epoch
     return log_classifier(
         fitted.classifier,
+        run_id=run.run_id,
         classes=dataset.classes,
         example=split.validation.images[:2],
         step=epoch,

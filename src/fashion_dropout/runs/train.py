@@ -148,7 +148,7 @@ def _train(
     )
     run.log_metrics({"val_rebound": fitted.val_rebound}, step=last.epoch)
 
-    model = steps.store(fitted, config, dataset, split)
+    model = steps.store(fitted, config, dataset, split, run)
 
     test = dataset.test()  # read here and nowhere before: training and selection have ended
     title = f"{name} on {dataset.name} (dropout {config.dropout:g})"

@@ -94,13 +94,14 @@ def signature(shape: tuple[int, ...], classes: int) -> ModelSignature:
 def log_classifier(
     classifier: Any,
     *,
+    run_id: str,
     classes: Sequence[str],
     example: NDArray[np.uint8],
     step: int,
     params: Mapping[str, Any],
     tags: Mapping[str, str],
 ) -> LoggedModel:
-    """Store a Keras classifier as a model of the active run.
+    """Store a Keras classifier as a model of a run.
 
     `mlflow.keras` loads the classifier itself, which takes uint8. As MLflow's Python function,
     which is what MLflow serves, it takes float32 and refuses what is no whole number from 0 to
@@ -108,6 +109,7 @@ def log_classifier(
 
     Args:
         classifier: A Keras model from uint8 (n, 28, 28, 1) to float32 (n, 10).
+        run_id: The run.
         classes: The names of its classes, by label, stored with it.
         example: Some images, uint8 of shape (k, 28, 28, 1), stored with it.
         step: The epoch that the model is of; the run's metrics of that step become its own.
@@ -117,6 +119,7 @@ def log_classifier(
     info = Model.log(
         artifact_path=None,
         name="model",
+        run_id=run_id,
         flavor=_ServedFlavor(classes),
         model=classifier,
         signature=signature(example.shape[1:], classifier.output_shape[-1]),

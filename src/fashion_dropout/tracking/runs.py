@@ -1,4 +1,8 @@
-"""One MLflow run from start to end: whatever happens to the program, it does not stay RUNNING."""
+"""One MLflow run from start to end: whatever happens to the program, it does not stay RUNNING.
+
+Runs are never MLflow's "active run": its exit handler ends that one as FINISHED, whatever has
+happened, and a second run of the same process is refused while there is one.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,11 @@ import mlflow
 import numpy as np
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.numpy_dataset import NumpyDataset
-from mlflow.entities import Run
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+from mlflow.tracking.context.registry import resolve_tags
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,6 +31,7 @@ from fashion_dropout.errors import TrackingError
 from fashion_dropout.interrupts import shielded
 from fashion_dropout.tracking import tags as tag_names
 from fashion_dropout.tracking.launched import (
+    forget_launched_run,
     has_invented_name,
     launched_run_id,
     parameters_to_log,
@@ -45,6 +52,7 @@ weights and saw the same batches.
 """
 _SYSTEM_METRICS_SECONDS = 5
 _DIGEST_LENGTH = 36  # the longest that MLflow's dataset field takes
+_REFUSED = (MlflowException, SQLAlchemyError, OSError)
 _ALREADY_THERE = re.compile(r"UNIQUE constraint|IntegrityError|[Dd]uplicate")
 
 
@@ -54,6 +62,7 @@ class TrackedRun:
     def __init__(self, run_id: str, experiment_id: str) -> None:
         self.run_id = run_id
         self.experiment_id = experiment_id
+        self._client = mlflow.MlflowClient()
 
     def log_metrics(
         self,
@@ -64,11 +73,16 @@ class TrackedRun:
         dataset: NumpyDataset | None = None,
     ) -> None:
         """Write metrics in one call, tied to the model and the dataset they were measured on."""
-        mlflow.log_metrics(
-            dict(metrics),
-            step=step,
-            model_id=model.model_id if model else None,
-            dataset=dataset,
+        now = int(time.time() * 1000)
+        measured = {
+            "model_id": model.model_id if model else None,
+            "dataset_name": dataset.name if dataset else None,
+            "dataset_digest": dataset.digest if dataset else None,
+            "run_id": self.run_id,
+        }
+        self._client.log_batch(
+            self.run_id,
+            metrics=[Metric(name, value, now, step, **measured) for name, value in metrics.items()],
         )
 
     def log_dataset(
@@ -98,7 +112,9 @@ class TrackedRun:
             name=name,
             digest=sha256[:_DIGEST_LENGTH],
         )
-        _patiently(lambda: mlflow.log_input(dataset, context=context, tags={"sha256": sha256}))
+        labelled = [InputTag("sha256", sha256), InputTag(MLFLOW_DATASET_CONTEXT, context)]
+        inputs = [DatasetInput(dataset._to_mlflow_entity(), labelled)]
+        _patiently(lambda: self._client.log_inputs(self.run_id, inputs))
         return dataset
 
     @contextmanager
@@ -106,15 +122,25 @@ class TrackedRun:
         """A folder whose files become artifacts at the root of the run when the block ends."""
         with tempfile.TemporaryDirectory() as folder:
             yield Path(folder)
-            mlflow.log_artifacts(folder)
+            self._client.log_artifacts(self.run_id, folder)
 
     def log_text(self, text: str, name: str) -> None:
         """Write one text artifact at the root of the run."""
-        mlflow.log_text(text, name)
+        self._client.log_text(self.run_id, text, name)
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set tags of the run."""
-        mlflow.set_tags(dict(tags))
+        written = [RunTag(name, str(value)) for name, value in tags.items()]
+        self._client.log_batch(self.run_id, tags=written)
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log parameters of the run."""
+        written = [Param(name, str(value)) for name, value in params.items()]
+        self._client.log_batch(self.run_id, params=written)
+
+    def end(self, status: str) -> None:
+        """Say how the run has ended; nothing is written to it afterwards."""
+        self._client.set_terminated(self.run_id, status)
 
 
 @contextmanager
@@ -129,7 +155,8 @@ def tracked_run(
     """Open a run, and end it in the state that says how the block ended.
 
     FINISHED, or FAILED after an exception, or KILLED after SIGINT or SIGTERM. Under
-    ``mlflow run``, the run that it has made is used, in the experiment that it has chosen.
+    ``mlflow run``, the run that it has made is used, in the experiment that it has chosen. A run
+    whose end cannot be recorded stays RUNNING.
 
     Args:
         name: The run's name; a name that the user gave to ``mlflow run`` stays.
@@ -141,41 +168,60 @@ def tracked_run(
     Raises:
         TrackingError: MLflow refused something or went away; the cause in one line.
     """
-    try:
+    run: TrackedRun | None = None
+    with impatient():
+        try:
+            with shielded():
+                run = _start(experiment, name)
+            with _system_metrics(run.run_id):
+                recorded = mlflow.MlflowClient().get_run(run.run_id)
+                _describe(recorded, name, description)
+                run.set_tags(tags)
+                run.log_params(parameters_to_log(recorded, params))
+                yield run
+        except BaseException as error:
+            told = _told(error)
+            if run:
+                with shielded():
+                    _end_after(error, run, told)
+            if told is error:
+                raise
+            raise told from error
         with shielded():
-            run = _start(experiment, name)
-        recorded = mlflow.MlflowClient().get_run(run.run_id)
-        _describe(recorded, name, description)
-        mlflow.set_tags(dict(tags))
-        mlflow.log_params(parameters_to_log(recorded, params))
-        yield run
-    except BaseException as error:
-        with shielded(), impatient():
-            _end_after(error)
-        if isinstance(error, MlflowException | SQLAlchemyError):
-            raise TrackingError(f"MLflow refused or went away: {one_line(error)}") from error
-        raise
-    with shielded():
-        mlflow.end_run("FINISHED")
+            try:
+                run.end("FINISHED")
+            except _REFUSED as error:
+                raise _told(error) from error
+
+
+def _told(error: BaseException) -> BaseException:
+    """The error that a user is shown for an error."""
+    if isinstance(error, MlflowException | SQLAlchemyError):
+        return TrackingError(f"MLflow refused or went away: {one_line(error)}")
+    return error
 
 
 def _start(experiment: str | None, name: str) -> TrackedRun:
-    launched = launched_run_id() is not None
-    chosen = os.environ.get("MLFLOW_EXPERIMENT_NAME") or os.environ.get("MLFLOW_EXPERIMENT_ID")
-    mlflow.set_system_metrics_sampling_interval(_SYSTEM_METRICS_SECONDS)
-    active = mlflow.start_run(
-        run_name=None if launched else name,
-        experiment_id=None
-        if launched or (chosen and not experiment)
-        else _experiment_id(experiment or EXPERIMENT),
-        log_system_metrics=True,
-    )
-    return TrackedRun(active.info.run_id, active.info.experiment_id)
-
-
-def _experiment_id(name: str) -> str:
-    """The experiment called `name`, made if need be; `mlflow.set_experiment` would change more."""
     client = mlflow.MlflowClient()
+    if launched := launched_run_id():
+        forget_launched_run()
+        client.update_run(launched, status="RUNNING")
+        info = client.get_run(launched).info
+    else:
+        info = client.create_run(_experiment_id(experiment), None, resolve_tags(), name).info
+    return TrackedRun(info.run_id, info.experiment_id)
+
+
+def _experiment_id(name: str | None) -> str:
+    """The experiment of a name, else of MLflow's own variables, else `EXPERIMENT`; made if need be.
+
+    `mlflow.set_experiment` would change more.
+    """
+    client = mlflow.MlflowClient()
+    name = name or os.environ.get("MLFLOW_EXPERIMENT_NAME")
+    if not name and (chosen := os.environ.get("MLFLOW_EXPERIMENT_ID")):
+        return str(client.get_experiment(chosen).experiment_id)
+    name = name or EXPERIMENT
     if found := client.get_experiment_by_name(name):
         return str(found.experiment_id)
     try:
@@ -184,6 +230,17 @@ def _experiment_id(name: str) -> str:
         if found := client.get_experiment_by_name(name):  # another process was faster
             return str(found.experiment_id)
         raise
+
+
+@contextmanager
+def _system_metrics(run_id: str) -> Iterator[None]:
+    """While this is open, what the machine does is recorded with the run."""
+    monitor = SystemMetricsMonitor(run_id, sampling_interval=_SYSTEM_METRICS_SECONDS)
+    monitor.start()
+    try:
+        yield
+    finally:
+        monitor.finish()
 
 
 def _describe(run: Run, name: str, description: str) -> None:
@@ -209,12 +266,10 @@ def _patiently(write: Callable[[], None]) -> None:
     return write()
 
 
-def _end_after(error: BaseException) -> None:
-    if mlflow.active_run() is None:
-        return
+def _end_after(error: BaseException, run: TrackedRun, told: BaseException) -> None:
+    """Record how a run has failed; if that fails too, say so with the error that is told."""
     try:
-        mlflow.set_tag(tag_names.ERROR, one_line(error))
-    except (MlflowException, SQLAlchemyError, OSError) as second:
-        error.add_note(f"the run's end could not be recorded: {one_line(second)}")
-    else:
-        mlflow.end_run(status_after(error))
+        run.set_tags({tag_names.ERROR: one_line(error)})
+        run.end(status_after(error))
+    except _REFUSED as second:
+        told.add_note(f"the end of run {run.run_id} could not be recorded: {one_line(second)}")

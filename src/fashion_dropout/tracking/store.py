@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import mlflow
 import sqlalchemy
@@ -18,7 +19,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_dropout.errors import Interrupted, TrackingError
 
-_IMPATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+_IMPATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # with the password, if the URL has one
+}
 _CONNECT_SECONDS = 5
 _FIRST_USE_SECONDS = 120
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
@@ -46,23 +52,37 @@ def connect() -> None:
         ) from error
 
 
+class _Impatience:
+    lock = threading.Lock()
+    depth = 0
+    added: ClassVar[list[str]] = []
+    log_level = logging.NOTSET
+
+
 @contextmanager
 def impatient() -> Iterator[None]:
     """Give up on a silent server after seconds, where MLflow would take minutes.
 
-    What the user has set in MLflow's own variables stands.
+    What the user has set in MLflow's own variables stands. It holds for all threads, until the last
+    block that has asked for it ends.
     """
-    added = {name: value for name, value in _IMPATIENCE.items() if name not in os.environ}
-    os.environ.update(added)
     retries = logging.getLogger("urllib3.connectionpool")
-    level = retries.level
-    retries.setLevel(logging.ERROR)
+    with _Impatience.lock:
+        if not _Impatience.depth:
+            _Impatience.added = [name for name in _IMPATIENCE if name not in os.environ]
+            os.environ.update({name: _IMPATIENCE[name] for name in _Impatience.added})
+            _Impatience.log_level = retries.level
+            retries.setLevel(logging.ERROR)
+        _Impatience.depth += 1
     try:
         yield
     finally:
-        retries.setLevel(level)
-        for name in added:
-            os.environ.pop(name, None)
+        with _Impatience.lock:
+            _Impatience.depth -= 1
+            if not _Impatience.depth:
+                retries.setLevel(_Impatience.log_level)
+                for name in _Impatience.added:
+                    os.environ.pop(name, None)
 
 
 def one_line(error: BaseException) -> str:
