@@ -6,6 +6,7 @@
     ├── UsageError             2   a value that the user gave cannot be used
     ├── DataError              1   the dataset, an image or a model file is missing or damaged
     ├── TrackingError          1   MLflow's store cannot be reached, or refused something
+    ├── CheckpointError        1   an interrupted run cannot be continued, or not be made sure of
     ├── TrainingDivergedError  1   the loss is no longer a finite number
     ├── UnpairedError          1   the runs of a pair did not begin alike
     └── OutdatedError          1   published files do not match the study file any more
@@ -53,6 +54,10 @@ class DataError(FashionDropoutError):
 
 class TrackingError(FashionDropoutError):
     """MLflow's store cannot be reached, or refused something."""
+
+
+class CheckpointError(FashionDropoutError):
+    """An interrupted run cannot be continued, or a running one cannot be made sure of."""
 
 
 class TrainingDivergedError(FashionDropoutError):
