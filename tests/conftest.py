@@ -16,6 +16,7 @@ from fashion_dropout.learning import archives
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("MLFLOW_", archives.DIRECTORY_VARIABLE)
+STATE = "FASHION_DROPOUT_STATE"
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"  # each process would compile TensorFlow and MLflow anew
 
 
@@ -24,6 +25,14 @@ def clean_environment(**added: str) -> dict[str, str]:
     dropped = (*OURS, NO_BYTECODE)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return {**kept, "DO_NOT_TRACK": "1", **added}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of interrupted runs for this process and those that it starts: not the user's."""
+    folder = tmp_path_factory.mktemp("state")
+    os.environ[STATE] = str(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ import pytest
 from fashion_dropout.errors import Interrupted, TrackingError, TrainingDivergedError
 from fashion_dropout.interrupts import interruptible, shielded
 from fashion_dropout.tracking.launched import end_launched_run
-from fashion_dropout.tracking.runs import EXPERIMENT_DESCRIPTION, tracked_run
+from fashion_dropout.tracking.opening import EXPERIMENT_DESCRIPTION
+from fashion_dropout.tracking.runs import tracked_run
 
 
 def opened(**changes):

@@ -21,8 +21,8 @@ from fashion_dropout.learning.training import EpochRecord, Trainer
 from fashion_dropout.progress import Display
 from fashion_dropout.runs.artifacts import RunArtifacts
 from fashion_dropout.tracking import tags
-from fashion_dropout.tracking.models import LoggedModel, log_classifier
-from fashion_dropout.tracking.runs import TrackedRun
+from fashion_dropout.tracking.models import save_classifier
+from fashion_dropout.tracking.recording import TrackedRun
 
 
 @dataclass(frozen=True)
@@ -93,18 +93,20 @@ def fit(
 
 def store(
     fitted: Fitted, config: TrainingConfig, dataset: data.Dataset, split: Split, run: TrackedRun
-) -> LoggedModel:
-    """Store the classifier as a model of the run."""
+) -> None:
+    """Store the classifier as the model of its run."""
     epoch = fitted.selected.epoch
-    return log_classifier(
-        fitted.classifier,
-        run_id=run.run_id,
-        classes=dataset.classes,
-        example=split.validation.images[:2],
+    with run.model(
         step=epoch,
         params={**config.model_dump(), "epoch": epoch},
         tags={tags.DATASET: dataset.name, tags.DATASET_SHA256: dataset.sha256},
-    )
+    ) as folder:
+        save_classifier(
+            fitted.classifier,
+            folder,
+            classes=dataset.classes,
+            example=split.validation.images[:2],
+        )
 
 
 def evaluate(

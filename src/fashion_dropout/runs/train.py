@@ -19,7 +19,7 @@ from fashion_dropout.tracking import tags
 if TYPE_CHECKING:
     from mlflow.data.numpy_dataset import NumpyDataset
 
-    from fashion_dropout.tracking.runs import TrackedRun
+    from fashion_dropout.tracking.recording import TrackedRun
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,10 @@ def train_run(
         TrainingDivergedError: The loss is no longer finite; the run is FAILED.
     """
     from fashion_dropout.tracking.store import connect
+    from fashion_dropout.tracking.upkeep import tidy
 
     connect()
+    tidy(display.note)
     dataset = data.open_dataset(config.dataset, data_dir, say=display.note)
     return record_run(config, dataset, display, experiment=experiment)
 
@@ -148,14 +150,14 @@ def _train(
     )
     run.log_metrics({"val_rebound": fitted.val_rebound}, step=last.epoch)
 
-    model = steps.store(fitted, config, dataset, split, run)
+    steps.store(fitted, config, dataset, split, run)
 
     test = dataset.test()  # read here and nowhere before: training and selection have ended
     title = f"{name} on {dataset.name} (dropout {config.dropout:g})"
     artifacts = steps.evaluate(fitted, dataset.classes, split, test, title)
     test_metrics = artifacts.test_metrics()
     test_input = _log_dataset(run, dataset, test, "test")
-    run.log_metrics(test_metrics, step=config.epochs, model=model, dataset=test_input)
+    run.log_metrics(test_metrics, step=config.epochs, of_model=True, dataset=test_input)
     with run.artifacts() as folder:
         artifacts.write(folder)
     return RunSummary(

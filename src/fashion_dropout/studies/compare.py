@@ -53,8 +53,10 @@ def compare_study(
 
     from fashion_dropout.tracking.runs import tracked_run
     from fashion_dropout.tracking.store import connect
+    from fashion_dropout.tracking.upkeep import tidy
 
     connect()
+    tidy(display.note)
     tracking_uri = mlflow.get_tracking_uri()
     if scheduler is not None:
         with cluster.remote_cluster(scheduler):
@@ -95,6 +97,7 @@ def compare_study(
         if cells:
             processes = _cluster(workers or provenance.cores(), len(cells), scheduler)
             failed = _run_cells(processes, cells, session, run.experiment_id, display)
+            tidy(display.note)  # what workers could not deliver
         from fashion_dropout.studies.conclude import conclude
 
         display.note("comparing the runs, drawing figures, writing the report")

@@ -18,7 +18,7 @@ from fashion_dropout.studies.read import read_record
 from fashion_dropout.studies.report import write_study_files
 from fashion_dropout.tracking import tags
 from fashion_dropout.tracking.pages import chart_page
-from fashion_dropout.tracking.runs import TrackedRun
+from fashion_dropout.tracking.recording import TrackedRun
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ def conclude(
     Raises:
         UnpairedError: Two runs of a pair began differently; no verdict is recorded.
     """
+    run.settle()
     record = read_record(run.run_id, test)
     _check_pairs(record)
     comparison = record.compare()
