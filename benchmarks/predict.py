@@ -32,16 +32,18 @@ import mlflow, numpy as np
 from fashion_dropout.learning.runtime import start_tensorflow
 start_tensorflow(1)
 from fashion_dropout.learning.model import build_classifier, build_network
-from fashion_dropout.tracking.models import log_classifier
+from fashion_dropout.tracking.models import save_classifier
+from fashion_dropout.tracking.registry import model_of
+from fashion_dropout.tracking.runs import tracked_run
 from fashion_dropout.tracking.store import connect
 connect()
 classifier = build_classifier(build_network(0.5, 0))
 example = np.zeros((2, 28, 28, 1), np.uint8)
-with mlflow.start_run() as run:
-    model = log_classifier(
-        classifier, classes="0123456789", example=example, step=1, params={{}}, tags={{}}
-    )
-version = mlflow.register_model(model.uri, "{NAME}")
+with tracked_run(name="untrained", description="untrained", params={{}}, tags={{}}) as run:
+    with run.model(step=1, params={{}}, tags={{}}) as folder:
+        save_classifier(classifier, folder, classes="0123456789", example=example)
+model_id = model_of(mlflow.get_run(run.run_id))
+version = mlflow.register_model(f"models:/{{model_id}}", "{NAME}")
 mlflow.MlflowClient().set_registered_model_alias("{NAME}", "champion", version.version)
 classifier.save("model.keras")
 """

@@ -34,7 +34,7 @@ def main(cells: int) -> None:
             experiment="memory",
             data_dir=None,
             study_run_id="none",
-            study_page="none",
+            fresh=True,
             colours=of_regimes(["none", "dropout"]),
         )
         with local_cluster(1) as client:

@@ -16,6 +16,7 @@ from fashion_dropout.learning import archives
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("MLFLOW_", archives.DIRECTORY_VARIABLE)
+STATE = "FASHION_DROPOUT_STATE"
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"  # each process would compile TensorFlow and MLflow anew
 
 
@@ -24,6 +25,14 @@ def clean_environment(**added: str) -> dict[str, str]:
     dropped = (*OURS, NO_BYTECODE)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return {**kept, "DO_NOT_TRACK": "1", **added}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of interrupted runs for this process and those that it starts: not the user's."""
+    folder = tmp_path_factory.mktemp("state")
+    os.environ[STATE] = str(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -129,15 +138,19 @@ def made_once(
     return FinishedRun(folder, output.read_text(encoding="utf-8"))
 
 
+TRAIN = (
+    *("train", "--dataset", "synthetic", "--dropout", "0.4", "--seed", "3"),
+    *("--epochs", "6", "--learning-rate", "0.004"),
+)
+"""A training of seconds, of another seed and rate than the defaults."""
+
+
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> FinishedRun:
-    """One real run on generated images, of another seed and rate than the defaults. Only to read:
-    all tests share it.
-    """
+    """One real run on generated images, `TRAIN`. Only to read: all tests share it."""
 
     def train(folder: Path) -> str:
-        arguments = ("train", "--dataset", "synthetic", "--dropout", "0.4", "--seed", "3")
-        done = run_command(*arguments, "--epochs", "6", "--learning-rate", "0.004", cwd=folder)
+        done = run_command(*TRAIN, cwd=folder)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

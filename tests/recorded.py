@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import mlflow
 import numpy as np
 import pandas as pd
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import LoggedModelOutput, Metric, Param, RunTag
 
 from fashion_dropout.config.decision import RUN_METRICS
 from fashion_dropout.config.study import Cell, Study
@@ -99,4 +99,5 @@ def _record_cell(
                 labels=np.arange(predictions, dtype=np.uint8) % 10,
             )
         client.log_artifacts(run_id, folder)
+    client.log_outputs(run_id, [LoggedModelOutput(f"m-{run_id}", epochs)])  # no model is behind it
     client.set_terminated(run_id)

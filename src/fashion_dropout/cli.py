@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
 import click
 
 from fashion_dropout import __version__, escapes
-from fashion_dropout.commands import prediction, promotion, runs, studies, unforeseen
+from fashion_dropout.commands import prediction, promotion, runs, studies, unforeseen, upkeep
 from fashion_dropout.errors import FashionDropoutError, Interrupted, UsageError
 from fashion_dropout.interrupts import interruptible
+from fashion_dropout.tracking.patience import someone_still_waits
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -46,12 +48,29 @@ for verb in (
     promotion.promote,
     promotion.rollback,
     promotion.history,
+    upkeep.status,
+    upkeep.sync,
 ):
     cli.add_command(verb)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; what a user can cause ends in one line and an exit code."""
+    code = 0
+    try:
+        _run(arguments)
+    except SystemExit as end:
+        if not someone_still_waits():
+            raise
+        code = end.code if isinstance(end.code, int) else 0
+    if someone_still_waits():  # for a store that does not answer: that must not keep us
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+
+
+def _run(arguments: list[str] | None) -> None:
     with interruptible():
         try:
             cli.main(args=arguments, prog_name="fashion-dropout", standalone_mode=False)

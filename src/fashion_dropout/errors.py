@@ -6,6 +6,8 @@
     ├── UsageError             2   a value that the user gave cannot be used
     ├── DataError              1   the dataset, an image or a model file is missing or damaged
     ├── TrackingError          1   MLflow's store cannot be reached, or refused something
+    ├── UndeliveredError       6   all is done and on this disk, and the store does not answer
+    ├── CheckpointError        1   an interrupted run cannot be continued, or not be made sure of
     ├── TrainingDivergedError  1   the loss is no longer a finite number
     ├── UnpairedError          1   the runs of a pair did not begin alike
     └── OutdatedError          1   published files do not match the study file any more
@@ -53,6 +55,16 @@ class DataError(FashionDropoutError):
 
 class TrackingError(FashionDropoutError):
     """MLflow's store cannot be reached, or refused something."""
+
+
+class UndeliveredError(FashionDropoutError):
+    """All is done and on this disk, and the store does not answer: `sync` delivers it later."""
+
+    exit_code = 6
+
+
+class CheckpointError(FashionDropoutError):
+    """An interrupted run cannot be continued, or a running one cannot be made sure of."""
 
 
 class TrainingDivergedError(FashionDropoutError):

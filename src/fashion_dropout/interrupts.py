@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM become one exception, at a moment when it can do no harm."""
+"""SIGINT, SIGTERM and SIGHUP become one exception, at a moment when it can do no harm."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 
 from fashion_dropout.errors import Interrupted
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _State:
@@ -22,6 +22,7 @@ def _handle(signal_number: int, _frame: FrameType | None) -> None:
     # MLflow's launcher sends SIGTERM right behind the terminal's SIGINT: the clean-up that the
     # first signal started must outlive the second. A second Ctrl-C is a person who means it.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if _State.shield_depth:
         _State.pending = signal_number
@@ -31,14 +32,17 @@ def _handle(signal_number: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """While this is open, the first SIGINT or SIGTERM raises `Interrupted` in the main thread.
+    """While this is open, the first of the signals raises `Interrupted` in the main thread.
+
+    One that is ignored, as SIGHUP is under ``nohup``, stays ignored.
 
     Outside the main thread, where Python allows no handlers, it does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, _handle) for number in _SIGNALS}
+    heard = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, _handle) for number in heard}
     _State.pending = None
     try:
         yield

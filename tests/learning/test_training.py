@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from fashion_dropout.config.training import TrainingConfig
-from fashion_dropout.errors import Interrupted, TrainingDivergedError
+from fashion_dropout.errors import CheckpointError, Interrupted, TrainingDivergedError
+from fashion_dropout.learning import checkpoint
 from fashion_dropout.learning.dataset import Examples, Synthetic
 from fashion_dropout.learning.split import stratified_split
 
@@ -58,23 +59,32 @@ def test_both_regimes_of_a_seed_start_equal_and_see_the_same_batches():
     assert not np.array_equal(one.order_of_batches(1), one.order_of_batches(2))
 
 
-def test_an_epoch_depends_on_weights_and_number_only_not_on_what_ran_before():
-    """What makes a resume to the same bits possible: masks and order are pure in (seed, epoch)."""
+def test_a_training_goes_on_from_each_checkpoint_to_the_same_bits(tmp_path):
+    """With another trainer, through a file: records, weights, optimizer and best weights."""
     whole = trainer(epochs=3)
-    records = whole.epochs()
-    next(records)
-    next(records)
-    after_two, optimizer = whole.classifier.get_weights(), whole._optimizer.variables
-    optimizer_after_two = [variable.numpy() for variable in optimizer]
-    expected = next(records)
+    files = [checkpoint.write(tmp_path / "0", checkpoint.Checkpoint(0, whole.state(), {}))]
+    for record in whole.epochs():
+        saved = checkpoint.Checkpoint(record.epoch, whole.state(), {})
+        files.append(checkpoint.write(tmp_path / str(record.epoch), saved))
+    for ended, path in enumerate(files):
+        resumed = trainer(epochs=3)
+        resumed.restore(checkpoint.read(path).arrays)
+        assert resumed.records == whole.records[:ended]
+        assert len(list(resumed.epochs())) == 3 - ended
+        assert numbers(resumed.records) == numbers(whole.records)
+        state, expected = resumed.state(), whole.state()
+        assert state.keys() == expected.keys()
+        for name in state.keys() - {"history"}:  # which has the speed in it
+            assert state[name].tobytes() == expected[name].tobytes(), (ended, name)
 
-    resumed = trainer(epochs=3)
-    resumed.classifier.set_weights(after_two)
-    for variable, value in zip(resumed._optimizer.variables, optimizer_after_two, strict=True):
-        variable.assign(value)
-    resumed._run_epoch(3, lambda done, total: None)
-    assert bits(resumed) == bits(whole)
-    assert numbers([resumed._measure(3, 1.0)]) == numbers([expected])
+
+def test_the_state_of_another_network_is_refused_and_changes_nothing():
+    subject = trainer()
+    before, state = bits(subject), dict(subject.state())
+    state["weights/000"] = state["weights/000"][:1]
+    with pytest.raises(CheckpointError, match="expected a checkpoint of this network"):
+        subject.restore(state)
+    assert bits(subject) == before
 
 
 def test_an_epoch_visits_every_image_once_in_batches_of_the_given_size():
@@ -113,14 +123,14 @@ def test_training_figures_are_measured_on_the_declared_subset(monkeypatch):
 
 def test_a_confident_mistake_costs_its_whole_loss():
     """Probabilities would be cut at 1e-7, a loss of 16; the logits in front of them are not."""
-    from fashion_dropout.learning.training import _resident
+    from fashion_dropout.learning.compiled import resident
 
     subject = trainer()
     last = subject.classifier.get_layer("network").get_layer("dense_2")
     kernel, _ = last.get_weights()
     last.set_weights([np.zeros_like(kernel), np.linspace(0, 900, 10, dtype=np.float32)])
     zeros = Examples(SPLITS[1].images[:8], np.zeros(8, dtype=np.uint8))
-    loss, _ = subject._evaluate(*_resident(zeros))
+    loss, _ = subject._evaluate(*resident(zeros))
     assert math.isclose(float(loss), 900, rel_tol=1e-6)
 
 

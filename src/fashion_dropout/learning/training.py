@@ -1,13 +1,13 @@
-"""The training loop: one compiled function an epoch, and the metrics of each epoch."""
+"""The training loop: epoch after epoch, the metrics of each, and going on from where it was."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import Any
 
 import keras
@@ -17,16 +17,17 @@ from numpy.typing import NDArray
 
 from fashion_dropout import seeds
 from fashion_dropout.config.training import TrainingConfig
-from fashion_dropout.errors import TrainingDivergedError
+from fashion_dropout.errors import CheckpointError, TrainingDivergedError
+from fashion_dropout.learning.compiled import compile_epoch, compile_evaluation, resident
 from fashion_dropout.learning.dataset import EVALUATED_TRAINING_IMAGES, Examples
 from fashion_dropout.learning.dropout import dropout_layers, set_masks
-from fashion_dropout.learning.inference import BATCH_SIZE
 
 _SECONDS_BETWEEN_LOOKS = 0.1
-_EXAMPLES = (tf.TensorSpec([None, 28, 28, 1], tf.uint8), tf.TensorSpec([None], tf.uint8))
+_HISTORY = "history"
 
 Progress = Callable[[int, int], object]
 Weights = list[NDArray[np.float32]]
+State = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,9 @@ class EpochRecord:
 class Trainer:
     """Trains one classifier; `epochs` does the work, one record at a time.
 
+    Attributes:
+        records: One for each epoch that has ended.
+
     Args:
         classifier: A model from uint8 images to probabilities; its weights are changed.
         training: The training split.
@@ -84,19 +88,21 @@ class Trainer:
     ) -> None:
         self.classifier = classifier
         self.config = config
-        self._best: EpochRecord | None = None
-        self._best_weights: Weights = []
+        self.records: list[EpochRecord] = []
+        self._best_weights: Weights = classifier.get_weights()
         self._count = len(training)
-        self._training = _resident(training)
-        self._evaluated = _resident(training, EVALUATED_TRAINING_IMAGES)
-        self._validation = _resident(validation)
+        self._training = resident(training)
+        self._evaluated = resident(training, EVALUATED_TRAINING_IMAGES)
+        self._validation = resident(validation)
         self._optimizer = keras.optimizers.Adam(config.learning_rate)
         self._optimizer.build(classifier.trainable_variables)
         self._dropouts = dropout_layers(classifier)
         self._done = tf.Variable(0, dtype=tf.int64)
         self._stop = tf.Variable(False)
-        self._train_epoch = self._compile_epoch()
-        self._evaluate = self._compile_evaluation()
+        self._train_epoch = compile_epoch(
+            classifier, self._optimizer, self._done, self._stop, config.batch_size
+        )
+        self._evaluate = compile_evaluation(classifier)
 
     @property
     def batches(self) -> int:
@@ -104,23 +110,24 @@ class Trainer:
         return math.ceil(self._count / self.config.batch_size)
 
     def epochs(self, progress: Progress = lambda done, total: None) -> Iterator[EpochRecord]:
-        """Train, epoch by epoch.
+        """Train the epochs that have not ended yet, one by one.
 
         Args:
             progress: Called about ten times a second with the batches done in this epoch and
                 their number in all.
 
         Yields:
-            The record of each epoch, from 1 on.
+            The record of each of them; the first epoch is 1.
 
         Raises:
             TrainingDivergedError: A loss became infinite or not a number.
         """
-        for epoch in range(1, self.config.epochs + 1):
+        for epoch in range(len(self.records) + 1, self.config.epochs + 1):
             seconds = self._run_epoch(epoch, progress)
             record = self._measure(epoch, self._count / seconds)
-            if self._best is None or record.val_loss < self._best.val_loss:
-                self._best, self._best_weights = record, self.classifier.get_weights()
+            self.records.append(record)
+            if self.best is record:
+                self._best_weights = self.classifier.get_weights()
             yield record
 
     @property
@@ -130,13 +137,50 @@ class Trainer:
         Raises:
             ValueError: No epoch has ended.
         """
-        if self._best is None:
+        if not self.records:
             raise ValueError("expected at least one epoch to have ended, received none")
-        return self._best
+        return min(self.records, key=lambda record: record.val_loss)
 
     def restore_best(self) -> None:
         """Give the classifier the weights that it had after the best epoch."""
         self.classifier.set_weights(self._best_weights)
+
+    def state(self) -> State:
+        """All from which another trainer of the same configuration and data can go on to the same
+        bits: weights, optimizer, the best epoch's weights and the records, one a row, as float64.
+
+        No random state is part of it: order and masks are pure functions of seed and epoch.
+        """
+        history = np.array([astuple(record) for record in self.records], dtype=np.float64)
+        optimizer = [variable.numpy() for variable in self._optimizer.variables]
+        return {
+            **_numbered("weights", self.classifier.get_weights()),
+            **_numbered("optimizer", optimizer),
+            **_numbered("best", self._best_weights),
+            _HISTORY: history.reshape(-1, len(fields(EpochRecord))),
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from where another trainer was.
+
+        Args:
+            state: What `state` gave there.
+
+        Raises:
+            CheckpointError: It belongs to another network or optimizer; nothing is changed.
+        """
+        if _forms(state) != _forms(self.state()):
+            raise CheckpointError(
+                "expected a checkpoint of this network and its optimizer, received arrays of other "
+                "names, shapes or dtypes"
+            )
+        self.classifier.set_weights(_part(state, "weights"))
+        for variable, value in zip(
+            self._optimizer.variables, _part(state, "optimizer"), strict=True
+        ):
+            variable.assign(value)
+        self._best_weights = _part(state, "best")
+        self.records = [EpochRecord(int(row[0]), *row[1:]) for row in state[_HISTORY].tolist()]
 
     def weights_sha256(self) -> str:
         """SHA-256 of the classifier's present weights, in the order of its layers."""
@@ -189,58 +233,18 @@ class Trainer:
             images_per_second=images_per_second,
         )
 
-    def _compile_epoch(self) -> Any:
-        # Neither the data nor this object is captured: what TensorFlow keeps of a function would
-        # keep them too, and a worker that trains one run after another would grow by each.
-        classifier, optimizer, done, stop = self.classifier, self._optimizer, self._done, self._stop
-        variables, batch_size = classifier.trainable_variables, self.config.batch_size
 
-        def train_epoch(images: tf.Tensor, labels: tf.Tensor, order: tf.Tensor) -> None:
-            count = tf.shape(order, out_type=tf.int64)[0]
-            for start in tf.range(0, count, batch_size, dtype=tf.int64):
-                if stop:
-                    break
-                batch = order[start : start + batch_size]
-                with tf.GradientTape() as tape:
-                    probabilities = classifier(tf.gather(images, batch), training=True)
-                    loss = tf.reduce_mean(_losses(tf.gather(labels, batch), probabilities))
-                gradients = tape.gradient(loss, variables)
-                # Not `apply_gradients`: Keras 3.15.1 keeps the graph of each function in which that
-                # was traced, 8 MiB a run. The operations and their bits are the same.
-                for gradient, variable in zip(gradients, variables, strict=True):
-                    optimizer.update_step(gradient, variable, optimizer.learning_rate)
-                optimizer.iterations.assign_add(1)
-                done.assign_add(1)
-
-        # Traced here, so that the first epoch's speed is that of training alone.
-        order = tf.TensorSpec([None], tf.int64)
-        return tf.function(train_epoch).get_concrete_function(*_EXAMPLES, order)
-
-    def _compile_evaluation(self) -> Any:
-        classifier = self.classifier
-
-        def evaluate(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            count = tf.shape(labels, out_type=tf.int64)[0]
-            loss, hits = tf.constant(0.0, tf.float64), tf.constant(0, tf.int64)
-            for start in tf.range(0, count, BATCH_SIZE, dtype=tf.int64):
-                truth = labels[start : start + BATCH_SIZE]
-                probabilities = classifier(images[start : start + BATCH_SIZE], training=False)
-                loss += tf.reduce_sum(tf.cast(_losses(truth, probabilities), tf.float64))
-                correct = tf.argmax(probabilities, axis=1) == tf.cast(truth, tf.int64)
-                hits += tf.reduce_sum(tf.cast(correct, tf.int64))
-            number = tf.cast(count, tf.float64)
-            return loss / number, tf.cast(hits, tf.float64) / number
-
-        return tf.function(evaluate).get_concrete_function(*_EXAMPLES)
+def _numbered(part: str, arrays: Sequence[NDArray[Any]]) -> State:
+    return {f"{part}/{number:03d}": array for number, array in enumerate(arrays)}
 
 
-def _resident(examples: Examples, limit: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
-    return tf.constant(examples.images[:limit]), tf.constant(examples.labels[:limit])
+def _part(state: State, part: str) -> list[NDArray[Any]]:
+    return [state[name] for name in sorted(state) if name.startswith(f"{part}/")]
 
 
-def _losses(labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
-    """Cross-entropy of each example. Inside a compiled function Keras takes the logits in front of
-    the softmax for it, so that a small probability does not lose its digits; a test holds it to
-    that.
-    """
-    return keras.losses.sparse_categorical_crossentropy(labels, probabilities)
+def _forms(state: State) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Names, dtypes and shapes; the history has a row an epoch, however many."""
+    return {
+        name: (array.dtype.str, array.shape[1 if name == _HISTORY else 0 :])
+        for name, array in state.items()
+    }

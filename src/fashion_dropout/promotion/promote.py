@@ -21,8 +21,9 @@ from fashion_dropout.studies.report import REPORT_FILES
 from fashion_dropout.tracking import registry, tags
 from fashion_dropout.tracking.existing import connect_to_existing
 from fashion_dropout.tracking.pages import how_to_look_at, run_page, version_page
+from fashion_dropout.tracking.recording import TrackedRun
 from fashion_dropout.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
-from fashion_dropout.tracking.runs import TrackedRun, tracked_run
+from fashion_dropout.tracking.runs import tracked_run
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from fashion_dropout.config.study import Cell
 from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.progress import CellProgress
+from fashion_dropout.tracking import tags
 
 _CONNECT_SECONDS = 10
 # Dask tells its workers to give memory back to the system at once, and so also fixes the size from
@@ -42,8 +43,8 @@ class Session:
         experiment: The name of the experiment.
         data_dir: The folder with the four archives; None to look in the usual places.
         study_run_id: The study's own run.
-        study_page: The page of the study's own run, from inside MLflow's UI.
         colours: Regime → its colour in MLflow's charts, ``#rrggbb``.
+        fresh: Whether its runs begin anew, whatever was interrupted.
     """
 
     name: str
@@ -51,8 +52,8 @@ class Session:
     experiment: str
     data_dir: Path | None
     study_run_id: str
-    study_page: str
     colours: Mapping[str, str]
+    fresh: bool
 
     @staticmethod
     def new_name() -> str:
@@ -147,7 +148,7 @@ def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
     """One cell in a worker; an error becomes a result, so that the other cells go on."""
     import mlflow
 
-    from fashion_dropout.runs.train import Membership, record_run
+    from fashion_dropout.runs.train import record_run
     from fashion_dropout.tracking.launched import forget_launched_run
     from fashion_dropout.tracking.store import one_line, quieten
 
@@ -159,15 +160,15 @@ def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
             cell.config,
             _dataset(cell.config.dataset, session.data_dir),
             _Reporter(cell, topic),
-            member=Membership(
-                regime=cell.regime,
-                colour=session.colours[cell.regime],
-                study=cell.study,
-                study_run_id=session.study_run_id,
-                session=session.name,
-                page=session.study_page,
-            ),
+            regime=cell.regime,
+            study_tags={
+                tags.STUDY: cell.study,
+                tags.STUDY_RUN_ID: session.study_run_id,
+                tags.SESSION: session.name,
+                tags.COLOUR: session.colours[cell.regime],
+            },
             experiment=session.experiment,
+            fresh=session.fresh,
         )
         return CellResult(cell, run_id=summary.run_id)
     except Exception as error:  # whatever it is, it is this cell's own

@@ -40,7 +40,7 @@ def compare_study(
         display: Told what happens.
         workers: Processes of the local cluster; None for one on each core.
         scheduler: Address of a Dask scheduler to use instead; None for a local cluster.
-        fresh: Run every cell again, also those that have finished.
+        fresh: Run every cell from its beginning, also those that have finished.
         data_dir: A folder with the four archives; None to look in the usual places.
         experiment: The MLflow experiment; None for MLflow's own variables, else the project's.
 
@@ -55,11 +55,12 @@ def compare_study(
 
     from fashion_dropout.studies.cells import TAKEN_OVER_FILE, finished_cells
     from fashion_dropout.studies.charts import prepare_charts
-    from fashion_dropout.tracking import pages
     from fashion_dropout.tracking.runs import tracked_run
     from fashion_dropout.tracking.store import connect
+    from fashion_dropout.tracking.upkeep import tidy
 
     connect()
+    tidy(display.note)
     tracking_uri = mlflow.get_tracking_uri()
     if scheduler is not None:
         with cluster.remote_cluster(scheduler):
@@ -94,8 +95,8 @@ def compare_study(
             experiment=mlflow.get_experiment(run.experiment_id).name,
             data_dir=data_dir.resolve() if data_dir else None,
             study_run_id=run.run_id,
-            study_page=pages.run_page(run.experiment_id, run.run_id),
             colours=colours.of_regimes([study.decision.baseline, *study.others]),
+            fresh=fresh,
         )
         _, refused = prepare_charts(study, run.experiment_id)
         if refused:
@@ -112,6 +113,7 @@ def compare_study(
         if cells:
             processes = _cluster(workers or provenance.cores(), len(cells), scheduler)
             failed = _run_cells(processes, cells, session, run.experiment_id, display)
+            tidy(display.note)  # what workers could not deliver
         from fashion_dropout.studies.conclude import conclude
 
         display.note("comparing the runs, drawing figures, writing the report")

@@ -21,7 +21,7 @@ from fashion_dropout.studies.read import read_record
 from fashion_dropout.studies.report import REPORT_FILES, write_study_files
 from fashion_dropout.tracking import tags
 from fashion_dropout.tracking.pages import run_page
-from fashion_dropout.tracking.runs import TrackedRun
+from fashion_dropout.tracking.recording import TrackedRun
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ def conclude(
     Raises:
         UnpairedError: Two runs of a pair began differently; no verdict is recorded.
     """
+    run.settle()
     record = read_record(run.run_id, test)
     _check_pairs(record)
     comparison = record.compare()

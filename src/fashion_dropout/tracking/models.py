@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -40,45 +40,6 @@ class StoredModel:
     signature: ModelSignature | None
 
 
-@dataclass(frozen=True)
-class LoggedModel:
-    """A model in MLflow: its id and the URI to load it by."""
-
-    model_id: str
-    uri: str
-
-
-class _ServedFlavor:
-    """`mlflow.keras`, with `served` as the loader of its Python function.
-
-    It also mends a fault: `mlflow.keras.log_model` writes the input example into a folder that it
-    makes only afterwards (mlflow/mlflow issue 16183, open in 3.17.2).
-    """
-
-    __name__ = mlflow.keras.__name__
-
-    def __init__(self, classes: Sequence[str]) -> None:
-        self._classes = classes
-
-    def save_model(self, path: str, mlflow_model: Model, **arguments: Any) -> None:
-        folder = Path(path)
-        (folder / "code").mkdir(parents=True)
-        arguments.pop("validate_serving_input")
-        mlflow.keras.save_model(path=path, mlflow_model=mlflow_model, **arguments)
-        copyfile(served.__file__, folder / "code" / f"{_LOADER}.py")
-        names = json.dumps(list(self._classes), ensure_ascii=False, indent=2)
-        (folder / served.CLASSES_FILE).write_text(f"{names}\n", encoding="utf-8")
-        served.write_checksums(folder, served.WEIGHTS_FILE, served.CLASSES_FILE)
-        mlflow.pyfunc.add_to_model(
-            mlflow_model,
-            loader_module=_LOADER,
-            code="code",
-            conda_env="conda.yaml",
-            python_env="python_env.yaml",
-        )
-        mlflow_model.save(str(folder / "MLmodel"))
-
-
 def signature(shape: tuple[int, ...], classes: int) -> ModelSignature:
     """What a served classifier takes and gives: grey values in, probabilities out; see `served`.
 
@@ -91,43 +52,47 @@ def signature(shape: tuple[int, ...], classes: int) -> ModelSignature:
     return ModelSignature(Schema([images]), Schema([probabilities]))
 
 
-def log_classifier(
-    classifier: Any,
-    *,
-    classes: Sequence[str],
-    example: NDArray[np.uint8],
-    step: int,
-    params: Mapping[str, Any],
-    tags: Mapping[str, str],
-) -> LoggedModel:
-    """Store a Keras classifier as a model of the active run.
+def save_classifier(
+    classifier: Any, folder: Path, *, classes: Sequence[str], example: NDArray[np.uint8]
+) -> None:
+    """Write the files of a model: those of `mlflow.keras`, with `served` as the loader of its
+    Python function.
 
     `mlflow.keras` loads the classifier itself, which takes uint8. As MLflow's Python function,
     which is what MLflow serves, it takes float32 and refuses what is no whole number from 0 to
     255; the signature is that of the Python function.
 
+    The folder is made before MLflow needs it: `mlflow.keras.save_model` writes the input example
+    into it first (mlflow/mlflow issue 16183, open in 3.17.2).
+
     Args:
         classifier: A Keras model from uint8 (n, 28, 28, 1) to float32 (n, 10).
+        folder: Where to, e.g. what `TrackedRun.model` gives.
         classes: The names of its classes, by label, stored with it.
         example: Some images, uint8 of shape (k, 28, 28, 1), stored with it.
-        step: The epoch that the model is of; the run's metrics of that step become its own.
-        params: Shown with the model.
-        tags: Shown with the model.
     """
-    info = Model.log(
-        artifact_path=None,
-        name="model",
-        flavor=_ServedFlavor(classes),
-        model=classifier,
+    (folder / "code").mkdir(parents=True)
+    model = Model()
+    mlflow.keras.save_model(
+        classifier,
+        str(folder),
+        mlflow_model=model,
         signature=signature(example.shape[1:], classifier.output_shape[-1]),
         input_example=example.astype(np.float32),
-        validate_serving_input=False,  # it would load the model again; a test does so instead
         pip_requirements=[f"{name}=={version(name)}" for name in _NEEDS],
-        params=dict(params),
-        tags=dict(tags),
-        step=step,
     )
-    return LoggedModel(info.model_id, info.model_uri)
+    copyfile(served.__file__, folder / "code" / f"{_LOADER}.py")
+    names = json.dumps(list(classes), ensure_ascii=False, indent=2)
+    (folder / served.CLASSES_FILE).write_text(f"{names}\n", encoding="utf-8")
+    served.write_checksums(folder, served.WEIGHTS_FILE, served.CLASSES_FILE)
+    mlflow.pyfunc.add_to_model(
+        model,
+        loader_module=_LOADER,
+        code="code",
+        conda_env="conda.yaml",
+        python_env="python_env.yaml",
+    )
+    model.save(str(folder / "MLmodel"))
 
 
 def _check_flavor(model: Model) -> None:

@@ -21,6 +21,8 @@ _COLUMNS = [
     *tags.SAME_PAIR, *tags.PROVENANCE, "threads",
 ]  # fmt: skip
 _PAGE = 50_000
+INCOMPLETE = "INCOMPLETE"
+"""The state of a run that says FINISHED and is not: see `missing_parts`."""
 
 
 def get_run(run_id: str) -> Run:
@@ -64,22 +66,21 @@ def run_ids(experiment_id: str, runs: str) -> set[str]:
 
 
 def finished_runs(experiment_id: str, dataset_sha256: str) -> list[Run]:
-    """Every finished training run on a dataset, the newest last.
+    """Every training run on a dataset that has finished with all its parts, the newest last.
 
     Args:
         experiment_id: The experiment of the runs.
         dataset_sha256: The digest of the dataset.
     """
-    return list(
-        mlflow.search_runs(
-            [experiment_id],
-            f"tags.{tags.ROLE} = '{tags.RUN}' and tags.`{tags.DATASET_SHA256}` = "
-            f"'{dataset_sha256}' and attributes.status = 'FINISHED'",
-            max_results=_PAGE,
-            order_by=["attributes.start_time ASC"],
-            output_format="list",
-        )
+    found = mlflow.search_runs(
+        [experiment_id],
+        f"tags.{tags.ROLE} = '{tags.RUN}' and tags.`{tags.DATASET_SHA256}` = "
+        f"'{dataset_sha256}' and attributes.status = 'FINISHED'",
+        max_results=_PAGE,
+        order_by=["attributes.start_time ASC"],
+        output_format="list",
     )
+    return [run for run in found if not missing_parts(run)]
 
 
 def study_runs(
@@ -103,7 +104,7 @@ def study_runs(
         A row a run, with the columns run_id, begun, artifact_uri, regime, seed, state, reason,
         session,
         `tags.SAME_PAIR`, `tags.PROVENANCE`, threads, and one for each metric; sorted by regime and
-        seed.
+        seed. The state is MLflow's status, or `INCOMPLETE` for FINISHED with a part missing.
     """
     wanted = [f"tags.{tags.STUDY} = '{study}'", f"tags.{tags.ROLE} = '{tags.RUN}'"]
     if session is not None:
@@ -125,6 +126,18 @@ def study_runs(
     table = table.sort_values("finished", kind="stable").drop(columns="finished")
     newest = table.drop_duplicates(["regime", "seed"], keep="last")
     return newest.sort_values(["regime", "seed"], ignore_index=True)
+
+
+def missing_parts(run: Run) -> list[str]:
+    """What a training run has not recorded of what each finished one has, in words."""
+    epochs = run.data.params.get("epochs")
+    steps = {metric.key: metric.step for metric in run.data._metric_objs}
+    parts = {
+        f"epoch {epochs}": str(steps.get("val/loss")) == epochs,
+        "test metrics": "test/accuracy" in steps,
+        "a model": bool(run.outputs and run.outputs.model_outputs),
+    }
+    return [part for part, there in parts.items() if not there]
 
 
 def end_abandoned_runs(session: str, experiment_id: str, known: Collection[str]) -> list[str]:
@@ -181,15 +194,17 @@ def artifact(artifact_uri: str, name: str) -> Iterator[Path | None]:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    recorded = run.data.tags
+    recorded, state, reason = run.data.tags, run.info.status, run.data.tags.get(tags.ERROR, "")
+    if state == "FINISHED" and (missing := missing_parts(run)):
+        state, reason = INCOMPLETE, f"ended as FINISHED without {', '.join(missing)}"
     return {
         "run_id": run.info.run_id,
         "begun": run.info.start_time,
         "artifact_uri": run.info.artifact_uri,
         "regime": recorded[tags.REGIME],
         "seed": int(recorded[tags.SEED]),
-        "state": run.info.status,
-        "reason": recorded.get(tags.ERROR, ""),
+        "state": state,
+        "reason": reason,
         "session": recorded.get(tags.SESSION, ""),
         **{name: recorded.get(name, "") for name in (*tags.SAME_PAIR, *tags.PROVENANCE)},
         "threads": run.data.params.get("threads", ""),

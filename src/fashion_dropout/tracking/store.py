@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
+import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import mlflow
 import sqlalchemy
@@ -18,10 +21,22 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_dropout.errors import Interrupted, TrackingError
 from fashion_dropout.escapes import shortened
+from fashion_dropout.tracking.patience import NoAnswerError, bounded
 
-_IMPATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+_IMPATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # with the password, if the URL has one
+}
 _CONNECT_SECONDS = 5
+_ANSWER_SECONDS = 25
+_LOCKED_SECONDS = 15
 _FIRST_USE_SECONDS = 120
+_PASSWORD = re.compile(r"(://[^\s/:@]*:)\S+(@)")
+REFUSED = (MlflowException, SQLAlchemyError, OSError)
+"""What MLflow raises when its store refuses something or goes away."""
+
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
@@ -38,37 +53,51 @@ def connect() -> None:
     uri = mlflow.get_tracking_uri()
     try:
         with impatient(), _first_use_lock(uri):
-            _knock(uri)
-            mlflow.MlflowClient().search_experiments(max_results=1)
-    except (MlflowException, SQLAlchemyError, OSError, ImportError, Timeout) as error:
+            seconds = _FIRST_USE_SECONDS if uri.startswith("sqlite:") else _ANSWER_SECONDS
+            bounded(lambda: _ask(uri), seconds)
+    except (*REFUSED, ImportError, Timeout, NoAnswerError, sqlite3.Error) as error:
         raise TrackingError(
             f"expected an MLflow tracking store at {without_password(uri)}, received: "
             f"{one_line(error)}; start it, or set MLFLOW_TRACKING_URI to one that runs"
         ) from error
 
 
+class _Impatience:
+    lock = threading.Lock()
+    depth = 0
+    added: ClassVar[list[str]] = []
+    log_level = logging.NOTSET
+
+
 @contextmanager
 def impatient() -> Iterator[None]:
     """Give up on a silent server after seconds, where MLflow would take minutes.
 
-    What the user has set in MLflow's own variables stands.
+    What the user has set in MLflow's own variables stands. It holds for all threads, until the last
+    block that has asked for it ends.
     """
-    added = {name: value for name, value in _IMPATIENCE.items() if name not in os.environ}
-    os.environ.update(added)
     retries = logging.getLogger("urllib3.connectionpool")
-    level = retries.level
-    retries.setLevel(logging.ERROR)
+    with _Impatience.lock:
+        if not _Impatience.depth:
+            _Impatience.added = [name for name in _IMPATIENCE if name not in os.environ]
+            os.environ.update({name: _IMPATIENCE[name] for name in _Impatience.added})
+            _Impatience.log_level = retries.level
+            retries.setLevel(logging.ERROR)
+        _Impatience.depth += 1
     try:
         yield
     finally:
-        retries.setLevel(level)
-        for name in added:
-            os.environ.pop(name, None)
+        with _Impatience.lock:
+            _Impatience.depth -= 1
+            if not _Impatience.depth:
+                retries.setLevel(_Impatience.log_level)
+                for name in _Impatience.added:
+                    os.environ.pop(name, None)
 
 
 def one_line(error: BaseException) -> str:
     """The cause of an error in at most 300 characters, without line breaks."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = without_password(" ".join(str(error).split())) or type(error).__name__
     return shortened(text, 300)  # its end counts: “… connection refused”
 
 
@@ -92,8 +121,27 @@ def _first_use_lock(uri: str) -> Any:
     return FileLock(f"{path}.lock", timeout=_FIRST_USE_SECONDS)
 
 
+def is_there(uri: str) -> bool:
+    """Whether a store can be asked without making it: SQLite makes a file that is missing."""
+    return not uri.startswith("sqlite:") or _database_file(uri) is not None
+
+
+def _ask(uri: str) -> None:
+    _knock(uri)
+    mlflow.MlflowClient().search_experiments(max_results=1)
+
+
+def _database_file(uri: str) -> Path | None:
+    """The file of a SQLite store, if it is one and is there."""
+    database = sqlalchemy.make_url(uri).database if uri.startswith("sqlite:") else None
+    return Path(database).absolute() if database and Path(database).is_file() else None
+
+
 def _knock(uri: str) -> None:
-    """A database server that is not there would be asked again for minutes by MLflow."""
+    """MLflow would ask again for minutes: a database server that is not there, a locked file."""
+    if path := _database_file(uri):
+        with closing(sqlite3.connect(path, timeout=_LOCKED_SECONDS)) as database:
+            database.execute("select count(*) from sqlite_master").fetchone()
     if uri.startswith(("http:", "https:", "sqlite:", "databricks", "file:", "/")):
         return
     try:
@@ -105,12 +153,15 @@ def _knock(uri: str) -> None:
         socket.create_connection((url.host, port), timeout=_CONNECT_SECONDS).close()
 
 
-def without_password(uri: str) -> str:
-    """The URI of a store, as it may be shown."""
-    try:
-        return sqlalchemy.make_url(uri).render_as_string(hide_password=True)
-    except SQLAlchemyError:
-        return uri
+def without_password(text: str) -> str:
+    """A text, e.g. the URI of a store, as it may be shown: passwords in it are hidden."""
+    return _PASSWORD.sub(r"\1***\2", text)
+
+
+def store_name(uri: str) -> str:
+    """What a store is called in journals, whoever uses it from wherever, without its password."""
+    path = _database_file(uri)
+    return f"sqlite:///{path}" if path else without_password(uri)
 
 
 def quieten() -> None:
@@ -121,6 +172,8 @@ def quieten() -> None:
     )
     for name in steps:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It prints the trace of each error that it then raises.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     # It warns of a missing pip, which environments made by uv do not have and models do not need.
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
     # It prints a traceback for an error of the database, which is raised as well.

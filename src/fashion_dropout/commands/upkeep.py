@@ -1,0 +1,48 @@
+"""What runs and what was left behind: ``status``, ``sync``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+
+@click.command()
+def status() -> None:
+    """Say what runs, which runs were interrupted, and what the store does not have yet.
+
+    \b
+    Examples:
+      fashion-dropout status
+    """
+    from fashion_dropout.studies.status import describe_status
+
+    click.echo(describe_status())
+
+
+@click.command()
+def sync() -> None:
+    """Deliver what runs have recorded while their store was away; mark runs of dead processes.
+
+    Exit code 6: a store still does not answer, and what waits for it is kept.
+
+    \b
+    Examples:
+      fashion-dropout sync
+    """
+    from fashion_dropout.errors import UndeliveredError
+    from fashion_dropout.tracking.store import connect
+    from fashion_dropout.tracking.upkeep import tidy
+
+    connect()
+    told: list[str] = []
+
+    def say(line: str) -> None:
+        told.append(line)
+        click.echo(line)
+
+    waiting = tidy(say, all_stores=True)
+    if not told:
+        say("nothing to do: everything is delivered, and no dead run says RUNNING")
+    if waiting:
+        sys.exit(UndeliveredError.exit_code)

@@ -1,0 +1,120 @@
+"""The runs that were begun and have not finished, as the state folder knows them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+
+from fashion_dropout.config.training import TrainingConfig
+from fashion_dropout.errors import CheckpointError, UsageError
+from fashion_dropout.learning import checkpoint
+from fashion_dropout.runs.identity import Identity
+from fashion_dropout.state import state_folder
+
+RECORD = "run.json"
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A run that has been begun and not finished.
+
+    Attributes:
+        run_id: In MLflow.
+        name: In MLflow.
+        experiment: Its name in MLflow.
+        study_tags: The tags that its study gave it; empty without one.
+        identity: What it is.
+        process: The id of the process that trains or trained it, and the name of its machine.
+        continued_after: The epochs after which it was continued.
+    """
+
+    run_id: str
+    name: str
+    experiment: str
+    study_tags: Mapping[str, str]
+    identity: Identity
+    process: tuple[int, str]
+    continued_after: tuple[int, ...] = ()
+
+    @property
+    def config(self) -> TrainingConfig:
+        """Its parameters.
+
+        Raises:
+            CheckpointError: This version of the program has others.
+        """
+        try:
+            return TrainingConfig(**self.identity.configuration)
+        except ValidationError as error:
+            raise CheckpointError(
+                f"expected the parameters of run {self.run_id} to be those of this version, "
+                f"received another {error.errors()[0]['loc'][0]}; use the version that began it"
+            ) from error
+
+
+def interrupted_runs() -> list[tuple[Interrupted, int]]:
+    """The runs that were begun and not finished, and that no process trains; each with the number
+    of epochs that have a checkpoint.
+    """
+    found = []
+    for path in _folders():
+        lock = FileLock(path.with_suffix(".lock"))
+        with suppress(Timeout):
+            lock.acquire(timeout=0)
+            if run := read_record(path):
+                found.append((run, checkpoint.last_epoch(path)))
+            lock.release()
+    return found
+
+
+def interrupted_run(run_id: str) -> Interrupted:
+    """The run of that id that was begun and not finished.
+
+    Raises:
+        UsageError: There is none in the state folder.
+    """
+    for path in _folders():
+        run = read_record(path)
+        if run and run.run_id == run_id:
+            return run
+    raise UsageError(
+        f"expected the id of an interrupted run with a folder in {folder_of_runs()}, received "
+        f"{run_id!r}"
+    )
+
+
+def _folders() -> list[Path]:
+    return [record.parent for record in sorted(folder_of_runs().glob(f"*/{RECORD}"))]
+
+
+def folder_of_runs() -> Path:
+    """The folder with a folder for each run that has not finished."""
+    return state_folder() / "runs"
+
+
+def read_record(path: Path) -> Interrupted | None:
+    """The run that was begun in a folder; None if there was none.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
+    record = path / RECORD
+    try:
+        values = json.loads(record.read_text(encoding="utf-8"))
+        values["identity"] = Identity(**values["identity"])
+        values["continued_after"] = tuple(values["continued_after"])
+        values["process"] = tuple(values["process"])
+        return Interrupted(**values)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(
+            f"expected the record of an interrupted run in {record}, received one that cannot be "
+            f"read ({type(error).__name__}); remove the folder {path} to start over"
+        ) from error

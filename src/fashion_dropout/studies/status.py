@@ -1,0 +1,88 @@
+"""What runs, what is interrupted, and what the store does not have yet, for a person."""
+
+from __future__ import annotations
+
+import shlex
+
+import mlflow
+from mlflow.entities import Run
+
+from fashion_dropout.config.training import TrainingConfig, recorded_config
+from fashion_dropout.errors import FashionDropoutError
+from fashion_dropout.runs.interrupted import interrupted_runs
+from fashion_dropout.tracking import processes, tags
+from fashion_dropout.tracking.earlier import unfinished_run
+from fashion_dropout.tracking.store import connect, store_name
+from fashion_dropout.tracking.upkeep import Undelivered, is_dead, running, undelivered
+
+
+def describe_status() -> str:
+    """The state of all runs of the store that MLflow uses, and of this machine's journals.
+
+    Raises:
+        TrackingError: The store does not answer.
+    """
+    connect()
+    runs = running()
+    lines = [
+        *(_running(run) for run in runs if not is_dead(run)),
+        *(_dead(run) for run in runs if is_dead(run)),
+        *_with_checkpoints(),
+        *(_undelivered(one) for one in undelivered() if one.entries),
+    ]
+    store = f"store {store_name(mlflow.get_tracking_uri())}"
+    return "\n".join([store, *(lines or ["nothing runs, and everything is delivered"])])
+
+
+def _running(run: Run) -> str:
+    found = run.data.tags
+    place = (
+        f"process {found[processes.PID]} on {found[processes.HOST]}"
+        if processes.PID in found
+        else "a process that it does not name"
+    )
+    return f"running: {run.info.run_name}, run {run.info.run_id}, {place}"
+
+
+def _dead(run: Run) -> str:
+    return (
+        f"interrupted: {run.info.run_name}, run {run.info.run_id}, still says RUNNING\n"
+        f"  `fashion-dropout sync` marks it; to run it: {_again(run)}"
+    )
+
+
+def _with_checkpoints() -> list[str]:
+    """The interrupted runs of this store that go on from a checkpoint."""
+    return [
+        f"interrupted: {run.name}, run {run.run_id}, after epoch {epoch} of {run.config.epochs}\n"
+        f"  to go on: fashion-dropout train --resume {run.run_id}"
+        for run, epoch in interrupted_runs()
+        if unfinished_run(run.run_id)
+    ]
+
+
+def _undelivered(one: Undelivered) -> str:
+    return (
+        f"undelivered: {one.name}, run {one.run_id}: {one.entries} entries wait for {one.store}\n"
+        "  `fashion-dropout sync` delivers them"
+    )
+
+
+def _again(run: Run) -> str:
+    """The command that a run came from, as far as its record tells."""
+    role = run.data.tags.get(tags.ROLE)
+    if role == tags.PROMOTION:
+        return f"fashion-dropout promote {run.data.tags.get(tags.STUDY_RUN_ID, '<study run>')}"
+    if tags.STUDY in run.data.tags:
+        return f"fashion-dropout compare <the file of study {run.data.tags[tags.STUDY]}>"
+    try:
+        given = recorded_config(run.data.params).model_dump()
+    except FashionDropoutError:
+        return "the same `fashion-dropout train` again"
+    usual = TrainingConfig().model_dump()
+    options = [
+        f"--{name.replace('_', '-')}={value}"
+        for name, value in given.items()
+        if value != usual[name]
+    ]
+    return shlex.join(["fashion-dropout", "train", *options])

@@ -1,0 +1,199 @@
+"""The journal of a run: everything that it has to tell the store, on this disk before it is sent.
+
+One folder a run, under the user's folder of states::
+
+    journal/<run id>/run.json        which run of which store, and whose process it is
+                     entries.jsonl   one entry a line, in order
+                     delivered       how many of them the store has
+                     files/<time>/   what an entry has to deliver as files
+                     model_id        what the store calls the run's model
+                     refused         why the store did not take an entry
+                     lock            held by the one process that may write and deliver
+
+An entry carries the time at which it was written, and the store takes the same metric of the same
+time only once. So an entry may be sent again when nobody knows whether it has arrived. The folder
+is removed when all of it is delivered and the run has ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from fashion_dropout.errors import TrackingError
+from fashion_dropout.state import VARIABLE, state_folder, write_durably
+
+Entry = dict[str, Any]
+
+_ABOUT, _ENTRIES, _DELIVERED = "run.json", "entries.jsonl", "delivered"
+_FILES, _MODEL, _REFUSED = "files", "model_id", "refused"
+
+
+class Journal:
+    """One journal, held by this process until it is closed.
+
+    Args:
+        folder: Its folder.
+        about: What `run.json` is to say; None to read it.
+
+    Raises:
+        TrackingError: Another process holds it, or the folder cannot be read or written.
+    """
+
+    def __init__(self, folder: Path, about: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self._lock = FileLock(folder / "lock", timeout=0, thread_local=False)
+        self._changed = threading.Condition()
+        self._stopped = False
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+            if about is not None:
+                write_durably(folder / _ABOUT, [json.dumps(about).encode()])
+            self.about: dict[str, str] = json.loads((folder / _ABOUT).read_bytes())
+            whole = _whole_lines(folder / _ENTRIES)
+            self._written = len(whole)
+            self.delivered = min(_number(folder / _DELIVERED), len(whole))
+            self._waiting: deque[Entry] = deque(map(json.loads, whole[self.delivered :]))
+            self._stream = (folder / _ENTRIES).open("ab")
+            self._stream.truncate(sum(len(line) + 1 for line in whole))
+        except Timeout as error:
+            raise TrackingError(
+                f"expected run {folder.name} to be of no other process, received one that works on "
+                "it; wait until that has ended, or stop it"
+            ) from error
+        except (OSError, ValueError, KeyError) as error:
+            self._lock.release()
+            raise TrackingError(
+                f"expected a folder {folder} to keep what the run records in, received: {error}; "
+                f"make room or set {VARIABLE} to another place"
+            ) from error
+
+    def write(self, kind: str, **content: Any) -> None:
+        """Bring an entry to the disk.
+
+        Raises:
+            TrackingError: There is no room, or the folder is gone.
+        """
+        entry = {"kind": kind, "time": int(time.time() * 1000), **content}
+        with self._changed:
+            try:
+                self._stream.write(json.dumps(entry).encode() + b"\n")
+                self._stream.flush()
+                os.fsync(self._stream.fileno())
+            except (OSError, ValueError) as error:
+                raise TrackingError(
+                    f"expected room for what the run records in {self.folder}, received: {error}"
+                ) from error
+            self._written += 1
+            self._waiting.append(entry)
+            self._changed.notify_all()
+
+    def new_files(self) -> str:
+        """The name of a new folder, below `folder`, for the files of an entry that is to come."""
+        name = f"{_FILES}/{time.time_ns()}"
+        (self.folder / name).mkdir(parents=True)
+        return name
+
+    def next(self, seconds: float) -> Entry | None:
+        """The first entry that is not delivered; None if there is none within so many seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._stopped, seconds)
+            return self._waiting[0] if self._waiting else None
+
+    def stop_waiting(self) -> None:
+        """Let `next` answer at once from now on."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def has_delivered(self, entry: Entry) -> None:
+        """Take note that the first waiting entry is in the store."""
+        with self._changed:
+            self._waiting.popleft()
+            self.delivered += 1
+            with suppress(OSError):  # then it is sent once more, which changes nothing
+                (self.folder / _DELIVERED).write_text(str(self.delivered), encoding="ascii")
+            self._changed.notify_all()
+        if files := entry.get("files"):
+            shutil.rmtree(self.folder / files, ignore_errors=True)
+
+    def wait_until_delivered(self, seconds: float) -> bool:
+        """Wait for so many seconds at most; whether nothing waits any more."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting, seconds)
+
+    @property
+    def undelivered(self) -> int:
+        """How many entries wait."""
+        return len(self._waiting)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last entry that waits is the end of the run."""
+        return bool(self._waiting) and self._waiting[-1]["kind"] == "end"
+
+    @property
+    def model_id(self) -> str | None:
+        """The id that the store has given to the run's model; None before it has."""
+        return self._read(_MODEL) or None
+
+    @model_id.setter
+    def model_id(self, model_id: str) -> None:
+        write_durably(self.folder / _MODEL, [model_id.encode()])
+
+    @property
+    def refusal(self) -> str:
+        """Why the store did not take an entry; empty if it has taken all."""
+        return self._read(_REFUSED)
+
+    @refusal.setter
+    def refusal(self, why: str) -> None:
+        write_durably(self.folder / _REFUSED, [why.encode()])
+
+    def _read(self, name: str) -> str:
+        path = self.folder / name
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    def close(self, *, remove: bool) -> None:
+        """Let go of the journal, and remove it if all of it is delivered and no more is to come."""
+        self._stream.close()
+        if remove:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.release()
+
+
+def journals() -> Path:
+    """The folder of all journals of this user."""
+    return state_folder() / "journal"
+
+
+def left_behind() -> Iterator[Journal]:
+    """Every journal that no living process holds, each open while the caller looks at it."""
+    folder = journals()
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if (path / _ABOUT).exists():
+            try:
+                journal = Journal(path)
+            except TrackingError:
+                continue  # a process works on it
+            yield journal
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    """The lines of a file but for one that was cut off when its writer was killed."""
+    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+
+
+def _number(path: Path) -> int:
+    return int(path.read_text(encoding="ascii") or 0) if path.exists() else 0

@@ -1,0 +1,107 @@
+"""How a run begins or is taken up: its experiment, its journal, its name and description."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import mlflow
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.tracking.context.registry import resolve_tags
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+
+from fashion_dropout.tracking import pages
+from fashion_dropout.tracking import tags as tag_names
+from fashion_dropout.tracking.delivery import deliver_all
+from fashion_dropout.tracking.journal import Journal, journals
+from fashion_dropout.tracking.launched import (
+    forget_launched_run,
+    has_invented_name,
+    launched_run_id,
+)
+from fashion_dropout.tracking.processes import this_process
+from fashion_dropout.tracking.store import store_name
+
+EXPERIMENT = "fashion-mnist-dropout"
+_DESCRIPTION = """\
+**Does dropout change how a small convolutional network overfits Fashion-MNIST?**
+
+[The studies]({studies}): each links to its report and to the charts that compare its regimes. \
+[Runs outside of studies]({single_runs}), by regime.
+
+Each run trains the same network under one regime (tag `regime`) and one seed (tag `seed`). \
+`gap/loss` = validation loss − training loss, both measured with dropout off; it shows how much a \
+network overfits. Runs with the same seed began with the same weights and saw the same batches.
+"""
+
+
+def open_run(
+    experiment: str | None, name: str, resume: str | None, tags: Mapping[str, Any]
+) -> tuple[Run, Journal]:
+    """Begin a run, or take one up, and open its journal; see `runs.tracked_run`.
+
+    What the journal of a run that goes on has not delivered is delivered first.
+    """
+    journals().mkdir(parents=True, exist_ok=True)  # before there is a run
+    client = mlflow.MlflowClient()
+    known = resume or launched_run_id()
+    if not known:
+        labels = resolve_tags({name: str(value) for name, value in tags.items()})
+        known = client.create_run(experiment_id(experiment), None, labels, name).info.run_id
+    forget_launched_run()
+    journal = Journal(
+        journals() / known,
+        {"store": store_name(mlflow.get_tracking_uri()), "name": name, **this_process()},
+    )
+    deliver_all(client, journal)  # of an interrupted run
+    client.update_run(known, status="RUNNING")
+    run = client.get_run(known)
+    if tag_names.ERROR in run.data.tags:  # why it was interrupted
+        client.delete_tag(known, tag_names.ERROR)
+    return run, journal
+
+
+def written_steps(run: Run) -> dict[str, set[int]]:
+    """The steps of each metric that a run has; those of the machine are left out."""
+    client = mlflow.MlflowClient()
+    return {
+        name: {entry.step for entry in client.get_metric_history(run.info.run_id, name)}
+        for name in run.data.metrics
+        if not name.startswith("system/")
+    }
+
+
+def experiment_id(name: str | None) -> str:
+    """The experiment of a name, else of MLflow's own variables, else `EXPERIMENT`; made if need be.
+
+    `mlflow.set_experiment` would change more.
+    """
+    client = mlflow.MlflowClient()
+    name = name or os.environ.get("MLFLOW_EXPERIMENT_NAME")
+    if not name and (chosen := os.environ.get("MLFLOW_EXPERIMENT_ID")):
+        return str(client.get_experiment(chosen).experiment_id)
+    name = name or EXPERIMENT
+    if found := client.get_experiment_by_name(name):
+        return str(found.experiment_id)
+    try:
+        return str(client.create_experiment(name))
+    except MlflowException:
+        if found := client.get_experiment_by_name(name):  # another process was faster
+            return str(found.experiment_id)
+        raise
+
+
+def describe(run: Run, name: str, description: str) -> None:
+    """Give a run its name and description, and its experiment one if it has none."""
+    client, run_id, experiment_id = mlflow.MlflowClient(), run.info.run_id, run.info.experiment_id
+    if has_invented_name(run):
+        client.update_run(run_id, name=name)
+    client.set_tag(run_id, MLFLOW_RUN_NOTE, description)
+    if MLFLOW_RUN_NOTE not in client.get_experiment(experiment_id).tags:
+        described = _DESCRIPTION.format(
+            studies=pages.studies_page(experiment_id),
+            single_runs=pages.single_runs_page(experiment_id),
+        )
+        client.set_experiment_tag(experiment_id, MLFLOW_RUN_NOTE, described)

@@ -1,0 +1,53 @@
+"""What the machine does while a run goes on, recorded with the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+from fashion_dropout.errors import TrackingError
+
+_SECONDS = 5
+
+
+class _Monitor(SystemMetricsMonitor):  # type: ignore[misc]
+    """MLflow's monitor, but for where it writes: it would ask the store each time whether the run
+    goes on, and stop for good when the store is away.
+    """
+
+    def __init__(self, run_id: str, write: Callable[..., None], *, resumed: bool) -> None:
+        super().__init__(run_id, sampling_interval=_SECONDS, resume_logging=resumed)
+        self._write = write
+
+    def monitor(self) -> None:
+        with suppress(TrackingError):  # which the run itself meets, too
+            while not self._shutdown_event.wait(self.sampling_interval):
+                self.collect_metrics()
+                self.publish_metrics(self.aggregate_metrics())
+
+    def publish_metrics(self, metrics: dict[str, Any]) -> None:
+        named = {f"{self._metrics_prefix}{name}": value for name, value in metrics.items()}
+        self._write(named, step=self._logging_step)
+        self._logging_step += 1
+        for monitor in self.monitors:
+            monitor.clear_metrics()
+
+
+@contextmanager
+def system_metrics(run_id: str, write: Callable[..., None], *, resumed: bool) -> Iterator[None]:
+    """While this is open, the use of processors, memory, disk and network is recorded every 5 s.
+
+    Args:
+        run_id: The run.
+        write: Called with the metrics by name, and with their ``step``.
+        resumed: Whether the run has such metrics already, behind which the new ones come.
+    """
+    monitor = _Monitor(run_id, write, resumed=resumed)
+    monitor.start()
+    try:
+        yield
+    finally:
+        monitor.finish()

@@ -1,0 +1,128 @@
+"""What processes have left behind: undelivered journals, and runs that still say RUNNING."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import mlflow
+from mlflow.entities import Run
+
+from fashion_dropout.errors import TrackingError
+from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.delivery import deliver_all
+from fashion_dropout.tracking.journal import Journal, journals, left_behind
+from fashion_dropout.tracking.patience import answered
+from fashion_dropout.tracking.processes import has_died
+from fashion_dropout.tracking.store import impatient, is_there, store_name
+
+WHY = "its process has ended without saying so, as after kill -9 or a power cut"
+_HIDDEN = ":***@"
+_ROLES = (tags.RUN, tags.STUDY_RUN, tags.PROMOTION)
+
+
+@dataclass(frozen=True)
+class Undelivered:
+    """What a run has recorded and its store does not have.
+
+    Attributes:
+        run_id: The run.
+        name: Its name.
+        store: Its store, without a password.
+        entries: How many entries wait.
+    """
+
+    run_id: str
+    name: str
+    store: str
+    entries: int
+
+
+def undelivered() -> list[Undelivered]:
+    """The journals that no living process works on, of all stores; nothing is delivered."""
+    found = []
+    for journal in left_behind():
+        about = journal.about
+        found.append(
+            Undelivered(journal.folder.name, about["name"], about["store"], journal.undelivered)
+        )
+        journal.close(remove=False)
+    return found
+
+
+@answered
+def running() -> list[Run]:
+    """All runs of this program that say RUNNING in the store that MLflow uses."""
+    found: list[Run] = []
+    for role in _ROLES:
+        found += mlflow.search_runs(
+            search_all_experiments=True,
+            filter_string=f"tags.{tags.ROLE} = '{role}' and attributes.status = 'RUNNING'",
+            output_format="list",
+        )
+    return found
+
+
+def is_dead(run: Run) -> bool:
+    """Whether a run says RUNNING and its process was one of this machine, and is no more."""
+    return bool(run.info.status == "RUNNING" and has_died(run.data.tags))
+
+
+def tidy(say: Callable[[str], None], *, all_stores: bool = False) -> int:
+    """Deliver what dead processes have left, and mark the runs that they have left as KILLED.
+
+    Args:
+        say: Told what was done.
+        all_stores: Deliver to the other stores, too, whose journals are on this disk.
+
+    Returns:
+        How many journals are still undelivered.
+    """
+    own, waiting, silent = store_name(mlflow.get_tracking_uri()), 0, set[str]()
+    with impatient():
+        for journal in left_behind():
+            store = journal.about["store"]
+            if store != own and not all_stores:
+                journal.close(remove=False)
+                continue
+            done = store not in silent and _deliver(journal, store, own, say)
+            journal.close(remove=done)
+            if not done:
+                silent.add(store)
+                waiting += 1
+        for run in running():
+            if is_dead(run) and not (journals() / run.info.run_id).exists():
+                _mark(run)
+                say(f"marked {run.info.run_name}, run {run.info.run_id}, as KILLED: {WHY}")
+    return waiting
+
+
+def _deliver(journal: Journal, store: str, own: str, say: Callable[[str], None]) -> bool:
+    """Deliver a journal; its run is KILLED if its process has not said how it has ended."""
+    run = f"{journal.about['name']}, run {journal.folder.name}"
+    if store != own and (_HIDDEN in store or not is_there(store)):
+        say(f"{run}: set MLFLOW_TRACKING_URI to its store {store}, and type this again")
+        return False
+    ended = journal.ended
+    if not ended:
+        journal.write("tags", tags={tags.ERROR: WHY})
+        journal.write("end", status="KILLED")
+    uri = mlflow.get_tracking_uri() if store == own else store
+    try:
+        entries = deliver_all(mlflow.MlflowClient(uri), journal)
+    except TrackingError as error:
+        say(f"{run}: {journal.undelivered} entries wait for {store}: {error}")
+        return False
+    say(
+        f"delivered {run}: {entries} entries"
+        if ended
+        else f"marked {run}, as KILLED: {WHY}; {entries - 2} entries delivered"
+    )
+    return True
+
+
+@answered
+def _mark(run: Run) -> None:
+    client = mlflow.MlflowClient()
+    client.set_tag(run.info.run_id, tags.ERROR, WHY)
+    client.set_terminated(run.info.run_id, "KILLED")

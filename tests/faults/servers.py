@@ -1,0 +1,134 @@
+"""A real tracking server, and a proxy in front of it that breaks what passes in real ways."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import ClassVar
+
+from conftest import clean_environment
+
+HOST = "127.0.0.1"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def tracking_server(folder: Path, port: int | None = None) -> Iterator[str]:
+    """`mlflow server` on a store in a folder; the address that it answers at."""
+    address = f"http://{HOST}:{port or free_port()}"
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", HOST]
+    command += ["--port", address.rpartition(":")[2]]
+    command += ["--backend-store-uri", f"sqlite:///{folder / 'server.db'}"]
+    command += ["--artifacts-destination", str(folder / "artifacts")]
+    server = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=clean_environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        until = time.monotonic() + 120
+        while True:
+            assert server.poll() is None, "the server has ended"
+            assert time.monotonic() < until, "the server does not answer"
+            with suppress(OSError), urllib.request.urlopen(f"{address}/health", timeout=2):
+                break
+            time.sleep(0.1)
+        yield address
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+class Proxy:
+    """Passes connections on to a server, until `mode` says otherwise.
+
+    Modes: ``pass``; ``drop``: connections are reset; ``silent``: requests are taken and never
+    answered; ``drip``: an answer that comes one byte a second and never ends; ``busy``: 429 with a
+    Retry-After of an hour; ``redirect``: to itself, for ever; ``deaf``: requests are passed on, and
+    their answers are lost.
+    """
+
+    ANSWERS: ClassVar = {
+        "busy": b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n",
+        "redirect": b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
+    }
+
+    def __init__(self, target: str = "") -> None:
+        self.target = target
+        self.mode = "pass"
+        self._listener = socket.create_server((HOST, 0))
+        self.address = f"http://{HOST}:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, suppress(OSError):
+            if self.mode in ("pass", "deaf"):
+                host, port = self.target.removeprefix("http://").split(":")
+                with socket.create_connection((host, int(port))) as server:
+                    self._pass(client, server)
+            else:
+                self._break(client)
+
+    def _pass(self, client: socket.socket, server: socket.socket) -> None:
+        while True:
+            ready, _, _ = select.select([client, server], [], [], 0.05)
+            if self.mode not in ("pass", "deaf"):
+                return self._break(client)
+            for source in ready:
+                data = source.recv(65536)
+                if not data or (self.mode == "deaf" and source is server):
+                    return None
+                (server if source is client else client).sendall(data)
+
+    def _break(self, client: socket.socket) -> None:
+        if self.mode == "drop":
+            return
+        while client.recv(65536):  # one round for each request of the connection
+            if self.mode == "silent":
+                time.sleep(3600)
+            elif self.mode == "drip":
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                while True:
+                    client.sendall(b" ")
+                    time.sleep(1)
+            elif self.mode in self.ANSWERS:
+                client.sendall(self.ANSWERS[self.mode])
+            else:
+                return
+
+
+@contextmanager
+def proxied(target: str) -> Iterator[Proxy]:
+    proxy = Proxy(target)
+    try:
+        yield proxy
+    finally:
+        proxy.close()
