@@ -55,7 +55,7 @@ _LONGEST_LIST = 2**24  # bytes
     type=click.Choice(["table", "json", "csv"]),
     default="table",
     show_default=True,
-    help="A table for people, or JSON or CSV for programs.",
+    help="A table for people, or JSON or CSV for programs; JSON alone keeps every name as it is.",
 )
 @click.option(
     "--invert",
