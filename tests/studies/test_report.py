@@ -132,13 +132,13 @@ def test_what_is_published_belongs_to_its_study_until_something_changes(recorded
     english = (project / "README.md").read_text(encoding="utf-8")
     assert "| `gap/loss` |" in english
     assert "> It is not shown that" in english
-    assert "示されなかった" in (project / "README.ja.md").read_text(encoding="utf-8")
+    assert "示されませんでした" in (project / "README.ja.md").read_text(encoding="utf-8")
 
     assert command("publish", folder, "--check").code == 0
     (project / "README.md").write_text(english.replace("`gap/loss` | 0", "`gap/loss` | 1"))
     done = command("publish", folder, "--check")
     assert done.code == 1
-    assert "README.md shows other figures" in done.said
+    assert "README.md shows other values" in done.said
     (project / "README.md").write_text(english, encoding="utf-8")
 
     figure = home / "study_curves.png"
