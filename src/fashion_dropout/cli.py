@@ -16,6 +16,7 @@ from fashion_dropout.commands import prediction, promotion, runs, studies, upkee
 from fashion_dropout.errors import FashionDropoutError, Interrupted
 from fashion_dropout.interrupts import interruptible
 from fashion_dropout.tracking.patience import someone_still_waits
+from fashion_dropout.tracking.secrets import without_password
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -75,9 +76,9 @@ def _run(arguments: list[str] | None) -> None:
 
 
 def _fail(error: BaseException, message: str, exit_code: int) -> None:
-    click.echo(f"Error: {message}", err=True)
+    click.echo(f"Error: {without_password(message)}", err=True)
     for note in getattr(error, "__notes__", ()):
-        click.echo(f"Note: {note}", err=True)
+        click.echo(f"Note: {without_password(note)}", err=True)
     if "MLFLOW_RUN_ID" in os.environ:  # only under `mlflow run`: the import takes seconds
         from fashion_dropout.tracking.launched import end_launched_run
 

@@ -21,6 +21,7 @@ from fashion_dropout.tracking import registry, tags
 from fashion_dropout.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from fashion_dropout.tracking.runs import tracked_run
 from fashion_dropout.tracking.store import connect
+from fashion_dropout.tracking.upkeep import tidy
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ def promote_study(
         DataError: The dataset is missing or damaged.
     """
     connect()
+    if not dry_run:
+        tidy(say)
     candidate = read_candidate(study)
     if candidate is None:
         return Outcome(
@@ -84,7 +87,12 @@ def promote_study(
             decision.promoted,
             f"would be {decision.result} (nothing was written): {decision.reason}",
         )
-    return Outcome(decision.promoted, carry_out(candidate, decision, models))
+    with models.changed_by_one():
+        now = models.version(CHAMPION)
+        if now and now.run_id == candidate.run.info.run_id:
+            text = f"version {now.version} of {models.name} has become the champion meanwhile"
+            return Outcome(True, text)
+        return Outcome(decision.promoted, carry_out(candidate, decision, models))
 
 
 def _default_name(dataset: str) -> str:
@@ -136,6 +144,7 @@ def carry_out(candidate: Candidate, decision: GateDecision, models: Registry) ->
             f"{decision.headline}\n\n{cards['en']}",
             {**decision.version_tags(), tags.DECISION_RUN: run.run_id},
         )
+        _expect_same_champion(models, decision)
         models.set_alias(CHALLENGER, version)
         if not decision.promoted:
             return (
@@ -151,6 +160,15 @@ def carry_out(candidate: Candidate, decision: GateDecision, models: Registry) ->
 
 def _make_champion(models: Registry, decision: GateDecision, version: str) -> None:
     """Move the aliases, in an order that leaves a champion that loads at every moment."""
+    then = _expect_same_champion(models, decision)
+    if then:
+        models.set_alias(PREVIOUS, then)
+    models.set_alias(CHAMPION, version)
+    models.delete_alias(CHALLENGER)
+
+
+def _expect_same_champion(models: Registry, decision: GateDecision) -> str | None:
+    """The champion that the candidate was compared with, which must be the champion still."""
     then = str(decision.champion.version) if decision.champion else None
     now = models.aliases().get(CHAMPION)
     if now != then:
@@ -158,10 +176,7 @@ def _make_champion(models: Registry, decision: GateDecision, version: str) -> No
             f"expected version {then or 'none'} to be the champion of {models.name} still, "
             f"received version {now}: another promotion was faster; run `promote` again"
         )
-    if then:
-        models.set_alias(PREVIOUS, then)
-    models.set_alias(CHAMPION, version)
-    models.delete_alias(CHALLENGER)
+    return then
 
 
 def _flat(policy: dict[str, Any]) -> dict[str, Any]:

@@ -87,12 +87,12 @@ def how_to_look_at(experiment_id: str, run_id: str) -> str:
     """What to type and which page to open to see a run in MLflow's UI."""
     import mlflow
 
-    from fashion_dropout.tracking.store import without_password
+    from fashion_dropout.tracking.secrets import without_login, without_password
 
     uri = mlflow.get_tracking_uri()
     page = run_page(experiment_id, run_id)
     if uri.startswith(("http:", "https:")):
-        return f"open {uri.rstrip('/')}{page}"
+        return f"open {without_login(uri).rstrip('/')}{page}"
     command = f"mlflow ui --workers 1 --backend-store-uri {shlex.quote(without_password(uri))}"
     return f"to look at it: {command}\n  then open http://127.0.0.1:5000{page}"
 

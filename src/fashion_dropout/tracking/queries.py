@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from fashion_dropout.errors import UsageError
 from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.store import store_name
 
 _COLUMNS = [
     "run_id", "artifact_uri", "regime", "seed", "state", "reason", "session",
@@ -34,9 +35,8 @@ def get_run(run_id: str) -> Run:
     try:
         return mlflow.get_run(run_id)
     except MlflowException as error:
-        raise UsageError(
-            f"expected the id of a run in {mlflow.get_tracking_uri()}, received {run_id!r}"
-        ) from error
+        store = store_name(mlflow.get_tracking_uri())
+        raise UsageError(f"expected the id of a run in {store}, received {run_id!r}") from error
 
 
 def study_run(run_id: str) -> Run:
@@ -69,11 +69,30 @@ def newest_study() -> Run:
         output_format="list",
     )
     if not found:
+        store = store_name(mlflow.get_tracking_uri())
         raise UsageError(
-            f"expected a study in {mlflow.get_tracking_uri()}, received none; run `fashion-dropout "
-            "compare` first, or set MLFLOW_TRACKING_URI"
+            f"expected a study in {store}, received none; run `fashion-dropout compare` first, or "
+            "set MLFLOW_TRACKING_URI"
         )
     return found[0]
+
+
+def interrupted_study(study: str, experiment_id: str) -> str | None:
+    """The id of the newest run of a study that was begun and killed; None if there is none.
+
+    Args:
+        study: The study's key.
+        experiment_id: The experiment of its runs.
+    """
+    found = mlflow.search_runs(
+        [experiment_id],
+        f"tags.{tags.STUDY} = '{study}' and tags.{tags.ROLE} = '{tags.STUDY_RUN}' "
+        f"and tags.`{tags.FRESH}` = 'False' and attributes.status = 'KILLED'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+        output_format="list",
+    )
+    return str(found[0].info.run_id) if found else None
 
 
 def study_runs(
