@@ -134,15 +134,19 @@ def made_once(
     return FinishedRun(folder, output.read_text(encoding="utf-8"))
 
 
+TRAIN = (
+    *("train", "--dataset", "synthetic", "--dropout", "0.4", "--seed", "3"),
+    *("--epochs", "6", "--learning-rate", "0.004"),
+)
+"""A training of seconds, of another seed and rate than the defaults."""
+
+
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> FinishedRun:
-    """One real run on generated images, of another seed and rate than the defaults. Only to read:
-    all tests share it.
-    """
+    """One real run on generated images, `TRAIN`. Only to read: all tests share it."""
 
     def train(folder: Path) -> str:
-        arguments = ("train", "--dataset", "synthetic", "--dropout", "0.4", "--seed", "3")
-        done = run_command(*arguments, "--epochs", "6", "--learning-rate", "0.004", cwd=folder)
+        done = run_command(*TRAIN, cwd=folder)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -14,6 +15,7 @@ import fashion_dropout
 PACKAGES = ("fashion_dropout", "python", "tensorflow", "keras", "mlflow", "numpy")
 """The packages whose versions a run's bits depend on, Python itself among them."""
 
+_DECIDING = ("seeds.py", "config/training.py")
 _GIT_TIMEOUT_SECONDS = 20
 
 
@@ -72,6 +74,18 @@ def versions() -> dict[str, str]:
     """The version of each of `PACKAGES`."""
     own = {"fashion_dropout": fashion_dropout.__version__, "python": platform.python_version()}
     return {name: own.get(name) or importlib.metadata.version(name) for name in PACKAGES}
+
+
+def training_code_sha256() -> str:
+    """SHA-256 of the source files that decide the bits of a training, hexadecimal.
+
+    Between two releases the version stays the same, and the code does not.
+    """
+    package = Path(fashion_dropout.__file__).parent
+    digest = hashlib.sha256()
+    for path in (*sorted((package / "learning").glob("*.py")), *map(package.joinpath, _DECIDING)):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def frozen_requirements() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -60,8 +60,57 @@ def optional(*names: str, **settings: Any) -> Callable[[Callable[..., Any]], Cal
     return click.option(*names, default="", callback=_given, **settings)
 
 
+def given(context: click.Context, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the parameters that the user has written, defaults left out."""
+    default = click.core.ParameterSource.DEFAULT
+    return {
+        name: value
+        for name, value in parameters.items()
+        if context.get_parameter_source(name) is not default
+    }
+
+
 def _folder(context: click.Context, parameter: click.Parameter, value: str) -> Path | None:
     return Path(value).expanduser() if value else None
+
+
+class WithSwitches(click.Command):
+    """A verb whose switches may stand alone, as people write them, or with ``yes`` or ``no``, as
+    MLproject passes them.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        switches = {name for of in self.params if isinstance(of.type, _Switch) for name in of.opts}
+        following = [*args[1:], ""]
+        return super().parse_args(
+            ctx,
+            [
+                f"{word}=yes" if word in switches and after not in _Switch.choices else word
+                for word, after in zip(args, following, strict=True)
+            ],
+        )
+
+
+class _Switch(click.ParamType[Any]):
+    name = "switch"
+    choices = ("yes", "no")
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return "[yes|no]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value not in self.choices:
+            self.fail(f"expected yes or no, received {value!r}", param, ctx)
+        return value
+
+
+def _is_yes(context: click.Context, parameter: click.Parameter, value: str) -> bool:
+    return value == "yes"
+
+
+def switch(*names: str, **settings: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A switch of a verb of the class `WithSwitches`."""
+    return click.option(*names, type=_Switch(), default="no", callback=_is_yes, **settings)
 
 
 data_dir_option = click.option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,32 +11,63 @@ import click
 
 from fashion_dropout.commands.options import (
     ParameterType,
+    WithSwitches,
     data_dir_option,
     experiment_option,
+    given,
+    optional,
+    switch,
     training_options,
 )
 from fashion_dropout.config.training import TrainingConfig
-from fashion_dropout.errors import ExitCode
+from fashion_dropout.errors import ExitCode, UsageError
 
 
-@click.command()
+@click.command(cls=WithSwitches)
 @training_options
+@switch("--fresh", help="Train from the first epoch, whatever has finished or was interrupted.")
+@optional(
+    "--resume",
+    metavar="RUN_ID",
+    help="Go on with this interrupted run; its parameters are those that it was begun with.",
+)
 @data_dir_option
 @experiment_option
-def train(data_dir: Path | None, experiment: str | None, **parameters: Any) -> None:
+@click.pass_context
+def train(
+    context: click.Context,
+    /,
+    fresh: bool,
+    resume: str | None,
+    data_dir: Path | None,
+    experiment: str | None,
+    **parameters: Any,
+) -> None:
     """Train one network and record it in MLflow.
+
+    The same command goes on with a run that was interrupted, and trains nothing when it has
+    finished.
 
     \b
     Examples:
       fashion-dropout train --dropout 0.5 --seed 3
       fashion-dropout train --dataset synthetic --epochs 3
+      fashion-dropout train --dropout 0.5 --seed 3 --fresh
+      fashion-dropout train --resume 0123456789abcdef0123456789abcdef
     """
     from fashion_dropout.commands.console import display
-    from fashion_dropout.runs.train import train_run
+    from fashion_dropout.runs.train import resume_run, train_run
 
     config = TrainingConfig(**parameters)
+    if resume is not None:
+        config = _config_of(resume, given(context, parameters), fresh)
     with display(config.epochs) as shown:
-        summary = train_run(config, shown, data_dir=data_dir, experiment=experiment)
+        if resume is not None:
+            summary = resume_run(resume, shown, data_dir=data_dir)
+        else:
+            summary = train_run(
+                config, shown, data_dir=data_dir, experiment=experiment, fresh=fresh
+            )
     from fashion_dropout.tracking.pages import how_to_look_at
 
     metrics = summary.metrics
@@ -46,6 +78,30 @@ def train(data_dir: Path | None, experiment: str | None, **parameters: Any) -> N
         f"run {summary.run_id}\n"
         f"{how_to_look_at(summary.experiment_id, summary.run_id)}"
     )
+
+
+def _config_of(run_id: str, wanted: Mapping[str, Any], fresh: bool) -> TrainingConfig:
+    """The parameters that an interrupted run was begun with.
+
+    Raises:
+        UsageError: There is none of that id, or other parameters are wanted for it.
+    """
+    from fashion_dropout.runs.interrupted import interrupted_run
+
+    if fresh:
+        raise UsageError("expected either --resume or --fresh, received both")
+    begun = interrupted_run(run_id).config
+    changed = [
+        f"{name} {value!r} (it has {getattr(begun, name)!r})"
+        for name, value in wanted.items()
+        if value != getattr(begun, name)
+    ]
+    if changed:
+        raise UsageError(
+            f"expected the parameters that run {run_id} was begun with, received "
+            f"{', '.join(changed)}; leave them out, or leave out --resume for a run of its own"
+        )
+    return begun
 
 
 @click.command()

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fashion_dropout.commands.options import data_dir_option, experiment_option, optional
+from fashion_dropout.commands.options import (
+    WithSwitches,
+    data_dir_option,
+    experiment_option,
+    optional,
+    switch,
+)
 from fashion_dropout.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
 _UNDER_UV = "UV_RUN_RECURSION_DEPTH"  # uv sets it for what it runs
 
 
-@click.command()
+@click.command(cls=WithSwitches)
 @click.argument("study", type=str, default="experiments/dropout/quick.toml")
 @click.option(
     "--workers",
@@ -32,7 +38,10 @@ _UNDER_UV = "UV_RUN_RECURSION_DEPTH"  # uv sets it for what it runs
     "--scheduler",
     help="Address of a Dask scheduler (tcp://…) to run the cells on, instead of --workers.",
 )
-@click.option("--fresh", is_flag=True, help="Run every cell again, also those that have finished.")
+@switch(
+    "--fresh",
+    help="Run every cell from its beginning, also those that have finished or were interrupted.",
+)
 @data_dir_option
 @experiment_option
 def compare(
@@ -45,8 +54,8 @@ def compare(
 ) -> None:
     """Run a study, every regime with every seed, and end with a verdict.
 
-    STUDY is a TOML file; cells that have finished before are not run again. Exit code 4: cells are
-    missing.
+    STUDY is a TOML file. Cells that have finished before are not run again, and those that were
+    interrupted go on. Exit code 4: cells are missing.
 
     \b
     Examples:

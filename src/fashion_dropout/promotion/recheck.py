@@ -19,7 +19,7 @@ from fashion_dropout.learning import metrics
 from fashion_dropout.learning.split import split_of
 from fashion_dropout.promotion.candidate import Candidate
 from fashion_dropout.promotion.gate import Check
-from fashion_dropout.runs.train import kernel_tags
+from fashion_dropout.runs.description import kernel_tags
 from fashion_dropout.tracking import queries, tags
 
 

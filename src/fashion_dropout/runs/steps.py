@@ -14,12 +14,14 @@ import pandas as pd
 
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.learning import dataset as data
+from fashion_dropout.learning.checkpoint import Checkpoint
 from fashion_dropout.learning.inference import predict
 from fashion_dropout.learning.model import build_classifier, build_network, describe_layers
 from fashion_dropout.learning.split import Split
 from fashion_dropout.learning.training import EpochRecord, Trainer
 from fashion_dropout.progress import Display
 from fashion_dropout.runs.artifacts import RunArtifacts
+from fashion_dropout.runs.interrupted import RunFolder
 from fashion_dropout.tracking import tags
 from fashion_dropout.tracking.models import save_classifier
 from fashion_dropout.tracking.recording import TrackedRun
@@ -55,9 +57,18 @@ class Fitted:
 
 
 def fit(
-    config: TrainingConfig, split: Split, run: TrackedRun, display: Display, start: str
+    config: TrainingConfig,
+    split: Split,
+    run: TrackedRun,
+    display: Display,
+    start: str,
+    kept: RunFolder,
+    checkpoint: Checkpoint | None,
 ) -> Fitted:
-    """Train one network and write each epoch's metrics to its run.
+    """Train one network, and keep each epoch: first a checkpoint of it, then its metrics.
+
+    So the metrics of an epoch can be missing after an interruption, and are written again from the
+    checkpoint; an epoch that has no checkpoint is trained again.
 
     Args:
         config: What decides the numbers.
@@ -65,8 +76,11 @@ def fit(
         run: The run to write to.
         display: Told of every batch and epoch.
         start: What to tell it when the training starts; followed by the number of batches.
+        kept: Where the checkpoints go.
+        checkpoint: The one to go on from; None to begin.
 
     Raises:
+        CheckpointError: A checkpoint cannot be written, or belongs to another network.
         TrainingDivergedError: The loss is no longer finite.
     """
     classifier = build_classifier(build_network(config.dropout, config.seed))
@@ -77,18 +91,23 @@ def fit(
         {
             tags.INITIAL_WEIGHTS_SHA256: trainer.weights_sha256(),
             tags.FIRST_BATCHES_SHA256: sha256(trainer.order_of_batches(1).data).hexdigest(),
-            tags.SPLIT_SHA256: split.sha256,
         }
     )
-    records = []
+    if checkpoint is not None:
+        trainer.restore(checkpoint.arrays)
+        for record in trainer.records:
+            run.log_metrics(record.metrics(), step=record.epoch)
+        display.epoch(checkpoint.epoch, trainer.records[-1].metrics())
     for record in trainer.epochs(display.batches):
+        kept.save(record.epoch, trainer.state())
         run.log_metrics(record.metrics(), step=record.epoch)
         display.epoch(record.epoch, record.metrics())
-        records.append(record)
-    best, last = trainer.best, records[-1]
+    best, last = trainer.best, trainer.records[-1]
+    run.set_tags({tags.WEIGHTS_SHA256: trainer.weights_sha256()})
     if config.select == "best":
         trainer.restore_best()
-    return Fitted(classifier, tuple(records), best, best if config.select == "best" else last)
+    selected = best if config.select == "best" else last
+    return Fitted(classifier, tuple(trainer.records), best, selected)
 
 
 def store(

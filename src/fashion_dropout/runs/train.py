@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fashion_dropout import provenance
 from fashion_dropout.config.training import TrainingConfig
+from fashion_dropout.errors import TrainingDivergedError
 from fashion_dropout.learning import dataset as data
-from fashion_dropout.learning.kernels import Kernels
 from fashion_dropout.learning.runtime import start_tensorflow
-from fashion_dropout.learning.split import split_of
+from fashion_dropout.learning.split import Split, split_of
 from fashion_dropout.progress import Display
+from fashion_dropout.runs.description import conditions, describing_tags, description, run_name
+from fashion_dropout.runs.identity import Identity
+from fashion_dropout.runs.interrupted import RunFolder, interrupted_run, run_folder
+from fashion_dropout.runs.summary import RunSummary, summary_of
 from fashion_dropout.tracking import tags
 
 if TYPE_CHECKING:
     from mlflow.data.numpy_dataset import NumpyDataset
 
+    from fashion_dropout.runs.resume import Beginning
     from fashion_dropout.tracking.recording import TrackedRun
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """The result of a finished run.
-
-    Attributes:
-        run_id: In MLflow.
-        experiment_id: In MLflow.
-        selected_epoch: The epoch whose model is stored.
-        metrics: The metrics of that epoch, and the test metrics.
-    """
-
-    run_id: str
-    experiment_id: str
-    selected_epoch: int
-    metrics: dict[str, float]
 
 
 def train_run(
@@ -45,6 +32,7 @@ def train_run(
     *,
     data_dir: Path | None = None,
     experiment: str | None = None,
+    fresh: bool = False,
 ) -> RunSummary:
     """Find store and data, then train one network and record everything about it in MLflow.
 
@@ -53,11 +41,11 @@ def train_run(
         display: Told what happens.
         data_dir: A folder with the four archives; None to look in the usual places.
         experiment: The MLflow experiment; None for MLflow's own variables, else the project's.
+        fresh: As for `record_run`, which also gives further errors.
 
     Raises:
         DataError: The dataset cannot be had; no run was made.
         TrackingError: The store does not answer; no run was made.
-        TrainingDivergedError: The loss is no longer finite; the run is FAILED.
     """
     from fashion_dropout.tracking.store import connect
     from fashion_dropout.tracking.upkeep import tidy
@@ -65,7 +53,33 @@ def train_run(
     connect()
     tidy(display.note)
     dataset = data.open_dataset(config.dataset, data_dir, say=display.note)
-    return record_run(config, dataset, display, experiment=experiment)
+    return record_run(config, dataset, display, experiment=experiment, fresh=fresh)
+
+
+def resume_run(run_id: str, display: Display, *, data_dir: Path | None = None) -> RunSummary:
+    """Go on with an interrupted run, with the parameters that it was begun with.
+
+    Args:
+        run_id: Its id in MLflow.
+        display: Told what happens.
+        data_dir: As for `train_run`.
+
+    Raises:
+        UsageError: There is no such run among the interrupted ones, or not in this store.
+    """
+    from fashion_dropout.tracking.store import connect
+
+    run = interrupted_run(run_id)
+    connect()
+    return record_run(
+        run.config,
+        data.open_dataset(run.config.dataset, data_dir, say=display.note),
+        display,
+        regime=run.identity.regime,
+        study_tags=run.study_tags,
+        experiment=run.experiment,
+        resume=run_id,
+    )
 
 
 def record_run(
@@ -76,8 +90,14 @@ def record_run(
     regime: str | None = None,
     study_tags: Mapping[str, str] | None = None,
     experiment: str | None = None,
+    fresh: bool = False,
+    resume: str | None = None,
+    folder: Path | None = None,
 ) -> RunSummary:
     """As `train_run`, on a store that answers and a dataset that is open.
+
+    A run of the same command that was interrupted goes on from its last checkpoint; one that has
+    finished is not trained again.
 
     Args:
         config: What decides the numbers.
@@ -86,57 +106,90 @@ def record_run(
         regime: What the study calls the regime; None to name it after the dropout rate.
         study_tags: More tags of the run, those of its study.
         experiment: As for `train_run`.
+        fresh: Train it from the first epoch, whatever was interrupted or has finished.
+        resume: The id of the interrupted run that must be the one to go on; None for any.
+        folder: Where interrupted runs are kept; None for the user's state folder.
 
     Raises:
         UsageError: TensorFlow already works with another number of threads in this process.
+        CheckpointError: The interrupted run cannot go on, or another process trains it.
         TrackingError: MLflow refused something or went away.
         TrainingDivergedError: The loss is no longer finite; the run is FAILED.
     """
+    from fashion_dropout.runs import resume as resuming
+    from fashion_dropout.tracking import earlier
     from fashion_dropout.tracking.runs import tracked_run
 
-    regime = regime or config.regime
-    git = provenance.git_state()
-    with tracked_run(
-        name=run_name(config, regime),
-        description=_description(config, regime, dataset),
-        experiment=experiment,
-        params=config.model_dump(),
-        tags={**_tags(config, regime, dataset, git), **(study_tags or {})},
-    ) as run:
-        run.log_text(provenance.frozen_requirements(), "requirements-frozen.txt")
-        if git and git.dirty:
-            run.log_text(git.difference, "uncommitted.diff")
-        return _train(run, config, dataset, display, run_name(config, regime))
-
-
-def run_name(config: TrainingConfig, regime: str) -> str:
-    """``<regime>-seed<seed>``; generated images are named behind it, as a warning."""
-    name = f"{regime}-seed{config.seed}"
-    return f"{name}-{config.dataset}" if data.DATASETS[config.dataset].generated else name
-
-
-def kernel_tags(kernels: Kernels) -> dict[str, str]:
-    """The tags that say what a run was computed with."""
-    return {
-        tags.ONEDNN: "on" if kernels.onednn else "off",
-        tags.INSTRUCTION_SET: kernels.instruction_set,
-        tags.DEVICE: kernels.device,
-    }
+    regime, study_tags = regime or config.regime, dict(study_tags or {})
+    split = split_of(dataset, config.split_seed)
+    kernels = start_tensorflow(config.threads, config.kernels, config.device)
+    place = earlier.place_of_next_run(experiment)
+    identity = Identity(
+        place=place.digest,
+        study=study_tags.get(tags.STUDY, ""),
+        regime=regime,
+        configuration=config.model_dump(),
+        conditions=conditions(dataset.sha256, split.sha256, kernels),
+    )
+    name, git = run_name(config, regime), provenance.git_state()
+    with run_folder(identity, folder) as kept:
+        session = study_tags.get(tags.SESSION, "")
+        if before := resuming.finished_before(kept, place.experiment_id, session, fresh=fresh):
+            kept.remove()
+            display.note(
+                f"run {before.info.run_id} has finished with these parameters: nothing is trained "
+                "again (--fresh trains it again)"
+            )
+            return summary_of(before, config)
+        start = resuming.beginning(kept, config, display, session, fresh=fresh, wanted=resume)
+        try:
+            with tracked_run(
+                name=name,
+                description=description(config, regime, dataset),
+                experiment=experiment,
+                params=config.model_dump(),
+                tags={
+                    **describing_tags(config, regime, dataset, git),
+                    **identity.conditions,
+                    **study_tags,
+                    tags.BITS_SHA256: identity.bits,
+                },
+                resume=start.run_id,
+            ) as run:
+                continued = kept.begin(run.run_id, name, place.name, study_tags, start.epoch)
+                if continued:
+                    run.set_tags({tags.RESUMED: ", ".join(map(str, continued))})
+                if start.replaces:
+                    earlier.give_up(start.replaces, f"continued in run {run.run_id}")
+                run.log_text(provenance.frozen_requirements(), "requirements-frozen.txt")
+                if git and git.dirty:
+                    run.log_text(git.difference, "uncommitted.diff")
+                summary = _train(run, config, dataset, split, display, name, kept, start)
+        except TrainingDivergedError:
+            kept.remove()  # it would diverge again
+            raise
+        kept.remove()
+        return summary
 
 
 def _train(
-    run: TrackedRun, config: TrainingConfig, dataset: data.Dataset, display: Display, name: str
+    run: TrackedRun,
+    config: TrainingConfig,
+    dataset: data.Dataset,
+    split: Split,
+    display: Display,
+    name: str,
+    kept: RunFolder,
+    start: Beginning,
 ) -> RunSummary:
-    split = split_of(dataset, config.split_seed)
     _log_dataset(run, dataset, split.training, "training")
     validation_input = _log_dataset(run, dataset, split.validation, "validation")
 
-    kernels = start_tensorflow(config.threads, config.kernels, config.device)
-    run.set_tags(kernel_tags(kernels))
     from fashion_dropout.runs import steps  # imports TensorFlow
 
     images = f"{len(split.training):,} images of {dataset.name}"
-    fitted = steps.fit(config, split, run, display, f"training {name} on {images}")
+    announced = f"training {name} on {images}"
+    fitted = steps.fit(config, split, run, display, announced, kept, start.checkpoint)
     best, last, selected = fitted.best, fitted.records[-1], fitted.selected
     # MLflow gives a model the metrics that are recorded at the model's own step.
     run.log_metrics(
@@ -176,38 +229,3 @@ def _log_dataset(
         sha256=examples.sha256,
         context=context,
     )
-
-
-def _description(config: TrainingConfig, regime: str, dataset: data.Dataset) -> str:
-    warning = (
-        f"**{dataset.name} images: says nothing about Fashion-MNIST.** "
-        if dataset.generated
-        else ""
-    )
-    return (
-        f"{warning}Regime `{regime}` (dropout {config.dropout:g}), seed {config.seed}, "
-        f"{config.epochs} epochs of Adam at {config.learning_rate:g}, batches of "
-        f"{config.batch_size}; the stored model is that of the {config.select} epoch. "
-        f"`train/loss` and `train/accuracy` are measured on the first "
-        f"{data.EVALUATED_TRAINING_IMAGES:,} images of the training split, or "
-        "on all if there are fewer, "
-        "with dropout off.\n\n"
-        "Look at `curves.png` for how it learned, at `gap/loss` for how it overfits, and at "
-        "`misclassified.png` for what it gets wrong."
-    )
-
-
-def _tags(
-    config: TrainingConfig, regime: str, dataset: data.Dataset, git: provenance.GitState | None
-) -> dict[str, Any]:
-    return {
-        tags.ROLE: tags.RUN,
-        tags.REGIME: regime,
-        tags.SEED: config.seed,
-        tags.DATASET: dataset.name,
-        tags.DATASET_SHA256: dataset.sha256,
-        tags.GIT_COMMIT: git.commit if git else "unknown",
-        tags.GIT_DIRTY: git.dirty if git else "unknown",
-        tags.CPU: provenance.cpu(),
-        **{tags.version_of(name): version for name, version in provenance.versions().items()},
-    }

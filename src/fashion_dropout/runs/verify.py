@@ -108,7 +108,14 @@ def verify_run(run_id: str, display: DisplayOf, *, data_dir: Path | None = None)
             mlflow.create_experiment("verify", artifact_location=artifacts)
             with display(config.epochs) as shown:
                 regime = recorded.data.tags[tags.REGIME]
-                summary = record_run(config, dataset, shown, regime=regime, experiment="verify")
+                summary = record_run(
+                    config,
+                    dataset,
+                    shown,
+                    regime=regime,
+                    experiment="verify",
+                    folder=Path(folder) / "interrupted",
+                )
             repeated = mlflow.get_run(summary.run_id)
             after = {name: queries.history(summary.run_id, name) for name in metrics}
         finally:

@@ -43,12 +43,14 @@ class Session:
         tracking_uri: The store.
         experiment: The name of the experiment.
         data_dir: The folder with the four archives; None to look in the usual places.
+        fresh: Whether its runs begin anew, whatever was interrupted.
     """
 
     name: str
     tracking_uri: str
     experiment: str
     data_dir: Path | None
+    fresh: bool
 
     @staticmethod
     def new_name() -> str:
@@ -158,6 +160,7 @@ def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
             regime=cell.regime,
             study_tags={tags.STUDY: cell.study, tags.SESSION: session.name},
             experiment=session.experiment,
+            fresh=session.fresh,
         )
         return CellResult(cell, run_id=summary.run_id)
     except Exception as error:  # whatever it is, it is this cell's own

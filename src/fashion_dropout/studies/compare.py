@@ -39,7 +39,7 @@ def compare_study(
         display: Told what happens.
         workers: Processes of the local cluster; None for one on each core.
         scheduler: Address of a Dask scheduler to use instead; None for a local cluster.
-        fresh: Run every cell again, also those that have finished.
+        fresh: Run every cell from its beginning, also those that have finished.
         data_dir: A folder with the four archives; None to look in the usual places.
         experiment: The MLflow experiment; None for MLflow's own variables, else the project's.
 
@@ -91,6 +91,7 @@ def compare_study(
             tracking_uri=tracking_uri,
             experiment=mlflow.get_experiment(run.experiment_id).name,
             data_dir=data_dir.resolve() if data_dir else None,
+            fresh=fresh,
         )
         cells = _cells_to_run(study, run.experiment_id, fresh)
         display.begin(study.key, len(cells), len(study.cells()))

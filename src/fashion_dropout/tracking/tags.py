@@ -29,10 +29,18 @@ DECISION_REASON, DECISION_RUN, STUDY_RUN_ID = "decision.reason", "decision.run",
 PROJECT = "project"
 """Of a registered model: which project it belongs to."""
 
+RESUMED = "resumed"
+"""After which epochs a run was interrupted and continued, e.g. ``3, 7``."""
+
 # Where the numbers of a training run come from.
+BITS_SHA256 = "bits.sha256"
+"""One digest of all that decides the bits of a run: parameters, data, versions, kernels."""
+TRAINING_CODE = "code.training.sha256"
 DATASET, DATASET_SHA256, SPLIT_SHA256 = "dataset", "dataset.sha256", "split.sha256"
 INITIAL_WEIGHTS_SHA256 = "weights.initial.sha256"
 FIRST_BATCHES_SHA256 = "batches.first_epoch.sha256"
+WEIGHTS_SHA256 = "weights.last.sha256"
+"""Of the weights after the last epoch."""
 GIT_COMMIT, GIT_DIRTY, CPU = "git.commit", "git.dirty", "cpu"
 ONEDNN, INSTRUCTION_SET, DEVICE = "kernels.onednn", "kernels.isa", "device"
 

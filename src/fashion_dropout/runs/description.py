@@ -1,0 +1,78 @@
+"""What a run is called, how it is described, and its tags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fashion_dropout import provenance
+from fashion_dropout.config.training import TrainingConfig
+from fashion_dropout.learning import dataset as data
+from fashion_dropout.learning.kernels import Kernels
+from fashion_dropout.tracking import tags
+
+
+def run_name(config: TrainingConfig, regime: str) -> str:
+    """``<regime>-seed<seed>``; generated images are named behind it, as a warning."""
+    name = f"{regime}-seed{config.seed}"
+    return f"{name}-{config.dataset}" if data.DATASETS[config.dataset].generated else name
+
+
+def kernel_tags(kernels: Kernels) -> dict[str, str]:
+    """The tags that say what a run was computed with."""
+    return {
+        tags.ONEDNN: "on" if kernels.onednn else "off",
+        tags.INSTRUCTION_SET: kernels.instruction_set,
+        tags.DEVICE: kernels.device,
+    }
+
+
+def conditions(dataset_sha256: str, split_sha256: str, kernels: Kernels) -> dict[str, str]:
+    """The tags of what decides the bits of a run beside its parameters.
+
+    Args:
+        dataset_sha256: Of the dataset.
+        split_sha256: Of its split.
+        kernels: What it is computed with.
+    """
+    return {
+        tags.DATASET_SHA256: dataset_sha256,
+        tags.SPLIT_SHA256: split_sha256,
+        tags.TRAINING_CODE: provenance.training_code_sha256(),
+        **kernel_tags(kernels),
+        **{tags.version_of(name): version for name, version in provenance.versions().items()},
+    }
+
+
+def description(config: TrainingConfig, regime: str, dataset: data.Dataset) -> str:
+    """What a reader of the run's page should know, Markdown."""
+    warning = (
+        f"**{dataset.name} images: says nothing about Fashion-MNIST.** "
+        if dataset.generated
+        else ""
+    )
+    return (
+        f"{warning}Regime `{regime}` (dropout {config.dropout:g}), seed {config.seed}, "
+        f"{config.epochs} epochs of Adam at {config.learning_rate:g}, batches of "
+        f"{config.batch_size}; the stored model is that of the {config.select} epoch. "
+        f"`train/loss` and `train/accuracy` are measured on the first "
+        f"{data.EVALUATED_TRAINING_IMAGES:,} images of the training split, or "
+        "on all if there are fewer, "
+        "with dropout off.\n\n"
+        "Look at `curves.png` for how it learned, at `gap/loss` for how it overfits, and at "
+        "`misclassified.png` for what it gets wrong."
+    )
+
+
+def describing_tags(
+    config: TrainingConfig, regime: str, dataset: data.Dataset, git: provenance.GitState | None
+) -> dict[str, Any]:
+    """The tags that say what a run is and where it was made; `conditions` are tags too."""
+    return {
+        tags.ROLE: tags.RUN,
+        tags.REGIME: regime,
+        tags.SEED: config.seed,
+        tags.DATASET: dataset.name,
+        tags.GIT_COMMIT: git.commit if git else "unknown",
+        tags.GIT_DIRTY: git.dirty if git else "unknown",
+        tags.CPU: provenance.cpu(),
+    }

@@ -1,0 +1,41 @@
+"""The result of a training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fashion_dropout.config.training import TrainingConfig
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """The result of a finished run.
+
+    Attributes:
+        run_id: In MLflow.
+        experiment_id: In MLflow.
+        selected_epoch: The epoch whose model is stored.
+        metrics: The metrics of that epoch, and the test metrics.
+    """
+
+    run_id: str
+    experiment_id: str
+    selected_epoch: int
+    metrics: dict[str, float]
+
+
+def summary_of(run: Run, config: TrainingConfig) -> RunSummary:
+    """The result of a run that has finished before, as the store has it."""
+    from fashion_dropout.tracking import queries
+
+    final = run.data.metrics
+    epoch = int(final["best/epoch"]) if config.select == "best" else config.epochs
+    metrics = {name: value for name, value in final.items() if name.startswith("test/")}
+    for name in final:
+        if name.startswith(("train/", "val/", "gap/")):
+            metrics[name] = queries.history(run.info.run_id, name)[epoch]
+    return RunSummary(run.info.run_id, run.info.experiment_id, epoch, metrics)

@@ -1,0 +1,102 @@
+"""Earlier runs of the same command: those that have finished, and one that was interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import NamedTuple
+
+import mlflow
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from fashion_dropout.errors import TrackingError
+from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.launched import launched_run_id
+from fashion_dropout.tracking.opening import experiment_id
+from fashion_dropout.tracking.patience import answered
+from fashion_dropout.tracking.store import REFUSED, impatient, one_line
+
+_MISSING = "RESOURCE_DOES_NOT_EXIST"
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        with impatient():
+            yield
+    except REFUSED as error:
+        raise TrackingError(f"MLflow refused or went away: {one_line(error)}") from error
+
+
+class Place(NamedTuple):
+    """An experiment of a store.
+
+    Attributes:
+        experiment_id: In the store.
+        name: In the store.
+        digest: What no other experiment of this or another store has. It does not depend on how the
+            store is addressed: not on a host's name, the working directory, or a password.
+    """
+
+    experiment_id: str
+    name: str
+    digest: str
+
+
+@_told()
+@answered
+def place_of_next_run(experiment: str | None) -> Place:
+    """Where `tracked_run` would open a run; the experiment is made if need be.
+
+    Args:
+        experiment: As for `tracked_run`.
+    """
+    launched = launched_run_id()
+    found = mlflow.get_experiment(
+        mlflow.get_run(launched).info.experiment_id if launched else experiment_id(experiment)
+    )
+    parts = f"{found.experiment_id} {found.creation_time} {found.artifact_location}"
+    return Place(found.experiment_id, found.name, sha256(parts.encode()).hexdigest()[:16])
+
+
+@_told()
+@answered
+def finished_run(experiment: str, wanted: Mapping[str, str]) -> Run | None:
+    """The newest finished run with these tags; an empty text stands for a tag that is missing."""
+    found = mlflow.search_runs(
+        [experiment],
+        f"tags.`{tags.BITS_SHA256}` = '{wanted[tags.BITS_SHA256]}' "
+        "and attributes.status = 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+        output_format="list",
+    )
+    for run in found:
+        if all(run.data.tags.get(name, "") == text for name, text in wanted.items()):
+            return run
+    return None
+
+
+@_told()
+@answered
+def unfinished_run(run_id: str) -> Run | None:
+    """A run, if it is there and has not finished."""
+    try:
+        run = mlflow.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code == _MISSING:
+            return None
+        raise
+    gone = run.info.lifecycle_stage != "active" or run.info.status == "FINISHED"
+    return None if gone else run
+
+
+@_told()
+@answered
+def give_up(run_id: str, why: str) -> None:
+    """Mark an interrupted run that will not be continued as KILLED, and say why."""
+    client = mlflow.MlflowClient()
+    if unfinished_run(run_id) is not None:
+        client.set_tag(run_id, tags.ERROR, why)
+        client.set_terminated(run_id, "KILLED")
