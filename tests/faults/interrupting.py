@@ -16,11 +16,11 @@ from mlflow.entities import Run
 
 from conftest import TRAIN, clean_environment
 
-# Kills the process in the very call that renames a file of such a name.
-_KILLED_WHILE_RENAMING = """\
+# Python tells an audit hook of every call that renames or copies a file, before it is done.
+_KILLED_IN_A_CALL = """\
 import os, signal, sys
 def hook(event, arguments):
-    if event == "os.rename" and {name!r} in os.fspath(arguments[1]):
+    if event == {event!r} and {name!r} in os.fspath(arguments[1]):
         os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(hook)
 from fashion_dropout.cli import main
@@ -68,17 +68,25 @@ def kill_after_epoch(epoch: int, cwd: Path, *arguments: str) -> None:
         process.wait()
 
 
-def kill_while_renaming(name: str, cwd: Path, *arguments: str) -> None:
-    """Start a training that SIGKILLs itself between writing and renaming a file of such a name."""
+def kill_in_call(event: str, name: str, cwd: Path, *arguments: str) -> None:
+    """Start a training that SIGKILLs itself just before it renames or copies a file.
+
+    Args:
+        event: Python's audit event, such as ``os.rename`` or ``shutil.copyfile``.
+        name: Part of the file's new path.
+        cwd: Where to start it.
+        arguments: Of the command; `TRAIN` without any.
+    """
+    program = _KILLED_IN_A_CALL.format(event=event, name=name)
     done = subprocess.run(
-        [sys.executable, "-c", _KILLED_WHILE_RENAMING.format(name=name), *(arguments or TRAIN)],
+        [sys.executable, "-c", program, *(arguments or TRAIN)],
         cwd=cwd,
         env=clean_environment(),
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
 
 
 @dataclass(frozen=True)
