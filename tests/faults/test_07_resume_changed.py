@@ -37,7 +37,7 @@ def test_every_changed_parameter_is_named_with_both_values(interrupted):
     line = refusal(run_command("train", "--resume", run_id, *changed, cwd=interrupted), 2)
     assert "dropout 0.3 (it has 0.4), epochs 9 (it has 6), select 'last' (it has 'best')" in line
     assert "seed" not in line, "it is the same"
-    assert only_run(interrupted).info.status == "RUNNING", "nothing was touched"
+    assert only_run(interrupted).info.status != "FINISHED"
 
 
 def test_a_run_that_is_not_interrupted_here_is_one_line(interrupted, tmp_path):
@@ -46,6 +46,14 @@ def test_a_run_that_is_not_interrupted_here_is_one_line(interrupted, tmp_path):
     run_id = only_run(interrupted).info.run_id
     line = refusal(run_command("train", "--resume", run_id, "--fresh", cwd=interrupted), 2)
     assert "either --resume or --fresh" in line
+
+
+@pytest.mark.slow
+def test_status_says_how_it_goes_on(interrupted, tmp_path):
+    run_id = only_run(interrupted).info.run_id
+    line = f"run {run_id}, after epoch 1 of 6\n  to go on: fashion-dropout train --resume {run_id}"
+    assert line in run_command("status", cwd=interrupted).stdout
+    assert run_id not in run_command("status", cwd=tmp_path).stdout, "it is of another store"
 
 
 @pytest.mark.slow
@@ -79,7 +87,7 @@ def test_other_conditions_are_named_with_both_values(interrupted):
         said = f"{name} {conditions[name]!r} then and {text!r} now"
         assert (said in line) == (conditions[name] != text)
     assert "--fresh" in line
-    assert only_run(interrupted).info.status == "RUNNING"
+    assert only_run(interrupted).info.status == "KILLED"
 
 
 @pytest.mark.slow
@@ -100,5 +108,5 @@ def test_another_configuration_is_another_run(tmp_path):
     assert done.returncode == 0, done.stderr
     states = {run.info.run_id: run.info.status for run in runs(tmp_path)}
     assert len(states) == 2
-    assert states.pop(before.info.run_id) == "RUNNING"
+    assert states.pop(before.info.run_id) == "KILLED"
     assert list(states.values()) == ["FINISHED"]

@@ -34,7 +34,7 @@ def test_the_one_before_is_used_and_without_one_it_is_an_error(tmp_path, uninter
     assert done.returncode == 1
     assert f"expected a whole checkpoint {newest}" in line
     assert "--fresh" in line
-    assert only_run(tmp_path).info.status == "RUNNING"
+    assert only_run(tmp_path).info.status == "KILLED"
 
     older.write_bytes(whole)
     done = run_command(*TRAIN, cwd=tmp_path)

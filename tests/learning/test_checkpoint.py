@@ -39,7 +39,9 @@ def test_what_was_written_comes_back(tmp_path):
     assert not any(array.flags.writeable for array in back.arrays.values())
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     array=arrays_of.arrays(
         st.sampled_from([np.float32, np.float64, np.int64, np.uint8, np.dtype(">f4")]),

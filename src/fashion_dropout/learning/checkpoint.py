@@ -34,7 +34,7 @@ _LENGTHS = len(_MARK) + 32, len(_MARK) + 40  # where the checksum ends, where th
 _LARGEST = 2**30
 _LARGEST_HEADER = 2**20
 _DTYPES = ("<f4", "<f8", "<i4", "<i8", "<u4", "<u8", "|u1")
-_NAMES = "epoch-*.checkpoint"
+_NAMES = f"epoch-{9 * '[0-9]'}.checkpoint"
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -147,6 +147,11 @@ def newest(folder: Path) -> tuple[Checkpoint | None, list[CheckpointError]]:
     if errors:
         raise errors[0]
     return None, []
+
+
+def last_epoch(folder: Path) -> int:
+    """The epoch of the last checkpoint of a folder, whole or not; 0 if there is none."""
+    return max((int(path.stem.rpartition("-")[2]) for path in _files(folder)), default=0)
 
 
 def _files(folder: Path) -> list[Path]:

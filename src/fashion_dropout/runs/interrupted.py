@@ -1,18 +1,11 @@
-"""The folder of a run that has not finished: who it is, who trains it, and its checkpoints.
-
-It stands in the state folder under a name that derives from what was asked for, so that the same
-command finds it again. One process at a time has it; the death of that process releases it.
-"""
+"""The runs that were begun and have not finished, as the state folder knows them."""
 
 from __future__ import annotations
 
 import json
-import os
-import platform
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -21,12 +14,10 @@ from pydantic import ValidationError
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import CheckpointError, UsageError
 from fashion_dropout.learning import checkpoint
-from fashion_dropout.learning.checkpoint import Arrays, Checkpoint
 from fashion_dropout.runs.identity import Identity
-from fashion_dropout.state import state_folder, write_durably
+from fashion_dropout.state import state_folder
 
-_RECORD = "run.json"
-_LOCK_SECONDS = 5  # a killed process needs a moment until it is gone
+RECORD = "run.json"
 
 
 @dataclass(frozen=True)
@@ -67,150 +58,53 @@ class Interrupted:
             ) from error
 
 
-class RunFolder:
-    """A folder that `run_folder` has given to this process.
-
-    Attributes:
-        identity: Of the run that is asked for.
-        interrupted: The run that was begun in it; None if there was none.
+def interrupted_runs() -> list[tuple[Interrupted, int]]:
+    """The runs that were begun and not finished, and that no process trains; each with the number
+    of epochs that have a checkpoint.
     """
-
-    def __init__(self, path: Path, identity: Identity) -> None:
-        self._path = path
-        self.identity = identity
-        self.interrupted = _read(path)
-
-    def check(self) -> None:
-        """Refuse to continue a run under other conditions.
-
-        Raises:
-            CheckpointError: Names each that differs, with both values.
-        """
-        if self.interrupted is None:
-            return
-        then, now = self.interrupted.identity.conditions, self.identity.conditions
-        changed = [
-            f"{name} {then.get(name, 'nothing')!r} then and {now.get(name, 'nothing')!r} now"
-            for name in sorted(then.keys() | now.keys())
-            if then.get(name) != now.get(name)
-        ]
-        if changed:
-            raise CheckpointError(
-                f"expected to continue run {self.interrupted.run_id} with what it was begun with, "
-                f"received {', '.join(changed)}; bring that back, or start over with --fresh"
-            )
-
-    def newest(self) -> tuple[Checkpoint | None, list[CheckpointError]]:
-        """As `learning.checkpoint.newest`.
-
-        Raises:
-            CheckpointError: No checkpoint is whole.
-        """
-        try:
-            return checkpoint.newest(self._path)
-        except CheckpointError as error:
-            raise CheckpointError(f"{error}; start over with --fresh") from error
-
-    def begin(
-        self, run_id: str, name: str, experiment: str, study_tags: Mapping[str, str], after: int
-    ) -> tuple[int, ...]:
-        """Bring to the disk that this process trains a run from now on.
-
-        Args:
-            run_id: In MLflow.
-            name: In MLflow.
-            experiment: Its name in MLflow.
-            study_tags: The tags that its study gives it.
-            after: The epoch after which it goes on; 0 for the beginning.
-
-        Returns:
-            The epochs after which it was continued, this one among them.
-        """
-        before = self.interrupted
-        self.interrupted = Interrupted(
-            run_id,
-            name,
-            experiment,
-            dict(study_tags),
-            self.identity,
-            (os.getpid(), platform.node()),
-            (*before.continued_after, after) if before else (),
-        )
-        with _writing(self._path):
-            text = json.dumps(asdict(self.interrupted), indent=2)
-            write_durably(self._path / _RECORD, [text.encode()])
-        return self.interrupted.continued_after
-
-    def save(self, epoch: int, arrays: Arrays) -> None:
-        """Write a checkpoint.
-
-        Raises:
-            CheckpointError: It could not be written; the one before is as it was.
-        """
-        about = asdict(self.interrupted) if self.interrupted else {}
-        checkpoint.write(self._path, Checkpoint(epoch, arrays, about))
-
-    def remove(self) -> None:
-        """Forget the run: it has finished, or is given up."""
-        shutil.rmtree(self._path, ignore_errors=True)
-        self.interrupted = None
-
-
-@contextmanager
-def run_folder(identity: Identity, folder: Path | None = None) -> Iterator[RunFolder]:
-    """The folder of a run, for this process alone while the block lasts.
-
-    Args:
-        identity: What the run is.
-        folder: Where to keep it; None for the state folder.
-
-    Raises:
-        CheckpointError: Another process trains the run, or there can be no such folder.
-    """
-    path = (folder or _folder()) / identity.asked
-    lock_file = path.with_suffix(".lock")
-    lock = FileLock(lock_file)
-    with _writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=_LOCK_SECONDS)
-        except Timeout as error:
-            raise _taken(identity, _read(path)) from error
-    try:
-        yield RunFolder(path, identity)
-    finally:
-        if not path.exists():
-            lock_file.unlink(missing_ok=True)  # whoever waits for it notices
-        lock.release()
-
-
-def interrupted_runs() -> list[Interrupted]:
-    """All runs that were begun and have not finished, those that go on at this time among them."""
-    found = [_read(path.parent) for path in sorted(_folder().glob(f"*/{_RECORD}"))]
-    return [run for run in found if run is not None]
+    found = []
+    for path in _folders():
+        lock = FileLock(path.with_suffix(".lock"))
+        with suppress(Timeout):
+            lock.acquire(timeout=0)
+            if run := read_record(path):
+                found.append((run, checkpoint.last_epoch(path)))
+            lock.release()
+    return found
 
 
 def interrupted_run(run_id: str) -> Interrupted:
-    """The run of that id that was begun and has not finished.
+    """The run of that id that was begun and not finished.
 
     Raises:
         UsageError: There is none in the state folder.
     """
-    for run in interrupted_runs():
-        if run.run_id == run_id:
+    for path in _folders():
+        run = read_record(path)
+        if run and run.run_id == run_id:
             return run
     raise UsageError(
-        f"expected the id of an interrupted run whose checkpoints are in {_folder()}, received "
+        f"expected the id of an interrupted run with a folder in {folder_of_runs()}, received "
         f"{run_id!r}"
     )
 
 
-def _folder() -> Path:
+def _folders() -> list[Path]:
+    return [record.parent for record in sorted(folder_of_runs().glob(f"*/{RECORD}"))]
+
+
+def folder_of_runs() -> Path:
+    """The folder with a folder for each run that has not finished."""
     return state_folder() / "runs"
 
 
-def _read(path: Path) -> Interrupted | None:
-    record = path / _RECORD
+def read_record(path: Path) -> Interrupted | None:
+    """The run that was begun in a folder; None if there was none.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
+    record = path / RECORD
     try:
         values = json.loads(record.read_text(encoding="utf-8"))
         values["identity"] = Identity(**values["identity"])
@@ -223,25 +117,4 @@ def _read(path: Path) -> Interrupted | None:
         raise CheckpointError(
             f"expected the record of an interrupted run in {record}, received one that cannot be "
             f"read ({type(error).__name__}); remove the folder {path} to start over"
-        ) from error
-
-
-def _taken(identity: Identity, run: Interrupted | None) -> CheckpointError:
-    other = f"process {run.process[0]} on {run.process[1]}, run {run.run_id}" if run else "one"
-    return CheckpointError(
-        f"expected no other process to train {identity.regime} with seed "
-        f"{identity.configuration.get('seed')} and these parameters, received {other}; wait for "
-        "its end, or stop it"
-    )
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            f"expected a folder {path} for checkpoints, received: "
-            f"{getattr(error, 'strerror', None) or error}; set FASHION_DROPOUT_STATE to a folder "
-            "that can be written"
         ) from error

@@ -10,7 +10,8 @@ from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import UsageError
 from fashion_dropout.learning.checkpoint import Checkpoint
 from fashion_dropout.progress import Display
-from fashion_dropout.runs.interrupted import RunFolder
+from fashion_dropout.runs.identity import Identity
+from fashion_dropout.runs.run_folder import RunFolder
 from fashion_dropout.tracking import earlier, tags
 from fashion_dropout.tracking.launched import launched_run_id
 
@@ -51,18 +52,13 @@ def finished_before(
     """
     if launched_run_id() or (fresh and not session):
         return None
-    identity = folder.identity
-    wanted = {
-        tags.ROLE: tags.RUN,
-        tags.BITS_SHA256: identity.bits,
-        tags.REGIME: identity.regime,
-        tags.STUDY: identity.study,
-    }
-    return earlier.finished_run(experiment_id, wanted | ({tags.SESSION: session} if fresh else {}))
+    known = _tags(folder.identity) | ({tags.SESSION: session} if fresh else {})
+    return earlier.finished_run(experiment_id, known)
 
 
 def beginning(
     folder: RunFolder,
+    experiment_id: str,
     config: TrainingConfig,
     display: Display,
     session: str,
@@ -74,6 +70,7 @@ def beginning(
 
     Args:
         folder: The folder of the run.
+        experiment_id: Where to look.
         config: The parameters.
         display: Told what is continued.
         session: The tag ``study.session``; empty outside of a study.
@@ -100,7 +97,10 @@ def beginning(
             "MLFLOW_TRACKING_URI or --experiment-name as when it was begun"
         )
     if before is None:
-        return Beginning()
+        if launched_run_id() or fresh:
+            return Beginning()
+        dead = earlier.dead_run_without_epochs(experiment_id, _tags(folder.identity))
+        return Beginning(dead.info.run_id if dead else None)
     folder.check()
     found, damaged = folder.newest()
     start = Beginning(before.run_id, found)
@@ -112,3 +112,13 @@ def beginning(
         return Beginning(None, found, before.run_id)
     display.note(f"continuing run {before.run_id} after epoch {start.epoch} of {config.epochs}")
     return start
+
+
+def _tags(identity: Identity) -> dict[str, str]:
+    """The tags that tell a run of the same command, under the same conditions."""
+    return {
+        tags.ROLE: tags.RUN,
+        tags.BITS_SHA256: identity.bits,
+        tags.REGIME: identity.regime,
+        tags.STUDY: identity.study,
+    }

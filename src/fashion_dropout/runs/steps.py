@@ -21,7 +21,7 @@ from fashion_dropout.learning.split import Split
 from fashion_dropout.learning.training import EpochRecord, Trainer
 from fashion_dropout.progress import Display
 from fashion_dropout.runs.artifacts import RunArtifacts
-from fashion_dropout.runs.interrupted import RunFolder
+from fashion_dropout.runs.run_folder import RunFolder
 from fashion_dropout.tracking import tags
 from fashion_dropout.tracking.models import save_classifier
 from fashion_dropout.tracking.recording import TrackedRun

@@ -15,7 +15,8 @@ from fashion_dropout.learning.split import Split, split_of
 from fashion_dropout.progress import Display
 from fashion_dropout.runs.description import conditions, describing_tags, description, run_name
 from fashion_dropout.runs.identity import Identity
-from fashion_dropout.runs.interrupted import RunFolder, interrupted_run, run_folder
+from fashion_dropout.runs.interrupted import interrupted_run
+from fashion_dropout.runs.run_folder import RunFolder, run_folder
 from fashion_dropout.runs.summary import RunSummary, summary_of
 from fashion_dropout.tracking import tags
 
@@ -141,7 +142,9 @@ def record_run(
                 "again (--fresh trains it again)"
             )
             return summary_of(before, config)
-        start = resuming.beginning(kept, config, display, session, fresh=fresh, wanted=resume)
+        start = resuming.beginning(
+            kept, place.experiment_id, config, display, session, fresh=fresh, wanted=resume
+        )
         try:
             with tracked_run(
                 name=name,

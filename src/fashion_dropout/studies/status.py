@@ -9,7 +9,9 @@ from mlflow.entities import Run
 
 from fashion_dropout.config.training import TrainingConfig, recorded_config
 from fashion_dropout.errors import FashionDropoutError
+from fashion_dropout.runs.interrupted import interrupted_runs
 from fashion_dropout.tracking import processes, tags
+from fashion_dropout.tracking.earlier import unfinished_run
 from fashion_dropout.tracking.store import connect, store_name
 from fashion_dropout.tracking.upkeep import Undelivered, is_dead, running, undelivered
 
@@ -25,6 +27,7 @@ def describe_status() -> str:
     lines = [
         *(_running(run) for run in runs if not is_dead(run)),
         *(_dead(run) for run in runs if is_dead(run)),
+        *_with_checkpoints(),
         *(_undelivered(one) for one in undelivered() if one.entries),
     ]
     store = f"store {store_name(mlflow.get_tracking_uri())}"
@@ -46,6 +49,16 @@ def _dead(run: Run) -> str:
         f"interrupted: {run.info.run_name}, run {run.info.run_id}, still says RUNNING\n"
         f"  `fashion-dropout sync` marks it; to run it: {_again(run)}"
     )
+
+
+def _with_checkpoints() -> list[str]:
+    """The interrupted runs of this store that go on from a checkpoint."""
+    return [
+        f"interrupted: {run.name}, run {run.run_id}, after epoch {epoch} of {run.config.epochs}\n"
+        f"  to go on: fashion-dropout train --resume {run.run_id}"
+        for run, epoch in interrupted_runs()
+        if unfinished_run(run.run_id)
+    ]
 
 
 def _undelivered(one: Undelivered) -> str:

@@ -16,7 +16,9 @@ from fashion_dropout.tracking import tags
 from fashion_dropout.tracking.launched import launched_run_id
 from fashion_dropout.tracking.opening import experiment_id
 from fashion_dropout.tracking.patience import answered
+from fashion_dropout.tracking.processes import has_died
 from fashion_dropout.tracking.store import REFUSED, impatient, one_line
+from fashion_dropout.tracking.upkeep import WHY
 
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
 
@@ -65,15 +67,16 @@ def place_of_next_run(experiment: str | None) -> Place:
 @answered
 def finished_run(experiment: str, wanted: Mapping[str, str]) -> Run | None:
     """The newest finished run with these tags; an empty text stands for a tag that is missing."""
-    found = mlflow.search_runs(
-        [experiment],
-        f"tags.`{tags.BITS_SHA256}` = '{wanted[tags.BITS_SHA256]}' "
-        "and attributes.status = 'FINISHED'",
-        order_by=["attributes.start_time DESC"],
-        output_format="list",
-    )
-    for run in found:
-        if all(run.data.tags.get(name, "") == text for name, text in wanted.items()):
+    return next(_runs(experiment, wanted, "= 'FINISHED'"), None)
+
+
+@_told()
+@answered
+def dead_run_without_epochs(experiment: str, wanted: Mapping[str, str]) -> Run | None:
+    """A run with these tags whose process was killed before it could record anything else."""
+    for run in _runs(experiment, wanted, "!= 'FINISHED'"):
+        killed = run.info.status == "RUNNING" or run.data.tags.get(tags.ERROR) == WHY
+        if killed and has_died(run.data.tags) and "val/loss" not in run.data.metrics:
             return run
     return None
 
@@ -100,3 +103,16 @@ def give_up(run_id: str, why: str) -> None:
     if unfinished_run(run_id) is not None:
         client.set_tag(run_id, tags.ERROR, why)
         client.set_terminated(run_id, "KILLED")
+
+
+def _runs(experiment: str, wanted: Mapping[str, str], status: str) -> Iterator[Run]:
+    """The runs of an experiment with these tags, the newest first."""
+    found = mlflow.search_runs(
+        [experiment],
+        f"tags.`{tags.BITS_SHA256}` = '{wanted[tags.BITS_SHA256]}' and attributes.status {status}",
+        order_by=["attributes.start_time DESC"],
+        output_format="list",
+    )
+    for run in found:
+        if all(run.data.tags.get(name, "") == text for name, text in wanted.items()):
+            yield run

@@ -14,7 +14,8 @@ from conftest import clean_environment
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import CheckpointError, UsageError
 from fashion_dropout.runs.identity import Identity
-from fashion_dropout.runs.interrupted import interrupted_run, interrupted_runs, run_folder
+from fashion_dropout.runs.interrupted import interrupted_run, interrupted_runs
+from fashion_dropout.runs.run_folder import run_folder
 
 RUN = "0123456789abcdef0123456789abcdef"
 
@@ -87,8 +88,9 @@ def test_other_conditions_find_it_and_are_refused_by_name():
 
 def test_what_has_finished_leaves_nothing(states):
     begun(identity())
-    assert [run.run_id for run in interrupted_runs()] == [RUN]
+    assert [(run.run_id, epoch) for run, epoch in interrupted_runs()] == [(RUN, 1)]
     with run_folder(identity()) as folder:
+        assert interrupted_runs() == [], "this process trains it"
         folder.remove()
     with run_folder(identity(study="s")):
         pass  # nothing was begun

@@ -1,0 +1,165 @@
+"""The folder of a run that has not finished: who it is, who trains it, and its checkpoints.
+
+It stands in the state folder under a name that derives from what was asked for, so that the same
+command finds it again. One process at a time has it; the death of that process releases it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from fashion_dropout.errors import CheckpointError
+from fashion_dropout.learning import checkpoint
+from fashion_dropout.learning.checkpoint import Arrays, Checkpoint
+from fashion_dropout.runs.identity import Identity
+from fashion_dropout.runs.interrupted import RECORD, Interrupted, folder_of_runs, read_record
+from fashion_dropout.state import write_durably
+
+_LOCK_SECONDS = 5  # a killed process needs a moment until it is gone
+
+
+class RunFolder:
+    """A folder that `run_folder` has given to this process.
+
+    Attributes:
+        identity: Of the run that is asked for.
+        interrupted: The run that was begun in it; None if there was none.
+    """
+
+    def __init__(self, path: Path, identity: Identity) -> None:
+        self._path = path
+        self.identity = identity
+        self.interrupted = read_record(path)
+
+    def check(self) -> None:
+        """Refuse to continue a run under other conditions.
+
+        Raises:
+            CheckpointError: Names each that differs, with both values.
+        """
+        if self.interrupted is None:
+            return
+        then, now = self.interrupted.identity.conditions, self.identity.conditions
+        changed = [
+            f"{name} {then.get(name, 'nothing')!r} then and {now.get(name, 'nothing')!r} now"
+            for name in sorted(then.keys() | now.keys())
+            if then.get(name) != now.get(name)
+        ]
+        if changed:
+            raise CheckpointError(
+                f"expected to continue run {self.interrupted.run_id} with what it was begun with, "
+                f"received {', '.join(changed)}; bring that back, or start over with --fresh"
+            )
+
+    def newest(self) -> tuple[Checkpoint | None, list[CheckpointError]]:
+        """As `learning.checkpoint.newest`.
+
+        Raises:
+            CheckpointError: No checkpoint is whole.
+        """
+        try:
+            return checkpoint.newest(self._path)
+        except CheckpointError as error:
+            raise CheckpointError(f"{error}; start over with --fresh") from error
+
+    def begin(
+        self, run_id: str, name: str, experiment: str, study_tags: Mapping[str, str], after: int
+    ) -> tuple[int, ...]:
+        """Bring to the disk that this process trains a run from now on.
+
+        Args:
+            run_id: In MLflow.
+            name: In MLflow.
+            experiment: Its name in MLflow.
+            study_tags: The tags that its study gives it.
+            after: The epoch after which it goes on; 0 for the beginning.
+
+        Returns:
+            The epochs after which it was continued, this one among them.
+        """
+        before = self.interrupted
+        self.interrupted = Interrupted(
+            run_id,
+            name,
+            experiment,
+            dict(study_tags),
+            self.identity,
+            (os.getpid(), platform.node()),
+            (*before.continued_after, after) if before else (),
+        )
+        with _writing(self._path):
+            text = json.dumps(asdict(self.interrupted), indent=2)
+            write_durably(self._path / RECORD, [text.encode()])
+        return self.interrupted.continued_after
+
+    def save(self, epoch: int, arrays: Arrays) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            CheckpointError: It could not be written; the one before is as it was.
+        """
+        about = asdict(self.interrupted) if self.interrupted else {}
+        checkpoint.write(self._path, Checkpoint(epoch, arrays, about))
+
+    def remove(self) -> None:
+        """Forget the run: it has finished, or is given up."""
+        shutil.rmtree(self._path, ignore_errors=True)
+        self.interrupted = None
+
+
+@contextmanager
+def run_folder(identity: Identity, folder: Path | None = None) -> Iterator[RunFolder]:
+    """The folder of a run, for this process alone while the block lasts.
+
+    Args:
+        identity: What the run is.
+        folder: Where to keep it; None for the state folder.
+
+    Raises:
+        CheckpointError: Another process trains the run, or there can be no such folder.
+    """
+    path = (folder or folder_of_runs()) / identity.asked
+    lock_file = path.with_suffix(".lock")
+    lock = FileLock(lock_file)
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=_LOCK_SECONDS)
+        except Timeout as error:
+            raise _taken(identity, read_record(path)) from error
+    try:
+        yield RunFolder(path, identity)
+    finally:
+        if not path.exists():
+            lock_file.unlink(missing_ok=True)  # whoever waits for it notices
+        lock.release()
+
+
+def _taken(identity: Identity, run: Interrupted | None) -> CheckpointError:
+    other = f"process {run.process[0]} on {run.process[1]}, run {run.run_id}" if run else "one"
+    return CheckpointError(
+        f"expected no other process to train {identity.regime} with seed "
+        f"{identity.configuration.get('seed')} and these parameters, received {other}; wait for "
+        "its end, or stop it"
+    )
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"expected a folder {path} for checkpoints, received: "
+            f"{getattr(error, 'strerror', None) or error}; set FASHION_DROPOUT_STATE to a folder "
+            "that can be written"
+        ) from error
