@@ -97,6 +97,8 @@ def _record_cell(
                 Path(folder) / "predictions.npz",
                 probabilities=rng.dirichlet(np.full(10, 0.2), predictions).astype(np.float32),
                 labels=np.arange(predictions, dtype=np.uint8) % 10,
+                validation_probabilities=rng.dirichlet(np.full(10, 0.2), 100).astype(np.float32),
+                validation_labels=np.arange(100, dtype=np.uint8) % 10,
             )
         client.log_artifacts(run_id, folder)
     client.log_outputs(run_id, [LoggedModelOutput(f"m-{run_id}", epochs)])  # no model is behind it

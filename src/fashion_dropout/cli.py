@@ -18,6 +18,7 @@ from fashion_dropout.commands import prediction, promotion, runs, studies, unfor
 from fashion_dropout.errors import FashionDropoutError, Interrupted, UsageError
 from fashion_dropout.interrupts import interruptible
 from fashion_dropout.tracking.patience import someone_still_waits
+from fashion_dropout.tracking.secrets import without_password
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -93,9 +94,9 @@ def _run(arguments: list[str] | None) -> None:
 def _fail(error: BaseException, text: str, exit_code: int) -> None:
     _drop_unwritten(sys.stdout)
     try:
-        click.echo(f"Error: {escapes.message(text)}", err=True)
+        click.echo(f"Error: {escapes.message(without_password(text))}", err=True)
         for note in getattr(error, "__notes__", ()):
-            click.echo(f"Note: {escapes.message(note)}", err=True)
+            click.echo(f"Note: {escapes.message(without_password(note))}", err=True)
     except OSError:
         _drop_unwritten(sys.stderr)
     if "MLFLOW_RUN_ID" in os.environ:  # only under `mlflow run`: the import takes seconds

@@ -7,7 +7,9 @@ import pandas as pd
 
 from comparison.tables import RULE
 from fashion_dropout.comparison.record import Disagreements, StudyRecord, TestResults
+from fashion_dropout.comparison.two_level import ImageScores
 
+COLUMNS = ["run_id", "regime", "seed", "gap/loss", "test/accuracy", "test/nll", "test/ece"]
 CLASSES = tuple(f"class {label}" for label in range(10))
 
 
@@ -29,7 +31,8 @@ def make_record(
     """
     doses = doses or {"none": 0.0, "dropout": 0.5}
     rng = np.random.default_rng(0)
-    cells, runs, histories, confusion, f1, bins = [], [], [], {}, {}, []
+    cells, runs, histories, confusion, f1, bins, scores = [], [], [], {}, {}, [], {}
+    recalibrated = []
     for seed in range(seeds):
         for regime, dose in doses.items():
             run_id = f"{regime}{seed}".ljust(32, "0")
@@ -59,7 +62,26 @@ def make_record(
                     "seed": seed,
                     "gap/loss": val[-1] - train[-1],
                     "test/accuracy": 0.9 + rng.normal(0, 0.002),
+                    "test/nll": 0.4 - 0.2 * dose + rng.normal(0, 0.01),
+                    "test/ece": 0.06 - 0.06 * dose + rng.normal(0, 0.001),
                 }
+            )
+            recalibrated.append(
+                {
+                    "regime": regime,
+                    "seed": seed,
+                    "temperature": 2 - dose,
+                    "test/nll_recalibrated": 0.3 - 0.02 * dose + rng.normal(0, 0.002),
+                    "test/ece_recalibrated": 0.01 + rng.normal(0, 0.001),
+                }
+            )
+            confident = rng.uniform(0.3, 1, 200).astype(np.float32)
+            correct = rng.random(200) < confident
+            scores[regime, seed] = ImageScores(
+                rng.exponential(0.4 - 0.2 * dose, 200).astype(np.float32),
+                correct,
+                confident - correct,
+                np.ceil(confident * 15 - 1).astype(np.uint8),
             )
             counts = rng.integers(0, 20, (10, 10)) + 900 * np.eye(10, dtype=int)
             confusion[regime, seed] = counts
@@ -90,9 +112,7 @@ def make_record(
             "common": {"epochs": epochs, "dataset": "fashion-mnist"},
             "seeds": tuple(range(seeds)),
             "cells": pd.DataFrame(cells, columns=["regime", "seed", "run_id", "state", "reason"]),
-            "runs": pd.DataFrame(
-                runs, columns=["run_id", "regime", "seed", "gap/loss", "test/accuracy"]
-            ),
+            "runs": pd.DataFrame(runs, columns=COLUMNS),
             "histories": pd.concat(histories) if histories else pd.DataFrame(),
             "results": TestResults(
                 CLASSES,
@@ -107,6 +127,8 @@ def make_record(
                         for name in (names[0], names[-1])
                     },
                 ),
+                scores,
+                pd.DataFrame(recalibrated),
             )
             if bins
             else None,

@@ -16,8 +16,10 @@ from conftest import ROOT, clean_environment, run_command
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.promotion.candidate import read_candidate
 from fashion_dropout.promotion.decision import decide
+from fashion_dropout.promotion.history import describe_history
 from fashion_dropout.promotion.promote import Outcome, carry_out
 from fashion_dropout.tracking.registry import Registry
+from fashion_dropout.tracking.upkeep import WHY
 from promotion.recorded_studies import GATE, MODEL, POLICY, aliases, decisions, promoted
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
@@ -225,7 +227,39 @@ def test_a_promotion_killed_half_way_leaves_one_champion_that_loads(
     assert len(client.search_model_versions(f"name = '{MODEL}'")) == 2
     assert aliases(client) == left
     mlflow.pyfunc.load_model(f"models:/{MODEL}@champion")
+    told = describe_history(MODEL).split("\n\n")[1]
+    moved = ", when the aliases had moved" if alias == "champion" else ""
+    assert f"  killed{moved}: version " in told
+    assert WHY in told
     outcome, _ = promoted(studies.strong)
     assert outcome.promoted
     assert aliases(client) == {"champion": "2", "previous": "1"}
     assert len(client.search_model_versions(f"name = '{MODEL}'")) == 2
+    states = [run.info.status for run in decisions(client)]
+    assert states.count("KILLED") == 1
+    assert "RUNNING" not in states
+
+
+def test_three_promotions_of_one_candidate_at_once_leave_one_champion_and_no_challenger(
+    studies, client, workdir
+):
+    promoted(studies.weak)
+    (workdir / "gate.toml").write_text(GATE)
+    command = [sys.executable, "-m", "fashion_dropout", "promote", studies.strong]
+    started = [
+        subprocess.Popen(
+            [*command, "--policy", "gate.toml"],
+            cwd=workdir,
+            env=clean_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    ends = [(process.communicate(timeout=300), process.returncode) for process in started]
+    assert [code for _, code in ends] == [0, 0, 0], ends
+    assert aliases(client) == {"champion": "2", "previous": "1"}
+    said = "".join(output for (output, _), _ in ends)
+    assert said.count("promoted: version 2") == 1
+    assert [run.info.status for run in decisions(client)] == ["FINISHED", "FINISHED"]

@@ -11,6 +11,7 @@ import pytest
 from fashion_dropout.errors import UsageError
 from fashion_dropout.tracking import pages, views
 from fashion_dropout.tracking.runs import tracked_run
+from fashion_dropout.tracking.store import connect
 from tracking_server import refusing, tracking_server
 
 
@@ -63,6 +64,7 @@ def test_every_page_is_in_the_mode_for_training():
 
 @pytest.mark.usefixtures("store")
 def test_pages_are_found_for_a_study_for_single_runs_and_for_neither():
+    connect()  # which makes the store
     with pytest.raises(UsageError, match="expected a study or a run"):
         pages.find_pages(None)
     recorded(role="run", regime="dropout", seed="0")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import fmean
 from typing import Any
 
@@ -14,8 +15,12 @@ from numpy.typing import NDArray
 
 from fashion_dropout.comparison.equal_fit import at_equal_fit
 from fashion_dropout.comparison.statistics import paired_differences
+from fashion_dropout.comparison.two_level import ImageScores, image_intervals
 from fashion_dropout.comparison.verdict import Comparison, compare_regimes
 from fashion_dropout.config.decision import PAIR_METRICS, Decision
+
+RECALIBRATED = ("test/nll_recalibrated", "test/ece_recalibrated")
+"""Metrics of the test set after one temperature a run was fitted on its validation predictions."""
 
 DISAGREEMENTS = 12
 """How many test images `Disagreements` holds of a study."""
@@ -48,6 +53,9 @@ class TestResults:
             centre, confidence, accuracy and share; see `learning.metrics.reliability`.
         disagreements: Between the baseline and `StudyRecord.foremost`; None if no images are
             recorded.
+        scores: (regime, seed) → what the run made of each test image.
+        recalibrated: A row for each run with recorded validation predictions, with the columns
+            regime, seed, temperature and `RECALIBRATED`.
     """
 
     __test__ = False  # no test class, whatever its name
@@ -57,6 +65,10 @@ class TestResults:
     f1: Mapping[tuple[str, int], NDArray[np.float64]]
     bins: pd.DataFrame
     disagreements: Disagreements | None
+    scores: Mapping[tuple[str, int], ImageScores] = field(default_factory=dict)
+    recalibrated: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["regime", "seed"])
+    )
 
 
 @dataclass(frozen=True)
@@ -143,6 +155,14 @@ class StudyRecord:
     def foremost(self) -> str:
         """The regime that figures of two regimes show beside the baseline."""
         return foremost(self.runs, self.histories, self.others, self.rule)
+
+    @cached_property
+    def image_intervals(self) -> Mapping[tuple[str, str], tuple[float, float]]:
+        """(regime, metric of the test set) → interval for images like these; see `two_level`."""
+        if not self.results:
+            return {}
+        scores, baseline = self.results.scores, self.rule.baseline
+        return image_intervals(scores, self.others, baseline, 1 - self.rule.alpha)
 
     def compare(self) -> Comparison:
         """The study's differences and verdicts."""

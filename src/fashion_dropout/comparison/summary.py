@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -45,8 +45,17 @@ def difference_metrics(comparison: Comparison) -> dict[str, float]:
     return found
 
 
-def differences_table(comparison: Comparison) -> pd.DataFrame:
-    """A row for each regime and metric, with every figure and the difference of every seed."""
+def differences_table(
+    comparison: Comparison,
+    images: Mapping[tuple[str, str], tuple[float, float]] | None = None,
+) -> pd.DataFrame:
+    """A row for each regime and metric, with every value and the difference of every seed.
+
+    Args:
+        comparison: The comparison of a study's runs.
+        images: (regime, metric of the test set) → its interval for images like these.
+    """
+    known, nothing = images or {}, (math.nan, math.nan)
     return pd.DataFrame(
         [
             {
@@ -63,6 +72,8 @@ def differences_table(comparison: Comparison) -> pd.DataFrame:
                 "p": one.p,
                 "p_holm": one.p_holm,
                 "prob_better": one.prob_better,
+                "images_low": known.get((one.regime, one.metric), nothing)[0],
+                "images_high": known.get((one.regime, one.metric), nothing)[1],
                 **{f"seed {seed}": value for seed, value in one.by_seed.items()},
             }
             for one in comparison.differences

@@ -28,8 +28,21 @@ def negative_log_likelihood(probabilities: NDArray[np.float32], labels: NDArray[
         A number >= 0; a probability that float32 rounds to zero counts as its smallest normal
         number, 1.2e-38.
     """
+    return float(losses(probabilities, labels).mean())
+
+
+def losses(probabilities: NDArray[np.float32], labels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """−log p(true class) of each example, in nats, of which `negative_log_likelihood` is the mean.
+
+    Args:
+        probabilities: float32 of shape (n, classes).
+        labels: Integers of shape (n,).
+
+    Returns:
+        float64 of shape (n,).
+    """
     likelihood = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return float(-np.log(np.maximum(likelihood, _SMALLEST_PROBABILITY)).mean())
+    return np.asarray(-np.log(np.maximum(likelihood, _SMALLEST_PROBABILITY)))
 
 
 def expected_calibration_error(
@@ -48,7 +61,7 @@ def expected_calibration_error(
     Returns:
         A number in [0, 1].
     """
-    confidence, correct, members = _binned(probabilities, labels, bins)
+    confidence, correct, members = binned(probabilities, labels, bins)
     surplus = np.bincount(members, weights=confidence - correct, minlength=bins)
     return float(np.abs(surplus).sum() / len(labels))
 
@@ -67,7 +80,7 @@ def reliability(
         A row a bin with the columns centre, confidence and accuracy (means; NaN in an empty bin)
         and share (of the examples).
     """
-    confidence, correct, members = _binned(probabilities, labels, bins)
+    confidence, correct, members = binned(probabilities, labels, bins)
     count = np.bincount(members, minlength=bins)
     sums = {
         "confidence": np.bincount(members, weights=confidence, minlength=bins),
@@ -86,10 +99,18 @@ def reliability(
     )
 
 
-def _binned(
-    probabilities: NDArray[np.float32], labels: NDArray[np.uint8], bins: int
+def binned(
+    probabilities: NDArray[np.float32],
+    labels: NDArray[np.uint8],
+    bins: int = CALIBRATION_BINS,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:
-    """Confidence, whether it was right, and the bin, of each example."""
+    """Confidence, whether it was right, and the bin, of each example.
+
+    Args:
+        probabilities: float32 of shape (n, classes).
+        labels: Integers of shape (n,).
+        bins: Number of bins of equal width over (0, 1].
+    """
     confidence = probabilities.max(axis=1).astype(np.float64)
     correct = probabilities.argmax(axis=1) == labels
     members = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)

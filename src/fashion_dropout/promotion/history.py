@@ -11,7 +11,8 @@ from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import visible
 from fashion_dropout.tracking import registry, tags
 from fashion_dropout.tracking.existing import connect_to_existing
-from fashion_dropout.tracking.registry import Registry
+from fashion_dropout.tracking.registry import CHAMPION, PREVIOUS, Registry
+from fashion_dropout.tracking.upkeep import WHY, is_dead
 
 _UNKNOWN = "–"
 
@@ -34,18 +35,31 @@ def describe_history(model_name: str | None = None) -> str:
             f"expected a promotion of {models.name}, received none; `fashion-dropout promote "
             "<study run id>` makes the first"
         )
-    return "\n".join([f"{models.name}: {models.aliases_text()}", *map(_entry, runs)])
+    in_effect = {
+        version.tags.get(tags.DECISION_RUN)
+        for version in map(models.version, (CHAMPION, PREVIOUS))
+        if version
+    }
+    entries = [_entry(run, in_effect=run.info.run_id in in_effect) for run in runs]
+    return "\n".join([f"{models.name}: {models.aliases_text()}", *entries])
 
 
-def _entry(run: Run) -> str:
+def _entry(run: Run, *, in_effect: bool) -> str:
     found = {name: visible(text) for name, text in run.data.tags.items()}
     when = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
     # The launcher of `mlflow run` writes FAILED over the run of a candidate that is held back.
     decided = run.info.status in ("FINISHED", "FAILED") and tags.ERROR not in found
-    what = found[tags.DECISION] if decided else run.info.status.lower()
+    status, reason = run.info.status, found.get(tags.ERROR) or found.get(tags.REASON, _UNKNOWN)
+    if is_dead(run):
+        status, reason = "KILLED", found.get(tags.ERROR, WHY)
+    elif status == "RUNNING":
+        reason = "it has not ended yet"
+    what = found[tags.DECISION] if decided else status.lower()
+    if not decided and in_effect and found.get(tags.DECISION) == "promoted":
+        what = f"{what}, when the aliases had moved"
     return (
         f"\n{when:%Y-%m-%d %H:%M} UTC  {what}: version {found.get(tags.VERSION, _UNKNOWN)}, by "
         f"{found.get(MLFLOW_USER, 'unknown')} (run {run.info.run_id})\n"
         f"  study {found.get(tags.STUDY, _UNKNOWN)}: {found.get(tags.VERDICT, _UNKNOWN)}\n"
-        f"  why: {found.get(tags.ERROR) or found.get(tags.REASON, _UNKNOWN)}"
+        f"  why: {reason}"
     )

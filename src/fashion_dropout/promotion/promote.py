@@ -24,6 +24,7 @@ from fashion_dropout.tracking.pages import how_to_look_at, run_page, version_pag
 from fashion_dropout.tracking.recording import TrackedRun
 from fashion_dropout.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from fashion_dropout.tracking.runs import tracked_run
+from fashion_dropout.tracking.upkeep import tidy
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ def promote_study(
         DataError: The dataset is missing or damaged.
     """
     connect_to_existing()
+    if not dry_run:
+        tidy(say)
     candidate = read_candidate(study)
     if candidate is None:
         return Outcome(
@@ -87,7 +90,12 @@ def promote_study(
             decision.promoted,
             f"would be {decision.result} (nothing was written): {decision.reason}",
         )
-    text, version = carry_out(candidate, decision, models)
+    with models.changed_by_one():
+        now = models.version(CHAMPION)
+        if now and now.run_id == candidate.run.info.run_id:
+            text = f"version {now.version} of {models.name} has become the champion meanwhile"
+            return Outcome(True, text)
+        text, version = carry_out(candidate, decision, models)
     page = {f"version {version}": f"/{version_page(models.name, version)}"}
     return Outcome(decision.promoted, f"{text}\n{how_to_look_at(page)}")
 
@@ -141,6 +149,7 @@ def carry_out(candidate: Candidate, decision: GateDecision, models: Registry) ->
             f"{decision.headline}\n\n{_links(candidate, run)}\n\n{cards['en']}",
             {**decision.version_tags(), tags.DECISION_RUN: run.run_id},
         )
+        _expect_same_champion(models, decision)
         models.set_alias(CHALLENGER, version)
         if not decision.promoted:
             return (
@@ -171,6 +180,15 @@ def _links(candidate: Candidate, decision: TrackedRun) -> str:
 
 def _make_champion(models: Registry, decision: GateDecision, version: str) -> None:
     """Move the aliases, in an order that leaves a champion that loads at every moment."""
+    then = _expect_same_champion(models, decision)
+    if then:
+        models.set_alias(PREVIOUS, then)
+    models.set_alias(CHAMPION, version)
+    models.delete_alias(CHALLENGER)
+
+
+def _expect_same_champion(models: Registry, decision: GateDecision) -> str | None:
+    """The champion that the candidate was compared with, which must be the champion still."""
     then = str(decision.champion.version) if decision.champion else None
     now = models.aliases().get(CHAMPION)
     if now != then:
@@ -178,10 +196,7 @@ def _make_champion(models: Registry, decision: GateDecision, version: str) -> No
             f"expected version {then or 'none'} to be the champion of {models.name} still, "
             f"received version {now}: another promotion was faster; run `promote` again"
         )
-    if then:
-        models.set_alias(PREVIOUS, then)
-    models.set_alias(CHAMPION, version)
-    models.delete_alias(CHALLENGER)
+    return then
 
 
 def _flat(policy: dict[str, Any]) -> dict[str, Any]:

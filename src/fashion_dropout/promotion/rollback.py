@@ -11,6 +11,7 @@ from fashion_dropout.tracking import queries, registry, tags
 from fashion_dropout.tracking.existing import connect_to_existing
 from fashion_dropout.tracking.registry import CHAMPION, PREVIOUS, Registry
 from fashion_dropout.tracking.runs import tracked_run
+from fashion_dropout.tracking.upkeep import tidy
 
 
 def roll_back(model_name: str | None = None, reason: str | None = None) -> str:
@@ -32,6 +33,7 @@ def roll_back(model_name: str | None = None, reason: str | None = None) -> str:
             No alias has moved.
     """
     connect_to_existing()
+    tidy(lambda line: None)
     models = Registry(model_name or registry.MODEL)
     champion, previous = models.version(CHAMPION), models.version(PREVIOUS)
     if champion is None or previous is None or champion.version == previous.version:
@@ -49,6 +51,7 @@ def roll_back(model_name: str | None = None, reason: str | None = None) -> str:
     back, left = str(previous.version), str(champion.version)
     text = f"version {back} of {models.name} is the champion again, version {left} is previous"
     with (
+        models.changed_by_one(),
         tracked_run(
             name=f"rollback-to-version-{back}",
             description=f"**rolled back**: {text}. {reason or ''}",

@@ -10,6 +10,7 @@ from typing import Any
 
 import jinja2
 
+from fashion_dropout.comparison.detail import details
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.sentences import change_warning, kernel_warning, sentence
 from fashion_dropout.comparison.summary import summary_table, values_of_runs
@@ -72,6 +73,7 @@ def render(
             guards=", ".join(f"{metric} {margin:g}" for metric, margin in rule.guards.items())
             or words["report"]["no_guards"],
         ),
+        details=details(record, comparison, language),
         guards=_guards(comparison, words["guards"]["kinds"]),
         cells=_cells(record, comparison),
     )

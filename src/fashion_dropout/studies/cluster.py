@@ -22,6 +22,7 @@ from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.progress import CellProgress
 from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.secrets import without_password
 
 _CONNECT_SECONDS = 10
 # Dask tells its workers to give memory back to the system at once, and so also fixes the size from
@@ -221,5 +222,5 @@ def check_reachable(tracking_uri: str, scheduler: str) -> None:
     if tracking_uri.startswith("sqlite:") and not scheduler.startswith(local):
         raise TrackingError(
             f"expected a tracking server that the workers of {scheduler} can reach, received "
-            f"{tracking_uri}; set MLFLOW_TRACKING_URI"
+            f"{without_password(tracking_uri)}; set MLFLOW_TRACKING_URI"
         )

@@ -71,6 +71,7 @@ def compare_study(
         display.note(warning)
     session_name = Session.new_name()
     with tracked_run(
+        resume=None if fresh else _interrupted(study, experiment),
         name=f"study-{study.name}",
         description=f"**{markdown(study.question)}** Study `{study.key}`: running.",
         experiment=experiment,
@@ -130,6 +131,17 @@ def warnings_of(study: Study) -> list[str]:
         f"warning: {pairs} seeds can give no p below {least:.2g}, and alpha is {rule.alpha:g}: "
         f"no difference can be shown; at least {seeds_for(rule.alpha, comparisons)} are needed"
     ]
+
+
+def _interrupted(study: Study, experiment: str | None) -> str | None:
+    """The study's own run, if an earlier call was killed; `mlflow run` has made a new one."""
+    from fashion_dropout.tracking import studies
+    from fashion_dropout.tracking.launched import launched_run_id
+    from fashion_dropout.tracking.opening import experiment_id
+
+    if launched_run_id():
+        return None
+    return studies.interrupted_study(study.key, experiment_id(experiment))
 
 
 def _cluster(workers: int, cells: int, scheduler: str | None) -> AbstractContextManager[Client]:

@@ -10,8 +10,9 @@ import pandas as pd
 
 from fashion_dropout.comparison import pairing, sentences, summary
 from fashion_dropout.comparison.record import StudyRecord
+from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.config.study import Study
-from fashion_dropout.errors import UnpairedError
+from fashion_dropout.errors import UnpairedError, UsageError
 from fashion_dropout.escapes import csv_cell, markdown, visible
 from fashion_dropout.learning.dataset import Examples
 from fashion_dropout.plain_table import plain_table
@@ -54,11 +55,13 @@ def conclude(
 
     Raises:
         UnpairedError: Two runs of a pair began differently; no verdict is recorded.
+        UsageError: No pair of finished runs has the primary metric; no verdict is recorded.
     """
     run.settle()
     record = read_record(run.run_id, test)
     _check_pairs(record)
     comparison = record.compare()
+    _check_primary(record, comparison)
     missing = _missing(record, failed)
     verdicts = [sentences.sentence(one, record.rule) for one in comparison.verdicts]
     table = summary.summary_table(record.runs, list(study.regimes), comparison)
@@ -71,7 +74,8 @@ def conclude(
         run.log_metrics(metrics, step=0)
     with run.artifacts() as folder:
         _write_csv(record.runs, folder / "runs.csv")
-        _write_csv(summary.differences_table(comparison), folder / "differences.csv")
+        differences = summary.differences_table(comparison, record.image_intervals)
+        _write_csv(differences, folder / "differences.csv")
         (folder / "verdict.txt").write_text(f"{text}\n", encoding="utf-8")
         write_study_files(record, comparison, folder)
     links = _links(study, run, list(record.runs["run_id"]))
@@ -99,6 +103,19 @@ def _check_pairs(record: StudyRecord) -> None:
         raise UnpairedError(
             "expected the runs of a pair to begin alike, received: "
             f"{'; '.join(differing[:5])}; run the study again with --fresh"
+        )
+
+
+def _check_primary(record: StudyRecord, comparison: Comparison) -> None:
+    """Refuse to decide by a metric that no pair of finished runs has."""
+    finished = record.runs.groupby("seed")["regime"].nunique()
+    pairs = int((finished == len(record.regimes)).sum())
+    if pairs and not any(verdict.difference.n for verdict in comparison.verdicts):
+        raise UsageError(
+            f"expected the primary metric {record.rule.primary} in the {pairs} finished pairs of "
+            f"{record.key}, received none with a finite value: they were recorded by another "
+            "version, or diverged; run the study again with --fresh, or declare another primary "
+            "metric"
         )
 
 

@@ -8,9 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fashion_dropout.comparison.record import DISAGREEMENTS, Disagreements, TestResults
+from fashion_dropout.comparison.record import (
+    DISAGREEMENTS,
+    RECALIBRATED,
+    Disagreements,
+    TestResults,
+)
+from fashion_dropout.comparison.two_level import ImageScores
 from fashion_dropout.errors import DataError
-from fashion_dropout.learning import metrics
+from fashion_dropout.learning import calibration, metrics
 from fashion_dropout.learning.arrays import read_arrays
 from fashion_dropout.learning.dataset import Examples
 from fashion_dropout.tracking import queries
@@ -41,7 +47,8 @@ def read_results(
     """
     confusion: dict[tuple[str, int], NDArray[np.int64]] = {}
     f1: dict[tuple[str, int], NDArray[np.float64]] = {}
-    bins, lacking = [], []
+    scores: dict[tuple[str, int], ImageScores] = {}
+    bins, lacking, recalibrated, uncalibrated = [], [], [], []
     means = _MeanPredictions(runs, shown)
     for run in runs.to_dict("records"):
         regime, seed = str(run["regime"]), int(run["seed"])
@@ -49,19 +56,52 @@ def read_results(
         if found is None:
             lacking.append(f"{regime}-seed{seed}")
             continue
-        probabilities, labels = found
+        (probabilities, labels), validation = found
         predicted = probabilities.argmax(axis=1)
         confusion[regime, seed] = metrics.confusion_matrix(predicted, labels, len(classes))
         f1[regime, seed] = metrics.per_class(predicted, labels, classes)["f1"].to_numpy()
         bins.append(metrics.reliability(probabilities, labels).assign(regime=regime, seed=seed))
         means.add(regime, seed, probabilities)
-    absent = _absent(lacking)
+        scores[regime, seed] = _scores(probabilities, labels)
+        if validation is None:
+            uncalibrated.append(f"{regime}-seed{seed}")
+        else:
+            figures = _recalibrated(probabilities, labels, *validation)
+            recalibrated.append({"regime": regime, "seed": seed, **figures})
+    absent = _absent(lacking, "predictions", "predictions.npz that can be read")
+    absent += _absent(uncalibrated, "recalibration", "predictions of validation images")
     if not confusion:
         return None, absent
     disagreements = _stored(artifact_uri) if test is None else means.disagreements(test)
     if test is None and disagreements is None:
         absent.append(f"images on which regimes disagree: no {DISAGREEMENTS_FILE} is recorded")
-    return TestResults(classes, confusion, f1, pd.concat(bins), disagreements), absent
+    table = pd.DataFrame(recalibrated or {"regime": [], "seed": []})
+    results = TestResults(classes, confusion, f1, pd.concat(bins), disagreements, scores, table)
+    return results, absent
+
+
+def _scores(probabilities: NDArray[np.float32], labels: NDArray[np.uint8]) -> ImageScores:
+    confidence, correct, bins = metrics.binned(probabilities, labels)
+    return ImageScores(
+        metrics.losses(probabilities, labels).astype(np.float32),
+        correct,
+        (confidence - correct).astype(np.float32),
+        bins.astype(np.uint8),
+    )
+
+
+def _recalibrated(
+    probabilities: NDArray[np.float32],
+    labels: NDArray[np.uint8],
+    validation_probabilities: NDArray[np.float32],
+    validation_labels: NDArray[np.uint8],
+) -> dict[str, float]:
+    """The temperature of the validation predictions, and test figures with it."""
+    temperature = calibration.fit_temperature(validation_probabilities, validation_labels)
+    scaled = calibration.at_temperature(probabilities, temperature)
+    measures = (metrics.negative_log_likelihood, metrics.expected_calibration_error)
+    figures = [measure(scaled, labels) for measure in measures]
+    return {"temperature": temperature, **dict(zip(RECALIBRATED, figures, strict=True))}
 
 
 class _MeanPredictions:
@@ -99,12 +139,12 @@ class _MeanPredictions:
         )
 
 
-def _absent(lacking: list[str]) -> list[str]:
-    """A line that names the runs without predictions; no line if there are none."""
+def _absent(lacking: list[str], what: str, artifact: str) -> list[str]:
+    """A line that names the runs that lack something; no line if there are none."""
     if not lacking:
         return []
     named = ", ".join(lacking[:4]) + (f" and {len(lacking) - 4} more" if lacking[4:] else "")
-    return [f"predictions of {named}: no predictions.npz that can be read is recorded"]
+    return [f"{what} of {named}: no {artifact} is recorded"]
 
 
 def write_disagreements(found: Disagreements, path: Path) -> None:
@@ -118,18 +158,29 @@ def write_disagreements(found: Disagreements, path: Path) -> None:
     )
 
 
-def _predictions(
-    artifact_uri: str, classes: int
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]] | None:
-    """Probabilities and labels of the test images; None if there are none that can be read."""
+_Predicted = tuple[NDArray[np.float32], NDArray[np.uint8]]
+
+
+def _predictions(artifact_uri: str, classes: int) -> tuple[_Predicted, _Predicted | None] | None:
+    """Probabilities and labels of the test images, and of the validation images if recorded.
+
+    None if there are none that can be read.
+    """
     with queries.artifact(artifact_uri, "predictions.npz") as path:
         if path is None:
             return None
-        try:
-            arrays = read_arrays(path, "probabilities", "labels")
-        except DataError:
-            return None
-    probabilities, labels = arrays["probabilities"], arrays["labels"]
+        test = _whole(path, "", classes)
+        return (test, _whole(path, "validation_", classes)) if test else None
+
+
+def _whole(path: Path, prefix: str, classes: int) -> _Predicted | None:
+    """Probabilities and labels of one part; None if they cannot be read, or do not fit together."""
+    names = (f"{prefix}probabilities", f"{prefix}labels")
+    try:
+        arrays = read_arrays(path, *names)
+    except DataError:
+        return None
+    probabilities, labels = (arrays[name] for name in names)
     whole = (
         probabilities.dtype == np.float32
         and probabilities.shape == (*labels.shape, classes)

@@ -119,11 +119,11 @@ def how_to_look_at(paths: Mapping[str, str]) -> str:
     """
     import mlflow
 
-    from fashion_dropout.tracking.store import without_password
+    from fashion_dropout.tracking.secrets import without_login, without_password
 
     uri = mlflow.get_tracking_uri()
     served = uri.startswith(("http:", "https:"))
-    address = uri.rstrip("/") if served else "http://127.0.0.1:5000"
+    address = without_login(uri).rstrip("/") if served else "http://127.0.0.1:5000"
     lines = [f"  {name}: {address}{path}" for name, path in paths.items()]
     command = f"mlflow ui --workers 1 --backend-store-uri {shlex.quote(without_password(uri))}"
     first = "to look at it, open" if served else f"to look at it: {command}\nthen open"

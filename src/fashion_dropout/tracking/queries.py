@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from fashion_dropout.errors import UsageError
 from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.store import store_name
 
 _COLUMNS = [
     "run_id", "begun", "artifact_uri", "regime", "seed", "state", "reason", "session",
@@ -34,9 +35,8 @@ def get_run(run_id: str) -> Run:
     try:
         return mlflow.get_run(run_id)
     except MlflowException as error:
-        raise UsageError(
-            f"expected the id of a run in {mlflow.get_tracking_uri()}, received {run_id!r}"
-        ) from error
+        store = store_name(mlflow.get_tracking_uri())
+        raise UsageError(f"expected the id of a run in {store}, received {run_id!r}") from error
 
 
 def differing_parameters(experiment_id: str, runs: str) -> list[str]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 
 import mlflow
+from filelock import FileLock, Timeout
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_dropout.errors import TrackingError, UsageError
+from fashion_dropout.state import state_folder
 from fashion_dropout.tracking import tags
-from fashion_dropout.tracking.store import one_line
+from fashion_dropout.tracking.secrets import without_password
+from fashion_dropout.tracking.store import one_line, store_name
 
 MODEL = "fashion-mnist-cnn"
 """The registered model of this project."""
@@ -28,6 +32,7 @@ before it, `challenger` is the last candidate that did not become champion. Only
 promote` and `rollback` move them; each version says which study it comes from and how the gate
 decided.
 """
+_TURN_SECONDS = 300
 _LONGEST = 5_000  # characters that the registry keeps of a description or of a tag
 
 
@@ -139,6 +144,25 @@ class Registry:
         with _explained(self.name):
             self._client.set_registered_model_alias(self.name, alias, number)
 
+    @contextmanager
+    def changed_by_one(self) -> Iterator[None]:
+        """While this is open, no other process of this user on this machine changes the model.
+
+        Raises:
+            TrackingError: Another one has been doing so for minutes.
+        """
+        own = sha256(f"{store_name(mlflow.get_registry_uri())} {self.name}".encode()).hexdigest()
+        folder = state_folder() / "locks"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder / f"registry-{own[:16]}", timeout=_TURN_SECONDS):
+                yield
+        except Timeout as error:
+            raise TrackingError(
+                f"expected to be the only one who changes {self.name}, received another process "
+                f"that has done so for {_TURN_SECONDS} s; wait for it, or stop it"
+            ) from error
+
     def delete_alias(self, alias: str) -> None:
         """Remove an alias; no error if there is none."""
         with _explained(self.name):
@@ -195,6 +219,6 @@ def _explained(name: str) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
         raise TrackingError(
-            f"expected a model registry at {mlflow.get_registry_uri()} that lets {name} be read "
-            f"and written, received: {one_line(error)}"
+            f"expected a model registry at {without_password(mlflow.get_registry_uri())} that lets "
+            f"{name} be read and written, received: {one_line(error)}"
         ) from error

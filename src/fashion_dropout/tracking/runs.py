@@ -24,7 +24,7 @@ from fashion_dropout.tracking.sender import Sender
 from fashion_dropout.tracking.store import REFUSED, impatient, one_line, status_after
 from fashion_dropout.tracking.system_metrics import system_metrics
 
-_START_SECONDS = 25
+_START_SECONDS, _START_ON_THIS_DISK = 25, 90
 _PATIENCE_SECONDS, _PATIENCE_AFTER_A_SIGNAL = 25, 8
 
 
@@ -86,8 +86,9 @@ def tracked_run(
 
 def _explained(call: Callable[[], Any]) -> Any:
     """Ask the store within a bounded time; what goes wrong becomes one line."""
+    local = mlflow.get_tracking_uri().startswith("sqlite:")
     try:
-        return bounded(call, _START_SECONDS)
+        return bounded(call, _START_ON_THIS_DISK if local else _START_SECONDS)
     except REFUSED as error:
         raise _told(error) from error
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import socket
 import sqlite3
 import threading
@@ -22,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from fashion_dropout.errors import Interrupted, TrackingError
 from fashion_dropout.escapes import shortened
 from fashion_dropout.tracking.patience import NoAnswerError, bounded
+from fashion_dropout.tracking.secrets import without_password
 
 _IMPATIENCE = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -33,7 +33,6 @@ _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 25
 _LOCKED_SECONDS = 15
 _FIRST_USE_SECONDS = 120
-_PASSWORD = re.compile(r"(://[^\s/:@]*:)\S+(@)")
 REFUSED = (MlflowException, SQLAlchemyError, OSError)
 """What MLflow raises when its store refuses something or goes away."""
 
@@ -53,8 +52,11 @@ def connect() -> None:
     uri = mlflow.get_tracking_uri()
     try:
         with impatient(), _first_use_lock(uri):
-            seconds = _FIRST_USE_SECONDS if uri.startswith("sqlite:") else _ANSWER_SECONDS
-            bounded(lambda: _ask(uri), seconds)
+            bounded(lambda: _knock(uri), _ANSWER_SECONDS)
+            if uri.startswith("sqlite:"):  # it answers; a busy machine makes a new one slowly
+                _ask()
+            else:
+                bounded(_ask, _ANSWER_SECONDS)
     except (*REFUSED, ImportError, Timeout, NoAnswerError, sqlite3.Error) as error:
         raise TrackingError(
             f"expected an MLflow tracking store at {without_password(uri)}, received: "
@@ -126,8 +128,7 @@ def is_there(uri: str) -> bool:
     return not uri.startswith("sqlite:") or _database_file(uri) is not None
 
 
-def _ask(uri: str) -> None:
-    _knock(uri)
+def _ask() -> None:
     mlflow.MlflowClient().search_experiments(max_results=1)
 
 
@@ -151,11 +152,6 @@ def _knock(uri: str) -> None:
     port = url.port or _PORTS.get(url.get_backend_name())
     if url.host and port:
         socket.create_connection((url.host, port), timeout=_CONNECT_SECONDS).close()
-
-
-def without_password(text: str) -> str:
-    """A text, e.g. the URI of a store, as it may be shown: passwords in it are hidden."""
-    return _PASSWORD.sub(r"\1***\2", text)
 
 
 def store_name(uri: str) -> str:

@@ -8,6 +8,7 @@ from mlflow.entities import Run
 from fashion_dropout.errors import UsageError
 from fashion_dropout.tracking import tags
 from fashion_dropout.tracking.queries import get_run
+from fashion_dropout.tracking.store import store_name
 
 
 def study_run(run_id: str) -> Run:
@@ -40,8 +41,8 @@ def newest_run() -> Run:
     found = _newest(tags.RUN)
     if found is None:
         raise UsageError(
-            f"expected a study or a run in {mlflow.get_tracking_uri()}, received none; run "
-            "`fashion-dropout compare` first, or set MLFLOW_TRACKING_URI"
+            f"expected a study or a run in {store_name(mlflow.get_tracking_uri())}, received "
+            "none; run `fashion-dropout compare` first, or set MLFLOW_TRACKING_URI"
         )
     return found
 
@@ -68,6 +69,22 @@ def earlier_study_run(name: str, study: str, experiment_id: str, before: int) ->
         f"tags.{tags.ROLE} = '{tags.STUDY_RUN}' and attributes.start_time < {before}",
         order="DESC",
     )
+
+
+def interrupted_study(study: str, experiment_id: str) -> str | None:
+    """The id of the newest run of a study that was begun and killed; None if there is none.
+
+    Args:
+        study: The study's key.
+        experiment_id: The experiment of its runs.
+    """
+    found = _one(
+        [experiment_id],
+        f"tags.{tags.STUDY} = '{study}' and tags.{tags.ROLE} = '{tags.STUDY_RUN}' "
+        f"and tags.`{tags.FRESH}` = 'False' and attributes.status = 'KILLED'",
+        order="DESC",
+    )
+    return str(found.info.run_id) if found else None
 
 
 def _newest(role: str) -> Run | None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from fashion_dropout.errors import Interrupted, TrackingError
 from fashion_dropout.tracking.background import Asked, asked
 from fashion_dropout.tracking.pages import Pages, find_pages
+from fashion_dropout.tracking.secrets import without_login
 
 Say = Callable[[str], object]
 
@@ -56,7 +57,7 @@ def show_study(run_id: str | None, port: int, browser: bool, say: Say) -> None:
     with asked(find_pages, run_id) as study:
         uri = _known_store() or study.answer().uri
         if uri.startswith(("http:", "https:")):
-            _present(study.answer(), uri.rstrip("/"), browser, say)
+            _present(study.answer(), without_login(uri).rstrip("/"), browser, say)
             return
         if free != port:
             say(f"port {port} is taken; using port {free}")

@@ -1,0 +1,178 @@
+"""What stands beside a study's main table: other images, recalibration, what pairing gained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from fashion_dropout.comparison import statistics
+from fashion_dropout.comparison.pairing import unpaired_half_width
+from fashion_dropout.comparison.record import RECALIBRATED, StudyRecord
+from fashion_dropout.comparison.statistics import Difference, t_interval
+from fashion_dropout.comparison.two_level import METRICS as IMAGE_METRICS
+from fashion_dropout.comparison.verdict import Comparison
+from fashion_dropout.config.decision import PAIR_METRICS
+from fashion_dropout.texts import Language, texts
+
+_BEFORE = ("test/nll", "test/ece")
+
+
+@dataclass(frozen=True)
+class Detail:
+    """A small table with what it says.
+
+    Attributes:
+        table: Text columns with headings for a person; may be empty.
+        sentences: What the figures say.
+    """
+
+    table: pd.DataFrame = field(default_factory=pd.DataFrame)
+    sentences: tuple[str, ...] = ()
+
+
+def details(
+    record: StudyRecord, comparison: Comparison, language: Language = "en"
+) -> Mapping[str, Detail]:
+    """All of them, by the names of their texts, without those for which there are no data.
+
+    Args:
+        record: The study.
+        comparison: The comparison of its runs.
+        language: The language of headings and sentences.
+    """
+    found = {
+        "images": images(record, comparison, language),
+        "recalibration": recalibration(record, language),
+        "pairing": pairing(record, comparison, language),
+    }
+    return {name: one for name, one in found.items() if len(one.table) or one.sentences}
+
+
+def images(record: StudyRecord, comparison: Comparison, language: Language) -> Detail:
+    """The differences in metrics of the test set: for these images, and for images like these."""
+    words = texts(language)["images"]
+    confidence = 1 - comparison.rule.alpha
+    rows = []
+    for one in comparison.differences:
+        if one.metric not in IMAGE_METRICS or not one.n:
+            continue
+        low, high = record.image_intervals.get((one.regime, one.metric), (math.nan, math.nan))
+        values = np.array(list(one.by_seed.values()), dtype=float)
+        rows.append(
+            {
+                words["metric"]: one.metric,
+                words["difference"]: f"{one.regime} − {comparison.rule.baseline}",
+                words["mean"]: f"{one.mean:+.4f}",
+                words["these"]: _interval(*t_interval(values, confidence)),
+                words["like_these"]: _interval(low, high),
+            }
+        )
+    return Detail(pd.DataFrame(rows))
+
+
+def recalibration(record: StudyRecord, language: Language) -> Detail:
+    """What the regimes gain in likelihood and calibration, before and after one temperature."""
+    words = texts(language)["recalibration"]
+    known = record.results.recalibrated if record.results else pd.DataFrame()
+    if known.empty or not set(_BEFORE) <= set(record.runs):
+        return Detail()
+    runs = record.runs.merge(known, on=["regime", "seed"])
+    metrics = (*_BEFORE, *RECALIBRATED)
+    rows = []
+    for regime in record.regimes:
+        own = runs[runs["regime"] == regime]
+        figures = {metric: f"{own[metric].mean():.4f}" for metric in metrics}
+        rows.append((regime, f"{own['temperature'].mean():.3f}", *_ordered(figures)))
+    sentences = []
+    for regime in record.others:
+        differences = {metric: _difference(runs, metric, regime, record) for metric in metrics}
+        if not differences[_BEFORE[0]].n:
+            continue
+        figures = {metric: _figures(one) for metric, one in differences.items()}
+        rows.append((f"{regime} − {record.rule.baseline}", "", *_ordered(figures)))
+        for before, after in zip(_BEFORE, RECALIBRATED, strict=True):
+            sentences.append(_survives(differences[before], differences[after], record, words))
+    headings = ["regime", "temperature", "nll", "nll_after", "ece", "ece_after"]
+    table = pd.DataFrame(rows, columns=[words[name] for name in headings])
+    return Detail(table, tuple(sentences))
+
+
+def pairing(record: StudyRecord, comparison: Comparison, language: Language) -> Detail:
+    """Half the width of each interval, over pairs and as if there were none.
+
+    With more than two regimes for the primary metric only.
+    """
+    words = texts(language)["pairing"]
+    several = len(comparison.verdicts) > 1
+    rows = []
+    for one in comparison.differences:
+        if one.n < 2 or (several and one.metric != comparison.rule.primary):
+            continue
+        pairs = one.metric in PAIR_METRICS
+        table = comparison.equal_fit[one.regime] if pairs else record.runs
+        complete = table[table["seed"].isin(list(one.by_seed))]
+        own, other = (
+            complete.loc[complete["regime"] == regime, one.metric].to_numpy(dtype=float)
+            for regime in (one.regime, comparison.rule.baseline)
+        )
+        unpaired = unpaired_half_width(own, other, one.confidence)
+        paired = (one.high - one.low) / 2
+        rows.append(
+            {
+                words["metric"]: one.metric,
+                words["difference"]: f"{one.regime} − {comparison.rule.baseline}",
+                words["paired"]: f"{paired:.4f}",
+                words["unpaired"]: f"{unpaired:.4f}",
+                words["ratio"]: f"{unpaired / paired:.2f}" if paired > 0 else "–",
+            }
+        )
+    return Detail(pd.DataFrame(rows))
+
+
+def _difference(runs: pd.DataFrame, metric: str, regime: str, record: StudyRecord) -> Difference:
+    return statistics.compare(
+        runs,
+        metric,
+        regime=regime,
+        baseline=record.rule.baseline,
+        direction="lower",
+        confidence=1 - record.rule.alpha,
+    )
+
+
+def _survives(
+    before: Difference, after: Difference, record: StudyRecord, words: Mapping[str, str]
+) -> str:
+    """How much of a gain is left; all of these metrics are better the lower they are."""
+    known = {
+        "regime": before.regime,
+        "baseline": record.rule.baseline,
+        "metric": before.metric,
+        "before": _figures(before),
+        "after": _figures(after),
+    }
+    said = words["sentence"].format(**known)
+    if not before.high < 0:  # no gain is shown, so that none can survive
+        return said
+    share = after.mean / before.mean
+    how = "some" if share > 0 else "none"
+    return said + words[how].format(share=f"{100 * share:.0f}", **known)
+
+
+def _ordered(figures: Mapping[str, str]) -> list[str]:
+    """Before and after, beside each other."""
+    pairs = zip(_BEFORE, RECALIBRATED, strict=True)
+    return [figures[metric] for pair in pairs for metric in pair]
+
+
+def _figures(one: Difference) -> str:
+    interval = f" {_interval(one.low, one.high)}" if math.isfinite(one.low) else ""
+    return f"{one.mean:+.4f}{interval}"
+
+
+def _interval(low: float, high: float) -> str:
+    return f"[{low:+.4f}, {high:+.4f}]" if math.isfinite(low) else "–"

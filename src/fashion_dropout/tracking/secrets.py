@@ -1,0 +1,24 @@
+"""Passwords in the addresses of stores: in no message, log, tag, argument list or file."""
+
+from __future__ import annotations
+
+import os
+import re
+
+_LOGIN = re.compile(r"(?<=://)[^\s/@]*:\S+@|(?<=://)[^\s/@]+@")
+_PASSWORD = re.compile(r"(://[^\s/:@]*:)\S+(@)")
+_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+
+
+def without_password(text: str) -> str:
+    """A text, e.g. the URI of a store or an error of MLflow, as it may be shown."""
+    text = _PASSWORD.sub(r"\1***\2", text)
+    for name in _VARIABLES:
+        if secret := os.environ.get(name):
+            text = text.replace(secret, "***")
+    return text
+
+
+def without_login(uri: str) -> str:
+    """The address of a server without user and password, as a browser is to open it."""
+    return _LOGIN.sub("", uri)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from comparison.records import make_record
+from comparison.tables import RULE
+from fashion_dropout.comparison.detail import details
+from fashion_dropout.comparison.pairing import unpaired_half_width
+
+SECONDARY = ("test/accuracy", "test/nll", "test/ece")
+
+
+def shown(language="en", **changes):
+    rule = RULE.model_copy(update={"secondary": SECONDARY})
+    record = make_record(**{"rule": rule, **changes})
+    return details(record, record.compare(), language)
+
+
+def test_test_metrics_have_an_interval_for_these_images_and_one_for_images_like_these():
+    table = shown()["images"].table
+    assert table["metric"].tolist() == list(SECONDARY)
+    assert list(table.columns[-2:]) == ["for these images", "for images like these"]
+    assert (table != "–").all(axis=None)
+
+
+def test_recalibration_says_how_much_of_a_gain_survives():
+    found = shown()["recalibration"]
+    assert found.table["regime"].tolist() == ["none", "dropout", "dropout − none"]
+    nll, ece = found.sentences
+    # Made up: 0.01 of 0.10 survive in the negative log-likelihood, nothing in the other.
+    share = int(nll.partition(" % of the gain survives")[0].rpartition(" ")[2])
+    assert 2 <= share <= 20
+    assert "after recalibration" in ece
+
+
+def test_a_gain_that_is_not_shown_cannot_survive():
+    record = make_record(rule=RULE.model_copy(update={"secondary": SECONDARY}))
+    runs = record.runs.assign(**{"test/nll": 0.3, "test/ece": 0.03})
+    record = dataclasses.replace(record, runs=runs)
+    for sentence in details(record, record.compare())["recalibration"].sentences:
+        assert "survives" not in sentence
+
+
+def test_without_validation_predictions_there_is_no_recalibration():
+    record = make_record()
+    assert record.results is not None
+    without = dataclasses.replace(record.results, recalibrated=make_record(seeds=0).histories)
+    old = dataclasses.replace(record, results=without)
+    assert "recalibration" not in details(old, old.compare())
+
+
+def test_what_pairing_gained_is_computed():
+    table = shown()["pairing"].table
+    assert table["metric"].tolist() == ["gap/loss", *SECONDARY]
+    assert table["ratio"].astype(float).gt(0).all()
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_every_detail_has_its_words(language):
+    assert set(shown(language)) == {"images", "recalibration", "pairing"}
+
+
+def test_the_unpaired_half_width_is_that_of_welch():
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(0, 1, 8), rng.normal(0, 3, 12)
+    interval = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
+    assert unpaired_half_width(one, other) == pytest.approx((interval.high - interval.low) / 2)
+    assert np.isnan(unpaired_half_width(one[:1], other))
+    assert unpaired_half_width(np.zeros(3), np.zeros(3)) == 0

@@ -1,0 +1,107 @@
+"""Row 23: a run that a killed process left RUNNING is marked by `sync`, on any kind of store."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from conftest import clean_environment, run_command
+from faults.servers import free_port, tracking_server
+
+CHILD = """
+import sys
+import tempfile
+from fashion_dropout.tracking.runs import tracked_run
+from fashion_dropout.tracking.store import connect
+
+connect()
+with tracked_run(name="dead", description="d", params={}, tags={"role": "run"}) as run:
+    run.log_metrics({"val/loss": 0.5}, step=1)
+    run.settle()
+    print(run.run_id, flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """A real server of its own; it refuses to run as root."""
+    root = os.geteuid() == 0
+    as_user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if root else []
+    port, user = free_port(), "tester"
+    with tempfile.TemporaryDirectory() as folder:  # pytest's folders are closed to other users
+        if root:
+            os.chown(folder, 65534, 65534)
+        control = [*as_user, "pg_ctl", "-D", f"{folder}/db", "-w"]
+        options = f"-p {port} -h 127.0.0.1 -k {folder}"
+        quiet = {"stdout": subprocess.DEVNULL, "cwd": "/"}
+        subprocess.run([*as_user, "initdb", "-D", f"{folder}/db", "-U", user], check=True, **quiet)
+        subprocess.run(
+            [*control, "-o", options, "-l", f"{folder}/log", "start"], check=True, **quiet
+        )
+        try:
+            yield f"postgresql+psycopg://{user}@127.0.0.1:{port}/postgres"
+        finally:
+            subprocess.run([*control, "-m", "immediate", "stop"], check=True, **quiet)
+
+
+def check(folder: Path, uri: str) -> None:
+    environment = {
+        "MLFLOW_TRACKING_URI": uri,
+        "FASHION_DROPOUT_STATE": str(folder / "state"),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD],
+        cwd=folder,
+        env=clean_environment(**environment),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        run_id = process.stdout.readline().strip()
+        alive = run_command("status", cwd=folder, environment=environment)
+        assert f"running: dead, run {run_id}, process {process.pid} on " in alive.stdout
+        spared = run_command("sync", cwd=folder, environment=environment)
+        assert spared.stdout.startswith("nothing to do"), "the process of the run lives"
+        process.send_signal(signal.SIGKILL)
+    dead = run_command("status", cwd=folder, environment=environment)
+    assert f"interrupted: dead, run {run_id}, still says RUNNING" in dead.stdout
+    marked = run_command("sync", cwd=folder, environment=environment)
+    assert marked.returncode == 0, marked.stderr
+    assert f"marked dead, run {run_id}, as KILLED" in marked.stdout
+    mlflow.set_tracking_uri(uri)
+    run = mlflow.get_run(run_id)
+    assert run.info.status == "KILLED"
+    assert "without saying so" in run.data.tags["error"]
+    assert run.data.metrics["val/loss"] == 0.5
+    idle = run_command("status", cwd=folder, environment=environment)
+    assert "nothing runs, and everything is delivered" in idle.stdout
+
+
+@pytest.mark.slow
+def test_on_sqlite(tmp_path):
+    check(tmp_path, f"sqlite:///{tmp_path / 'mlflow.db'}")
+
+
+@pytest.mark.slow
+def test_over_http(tmp_path):
+    with tracking_server(tmp_path) as address:
+        check(tmp_path, address)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("pg_ctl"), reason="no PostgreSQL on this machine")
+def test_on_postgresql(tmp_path):
+    pytest.importorskip("psycopg", reason="no driver of PostgreSQL in this environment")
+    with postgresql() as uri:
+        check(tmp_path, uri)
