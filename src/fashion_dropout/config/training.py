@@ -68,7 +68,7 @@ class TrainingConfig(BaseModel):
     )
     threads: int = _parameter(
         1,
-        "TensorFlow's intra-op threads; another number gives other bits.",
+        "TensorFlow's threads for one operation; another number changes the last digits.",
         "a whole number from 1 to 1024",
         ge=1,
         le=1024,

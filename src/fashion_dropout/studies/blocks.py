@@ -56,14 +56,14 @@ def values(record: StudyRecord, comparison: Comparison) -> dict[str, str]:
     found = {}
     for metric, places in intervals(record.runs, list(record.regimes), comparison).items():
         for regime, (mean, low, high) in places.items():
-            found[f"{metric} {regime}"] = f"{Signed(mean):.4f}"
-            found[f"{metric} {regime} interval"] = f"[{Signed(low):.4f}, {Signed(high):.4f}]"
+            found[f"{metric} {regime}"] = _number(metric, mean)
+            found[f"{metric} {regime} interval"] = _ends(metric, low, high)
     for one in comparison.differences:
         place = f"{one.metric} {one.regime}"
-        found[f"{place} difference"] = f"{Signed(one.mean):+.4f}"
-        found[f"{place} size"] = f"{abs(one.mean):.4f}"
-        found[f"{place} difference interval"] = f"[{Signed(one.low):+.4f}, {Signed(one.high):+.4f}]"
-        found[f"{place} half"] = f"{(one.high - one.low) / 2:.4f}"
+        found[f"{place} difference"] = _number(one.metric, one.mean, "+")
+        found[f"{place} size"] = _number(one.metric, abs(one.mean))
+        found[f"{place} difference interval"] = _ends(one.metric, one.low, one.high, "+")
+        found[f"{place} half"] = _number(one.metric, (one.high - one.low) / 2)
         found[f"{place} p"] = f"{one.p_holm:.2g}"
     return {name: text for name, text in found.items() if "nan" not in text}
 
@@ -128,17 +128,15 @@ def _short(record: StudyRecord, comparison: Comparison, language: Language) -> p
         noun = words["metrics"][metric].removeprefix("the ")
         row = {words["short"]["metric"]: noun[:1].upper() + noun[1:]}
         for regime, (mean, _, _) in means[metric].items():
-            row[regime_label(regime, language)] = f"{Signed(mean):.4f}"
+            row[regime_label(regime, language)] = _number(metric, mean)
         for one in comparison.differences:
             if one.metric == metric:
                 name = words["short"]["difference"].format(confidence=100 * one.confidence)
                 if len(comparison.verdicts) > 1:
                     name = f"{regime_label(one.regime, language)}: {name}"
-                row[name] = (
-                    f"{Signed(one.mean):+.4f} [{Signed(one.low):+.4f}, {Signed(one.high):+.4f}]"
-                    if math.isfinite(one.low)
-                    else f"{Signed(one.mean):+.4f}"
-                )
+                row[name] = _number(metric, one.mean, "+")
+                if math.isfinite(one.low):
+                    row[name] += f" {_ends(metric, one.low, one.high, '+')}"
         rows.append(row)
     return pd.DataFrame(rows).fillna("–")
 
@@ -148,3 +146,12 @@ def _said(record: StudyRecord, comparison: Comparison, language: Language) -> It
         yield sentence(verdict, record.rule, language)
     if warning := change_warning(record.changed, len(record.runs), language):
         yield warning
+
+
+def _ends(metric: str, low: float, high: float, sign: str = "") -> str:
+    return f"[{_number(metric, low, sign)}, {_number(metric, high, sign)}]"
+
+
+def _number(metric: str, value: float, sign: str = "") -> str:
+    """A value of a metric: numbers of epochs with one decimal, all others with four."""
+    return f"{Signed(value):{sign}.{1 if 'epoch' in metric else 4}f}"
