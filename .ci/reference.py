@@ -134,7 +134,7 @@ def _name(parameter: click.Parameter, context: click.Context) -> str:
 def _default(parameter: click.Parameter, translate: Translate) -> str:
     if parameter.required:
         return translate("required")
-    if parameter.default in (None, "", False) or "UNSET" in repr(parameter.default):
+    if parameter.default in ((), "") or parameter.default is None or parameter.default is False:
         return ""
     if isinstance(parameter, click.Option) and parameter.secondary_opts:
         return f"`{parameter.opts[0]}`"
@@ -194,8 +194,8 @@ def _exit_codes(translate: Translate) -> Iterator[str]:
 def _keys(translate: Translate) -> Iterator[str]:
     yield f"## {translate('Keys of a study file')}"
     yield from _tables(
-        translate, {"": study.Study, "[decision]": decision.Decision,
-                    "[promotion]": decision.Promotion}
+        translate,
+        {"": study.Study, "[decision]": decision.Decision, "[promotion]": decision.Promotion},
     )
     yield translate(
         "`[base]` and `[regimes.<name>]` take the options of [train](#train), except `seed`, "
@@ -204,8 +204,11 @@ def _keys(translate: Translate) -> Iterator[str]:
     yield f"## {translate('Keys of a promotion file')}"
     yield from _tables(
         translate,
-        {"": promotion.Policy, "[floors]": promotion.Floors,
-         "[against_champion]": promotion.AgainstChampion},
+        {
+            "": promotion.Policy,
+            "[floors]": promotion.Floors,
+            "[against_champion]": promotion.AgainstChampion,
+        },
     )
 
 
@@ -215,7 +218,9 @@ def _tables(translate: Translate, models: dict[str, type[BaseModel]]) -> Iterato
         for name, field in model.model_fields.items():
             tabled = f"[{name}]" in models
             key = f"`[{name}]`" if tabled else f"`{table} {name}`".replace("` ", "`")
-            default = "" if field.default in ({}, ()) or tabled else _value(field.default, translate)
+            default = (
+                "" if field.default in ({}, ()) or tabled else _value(field.default, translate)
+            )
             rows.append((key, default, translate(_plain(field.description or ""))))
     yield _table(translate, ("key", "default", "meaning"), rows)
 

@@ -25,7 +25,9 @@ from fashion_dropout.errors import ExitCode, UsageError
 
 @click.command(cls=WithSwitches)
 @training_options
-@switch("--fresh", help="Train from the first epoch, even if the run has finished or was interrupted.")
+@switch(
+    "--fresh", help="Train from the first epoch, even if the run has finished or was interrupted."
+)
 @optional(
     "--resume",
     metavar="RUN_ID",

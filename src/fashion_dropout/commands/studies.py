@@ -152,7 +152,9 @@ def publish(folder: str, study: str | None, check: bool) -> None:
 @click.command()
 @click.argument("study", required=False)
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
-@click.option("--browser/--no-browser", default=True, show_default=True, help="Open the page in the browser.")
+@click.option(
+    "--browser/--no-browser", default=True, show_default=True, help="Open the page in the browser."
+)
 def ui(study: str | None, port: int, browser: bool) -> None:
     """Open MLflow's UI on the comparison of a study: the last one, or the one that STUDY names.
 

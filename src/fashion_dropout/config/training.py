@@ -21,7 +21,7 @@ def _parameter(default: Any, description: str, expected: str, **limits: Any) -> 
 
 class TrainingConfig(BaseModel):
     """All that decides the numbers of one run. Two runs with equal configurations, on the same
-    machine, give the same bits; see README, “What is reproducible, and what is not”.
+    machine, give the same bits; see docs/reproducibility.md.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
