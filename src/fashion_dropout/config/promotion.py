@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fashion_dropout.config.toml import check_known, first_of, read_toml
 from fashion_dropout.errors import UsageError
 
-
 _SETTINGS = ConfigDict(
     frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
 )
