@@ -72,7 +72,7 @@ def _guards(guards: Sequence[Guarded], language: Language) -> str:
     parts = []
     for kind in _GUARDS:
         items = [
-            said["items"][kind].format(
+            said["items"]["improves" if one.high < 0 else kind].format(
                 noun=words["metrics"][one.difference.metric],
                 low=Signed(one.low),
                 high=Signed(one.high),
