@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from fashion_dropout.errors import UsageError
 from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.patience import answered
 from fashion_dropout.tracking.store import store_name
 
 _COLUMNS = [
@@ -26,6 +27,7 @@ INCOMPLETE = "INCOMPLETE"
 """The state of a run that says FINISHED and is not: see `missing_parts`."""
 
 
+@answered
 def get_run(run_id: str) -> Run:
     """One run.
 
@@ -55,6 +57,7 @@ def study_run(run_id: str) -> Run:
     return run
 
 
+@answered
 def newest_study() -> Run:
     """The run of the study that was begun last, in any experiment.
 
@@ -77,6 +80,7 @@ def newest_study() -> Run:
     return found[0]
 
 
+@answered
 def interrupted_study(study: str, experiment_id: str) -> str | None:
     """The id of the newest run of a study that was begun and killed; None if there is none.
 
@@ -95,6 +99,7 @@ def interrupted_study(study: str, experiment_id: str) -> str | None:
     return str(found[0].info.run_id) if found else None
 
 
+@answered
 def study_runs(
     study: str, experiment_id: str, *, session: str | None = None, until: int | None = None
 ) -> pd.DataFrame:
@@ -144,6 +149,7 @@ def missing_parts(run: Run) -> list[str]:
     return [part for part, there in parts.items() if not there]
 
 
+@answered
 def end_abandoned_runs(session: str, experiment_id: str, known: Collection[str]) -> list[str]:
     """Mark as KILLED what the workers of a session left RUNNING when they were killed.
 
@@ -169,6 +175,7 @@ def end_abandoned_runs(session: str, experiment_id: str, known: Collection[str])
     return marked
 
 
+@answered
 def history(run_id: str, metric: str) -> dict[int, float]:
     """Step → value of one metric of a run."""
     return {
