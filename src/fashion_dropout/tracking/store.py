@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -22,6 +23,11 @@ from fashion_dropout.escapes import shortened
 _IMPATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 _CONNECT_SECONDS = 5
 _FIRST_USE_SECONDS = 120
+_SQL = re.compile(  # what SQLAlchemy writes around the cause of an error
+    r"\(raised as a result of Query-invoked autoflush;.*?\) ?"
+    r"|\[SQL: .*\] ?"
+    r"|\(Background on this error at: \S+\)"
+)
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
@@ -68,7 +74,7 @@ def impatient() -> Iterator[None]:
 
 def one_line(error: BaseException) -> str:
     """The cause of an error in at most 300 characters, without line breaks."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = _SQL.sub("", " ".join(str(error).split())).strip() or type(error).__name__
     return shortened(text, 300)  # its end counts: “… connection refused”
 
 
@@ -116,12 +122,13 @@ def without_password(uri: str) -> str:
 def quieten() -> None:
     """Leave out what is no news to a user; other warnings still show."""
     steps = (
-        *("alembic", "mlflow.store.db.utils", "mlflow.system_metrics"),
-        *("mlflow.store.model_registry", "mlflow.tracking.fluent", "mlflow.utils.uv_utils"),
+        *("alembic", "mlflow.store.model_registry", "mlflow.tracking.fluent"),
+        "mlflow.utils.uv_utils",
     )
     for name in steps:
         logging.getLogger(name).setLevel(logging.WARNING)
     # It warns of a missing pip, which environments made by uv do not have and models do not need.
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
-    # It prints a traceback for an error of the database, which is raised as well.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    # They print the statements of an error of the database, which is raised as well.
+    for name in ("mlflow.store.db.utils", "mlflow.system_metrics"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
