@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.pairing import unpaired_half_width
+from fashion_dropout.comparison.recalibration import share_left
 from fashion_dropout.comparison.record import RECALIBRATED, StudyRecord
 from fashion_dropout.comparison.statistics import Difference, t_interval
 from fashion_dropout.comparison.two_level import METRICS as IMAGE_METRICS
@@ -155,12 +156,18 @@ def _survives(
         "before": _figures(before),
         "after": _figures(after),
     }
-    said = words["sentence"].format(**known)
-    if not before.high < 0:  # no gain is shown, so that none can survive
-        return said
-    share = after.mean / before.mean
-    how = "some" if share > 0 else "none"
-    return said + words[how].format(share=f"{100 * share:.0f}", **known)
+    share = share_left(before, after)
+    if share is None:
+        parts = ["sentence", "undefined"]
+    else:
+        known |= {name: f"{100 * value:.0f}" for name, value in asdict(share).items()}
+        known["confidence"] = f"{100 * before.confidence:.3g}"
+        parts = ["sentence", "share" if share.value > 0 else "none"]
+        if share.low <= 0:
+            parts.append("nothing_shown")
+        elif share.high < 1:
+            parts.append("rest")
+    return str(words["between"].join(words[part] for part in parts).format(**known))
 
 
 def _ordered(figures: Mapping[str, str]) -> list[str]:
