@@ -115,7 +115,6 @@ def test_data_verifies_the_real_archives(command, data_dir, tmp_path):
     [
         pytest.param(signal.SIGTERM, 143, id="TERM"),
         pytest.param(signal.SIGINT, 130, id="INT", marks=pytest.mark.slow),
-        pytest.param(signal.SIGHUP, 129, id="HUP"),
     ],
 )
 def test_a_signal_in_mid_epoch_leaves_a_killed_run(tmp_path, sent, exit_code):

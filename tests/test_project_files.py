@@ -21,8 +21,6 @@ from conftest import ROOT
 from fashion_dropout.cli import cli
 from fashion_dropout.learning import archives
 
-READMES = ("README.md", "README.ja.md")
-
 
 def text(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
@@ -65,37 +63,6 @@ def test_every_parameter_is_passed_on_with_the_default_of_its_option(entry_point
             assert "default" not in of
         else:
             assert of["default"] == known[name].default, name
-
-
-@pytest.mark.parametrize("readme", READMES)
-@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
-def test_every_parameter_stands_in_both_readmes_with_its_default(entry_point, readme):
-    for name, declared in ENTRY_POINTS[entry_point]["parameters"].items():
-        default = f"`{declared['default']}`" if declared.get("default", "") != "" else ""
-        assert re.search(rf"\| `{name}` \| {re.escape(default)}", text(readme)), (name, readme)
-
-
-@pytest.mark.parametrize("readme", READMES)
-def test_every_verb_and_entry_point_stands_in_both_readmes(readme):
-    for verb in cli.commands:
-        assert f"fashion-dropout {verb}" in text(readme)
-    for entry_point in ENTRY_POINTS.keys() - {"main"}:
-        assert f"-e {entry_point}" in text(readme)
-
-
-def test_both_readmes_have_the_same_commands_tables_and_sections():
-    one, other = (text(readme) for readme in READMES)
-    for pattern in (
-        r"```(?:console|bash|sh)\n(.*?)```",
-        r"^(#+) ",
-        r"```(mermaid)",
-        r"\$\$(.*?)\$\$",
-    ):
-        found = [re.findall(pattern, page, re.DOTALL | re.MULTILINE) for page in (one, other)]
-        assert found[0], pattern
-        commands = [[re.sub(r"\s+#.*", "", item) for item in items] for items in found]
-        assert commands[0] == commands[1], pattern
-    assert one.count("\n|") == other.count("\n|")
 
 
 def test_conda_and_pyproject_pin_the_same_versions(pyproject, conda):

@@ -15,12 +15,14 @@ from fashion_dropout.comparison.sentences import sentence
         (
             runs(-0.15),
             "better",
-            "dropout narrows the gap (validation loss − training loss) by 0.1489 against none",
+            "dropout narrows the generalization gap (validation − training loss) by 0.1489 "
+            "against no dropout",
         ),
         (
             runs(+0.15),
             "worse",
-            "dropout widens the gap (validation loss − training loss) by 0.1511 against none",
+            "dropout widens the generalization gap (validation − training loss) by 0.1511 "
+            "against no dropout",
         ),
         (runs(0.0), "no difference that matters", "wholly inside ±0.02"),
         (runs(-0.15, seeds=5), "not shown", "5 pairs cannot give a p below 0.062"),
@@ -58,7 +60,7 @@ def test_the_tables_hold_every_figure():
     assert differences.loc[0, [f"seed {s}" for s in range(8)]].notna().all()
     shown = summary.summary_table(table, ["none", "dropout"], comparison)
     assert list(shown.columns) == ["metric", "none", "dropout", "dropout − none"]
-    assert shown.loc[0, "dropout − none"].startswith("-0.0989 [")
+    assert shown.loc[0, "dropout − none"].startswith("−0.0989 [")
 
 
 def test_a_metric_that_no_run_has_is_shown_as_missing():

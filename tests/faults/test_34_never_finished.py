@@ -14,8 +14,9 @@ from mlflow.entities import Metric, Param
 
 from conftest import ROOT, clean_environment
 from fashion_dropout.config.study import read_study
-from fashion_dropout.studies.compare import _cells_to_run
+from fashion_dropout.studies.cells import finished_cells
 from fashion_dropout.studies.read import read_record
+from fashion_dropout.tracking import tags
 from faults.servers import proxied, tracking_server
 from recorded import record_study
 
@@ -147,4 +148,5 @@ def test_a_run_that_says_finished_and_lacks_a_part_is_no_finished_cell(part):
     assert row["run_id"] == broken
     assert row["reason"] == f"ended as FINISHED without {part}"
     assert broken not in set(record.runs["run_id"])
-    assert _cells_to_run(study, experiment, fresh=False) == [cell]
+    digest = tags.DATASET_SHA256  # what `record_study` gives
+    assert finished_cells(study, experiment, digest).missing(study) == [cell]

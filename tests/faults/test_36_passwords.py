@@ -68,7 +68,7 @@ def test_no_password_of_a_tracking_server_is_shown_or_kept(tmp_path):
                     assert SECRET not in command_lines()
                     assert holding(tmp_path) == []
         assert process.returncode == 0, said
-        assert f"open {address}/#/experiments/" in said
+        assert f"{address}/#/experiments/" in said
         assert SECRET not in said
         wrong = run_command("verify", "nonsense", cwd=tmp_path, environment=environment)
         assert "me:***@127.0.0.1" in wrong.stderr

@@ -38,9 +38,9 @@ def make_card(**changes: object) -> ModelCard:
     hits = np.array([842, 983, 871, 921, 879, 977, 743, 965, 985, 962])
     said = {
         "en": f"{REGIME} narrows the gap by 0.1719 against {BASELINE} (95 % interval of the "
-        "difference -0.1886 to -0.1553; p = 0.002; n = 10 pairs).",
-        "ja": f"{REGIME} は {BASELINE} に比べて、汎化ギャップを 0.1719 縮める"
-        "(差の 95 % 区間 -0.1886 ～ -0.1553、p = 0.002、n = 10 対)。",
+        "difference −0.1886 to −0.1553; p = 0.002; n = 10 pairs).",
+        "ja": f"{REGIME}では{BASELINE}に比べて、汎化ギャップが 0.1719 縮まります"
+        "(差の 95 % 信頼区間 −0.1886 ～ −0.1553、p = 0.002、n = 10 ペア)。",
     }
     return ModelCard(
         **{

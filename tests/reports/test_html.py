@@ -74,7 +74,6 @@ def test_the_report_is_accessible_and_needs_nothing_from_outside():
     assert all(p["alt"] and (p["width"], p["height"]) == ("3", "2") for p in pictures)
     assert all(p["src"].startswith("data:image/png;base64,") for p in pictures)
     assert all(header.get("scope") in ("col", "row") for header in shown.all("th"))
-    # Figures, images, recalibration, pairing; every run; the environment.
     assert len(shown.all("caption")) == len(shown.all("table")) == 6
     assert shown.all("script") == []
     outside = [

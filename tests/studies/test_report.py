@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -115,7 +116,10 @@ def project(tmp_path) -> Path:
     folder = tmp_path / "experiments/dropout"
     folder.mkdir(parents=True)
     shutil.copy(SMOKE, folder)
-    blocks = "<!-- smoke: verdict -->\n<!-- end -->\n\n<!-- smoke: table -->\n<!-- end -->\n"
+    blocks = "".join(
+        f"<!-- smoke: {kind} -->\n<!-- end -->\n\n" for kind in ("verdict", "table", "short")
+    )
+    blocks += "The gap is <!-- smoke: gap/loss none -->?<!-- end --> nats.\n"
     for name in ("README.md", "README.ja.md", "experiments/dropout/README.md"):
         (tmp_path / name).write_text(f"# Head\n\n{blocks}", encoding="utf-8")
     return tmp_path
@@ -132,13 +136,26 @@ def test_what_is_published_belongs_to_its_study_until_something_changes(recorded
     english = (project / "README.md").read_text(encoding="utf-8")
     assert "| `gap/loss` |" in english
     assert "> It is not shown that" in english
-    assert "示されなかった" in (project / "README.ja.md").read_text(encoding="utf-8")
+    assert "| Generalization gap (validation − training loss) | " in english
+    assert "| metric | no dropout | dropout | difference [95 % interval] |" in english
+    (value,) = re.findall(r"The gap is <!-- smoke: gap/loss none -->(.*)<!-- end -->", english)
+    assert value == result["values"]["gap/loss none"]
+    assert f"| `gap/loss` | {value} [" in english
+    assert "示されませんでした" in (project / "README.ja.md").read_text(encoding="utf-8")
 
     assert command("publish", folder, "--check").code == 0
     (project / "README.md").write_text(english.replace("`gap/loss` | 0", "`gap/loss` | 1"))
     done = command("publish", folder, "--check")
     assert done.code == 1
-    assert "README.md shows other figures" in done.said
+    assert "README.md shows other values" in done.said
+    (project / "README.md").write_text(english, encoding="utf-8")
+
+    (project / "README.md").write_text(english.replace("-->" + value, "-->0.9999"))
+    assert "README.md shows other values" in command("publish", folder, "--check").said
+    (project / "README.md").write_text(english.replace("gap/loss none -->", "gap/los none -->"))
+    refused = command("publish", folder, "--check")
+    assert refused.code == 2
+    assert "received 'gap/los none'" in refused.said
     (project / "README.md").write_text(english, encoding="utf-8")
 
     figure = home / "study_curves.png"

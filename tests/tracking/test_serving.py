@@ -101,9 +101,9 @@ def test_raw_grey_values_are_answered_with_the_probabilities_of_this_process(ser
     np.testing.assert_allclose(json.loads(answer)["predictions"], expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
-def test_the_request_of_the_readme_works_as_it_is_printed(server, readme):
-    page = (ROOT / readme).read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["use-the-model.md", "use-the-model.ja.md"])
+def test_the_request_of_the_documents_works_as_it_is_printed(server, name):
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     (line,) = [line for line in page.splitlines() if "| curl " in line]
     for printed, here in {
         "uv run python": sys.executable,
@@ -166,7 +166,7 @@ def test_nested_json_is_refused(server, levels):
     "body", [b"[" * 100_000, b'{"inputs": ' + b"9" * 5_000 + b"}"], ids=["levels", "digits"]
 )
 def test_what_python_cannot_parse_does_not_stop_the_server(server, body):
-    """MLflow 3.17.2 answers 500 here; that is its own, as the README says."""
+    """MLflow 3.17.2 answers 500 here; that is its own, as docs/use-the-model.md says."""
     status, _ = ask(server, body)
     assert status in (400, 500)
     assert ask(server, GOOD)[0] == 200

@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +9,6 @@ from collections.abc import Iterator
 import mlflow
 import pytest
 
-from conftest import clean_environment
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.tracking import store
 
@@ -81,28 +77,3 @@ def test_a_store_in_a_folder_that_is_not_there_is_refused(tracking_uri, workdir)
     with pytest.raises(TrackingError, match="expected a folder"):
         store.connect()
     assert not (workdir / "none").exists()
-
-
-@pytest.mark.slow
-def test_several_first_starts_at_once_make_one_whole_store(tmp_path):
-    code = (
-        "from fashion_dropout.tracking.store import connect; connect();"
-        "import mlflow; mlflow.set_experiment('x')"
-    )
-    starts = [
-        subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=tmp_path,
-            env=clean_environment(),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(4)
-    ]
-    for start in starts:
-        _, said = start.communicate(timeout=120)
-        assert start.returncode == 0, said
-    with sqlite3.connect(tmp_path / "mlflow.db") as database:
-        assert database.execute("select count(*) from experiments where name='x'").fetchone() == (
-            1,
-        )

@@ -24,7 +24,7 @@ from fashion_dropout.errors import ExitCode, UsageError
     help="The registered model. Default: fashion-mnist-cnn; for a study of generated images "
     "fashion-mnist-cnn-synthetic.",
 )
-@click.option("--dry-run", is_flag=True, help="Decide, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Decide only; write nothing.")
 @data_dir_option
 def promote(
     study: str, policy: str, model_name: str | None, dry_run: bool, data_dir: Path | None
@@ -69,7 +69,7 @@ _registered_model = optional(
 
 @click.command()
 @_registered_model
-@optional("--reason", help="Why; the history shows it.")
+@optional("--reason", help="The reason, which the history shows.")
 def rollback(model_name: str | None, reason: str | None) -> None:
     """Make the previous champion the champion again; the present one becomes previous.
 

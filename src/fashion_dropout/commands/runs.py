@@ -25,11 +25,13 @@ from fashion_dropout.errors import ExitCode, UsageError
 
 @click.command(cls=WithSwitches)
 @training_options
-@switch("--fresh", help="Train from the first epoch, whatever has finished or was interrupted.")
+@switch(
+    "--fresh", help="Train from the first epoch, even if the run has finished or was interrupted."
+)
 @optional(
     "--resume",
     metavar="RUN_ID",
-    help="Go on with this interrupted run; its parameters are those that it was begun with.",
+    help="Continue this interrupted run, with the parameters that it was started with.",
 )
 @data_dir_option
 @experiment_option
@@ -45,8 +47,8 @@ def train(
 ) -> None:
     """Train one network and record it in MLflow.
 
-    The same command goes on with a run that was interrupted, and trains nothing when it has
-    finished.
+    If the run was interrupted, the same command continues it. If it has finished, nothing is
+    trained again.
 
     \b
     Examples:
@@ -112,9 +114,9 @@ def _config_of(run_id: str, wanted: Mapping[str, Any], fresh: bool) -> TrainingC
 @click.argument("run_id")
 @data_dir_option
 def verify(run_id: str, data_dir: Path | None) -> None:
-    """Repeat a recorded run and say whether its numbers are the same, to the bit.
+    """Repeat a recorded run and check whether every metric is bit-identical.
 
-    Exit code 0: identical; 5: drifted.
+    RUN_ID is the id of a finished training run. Exit code 0: identical; 5: drifted.
 
     \b
     Examples:
@@ -139,7 +141,7 @@ def verify(run_id: str, data_dir: Path | None) -> None:
 )
 @data_dir_option
 def data(dataset: str, data_dir: Path | None) -> None:
-    """Fetch and verify the dataset; print counts, classes, checksums, and what this machine is.
+    """Fetch and verify the dataset; print counts, classes, checksums, and the expected speed.
 
     \b
     Examples:

@@ -34,7 +34,7 @@ _UNDER_UV = "UV_RUN_RECURSION_DEPTH"  # uv sets it for what it runs
     type=click.IntRange(0, 1024),
     default=0,
     show_default=True,
-    help="Processes that run cells, one core each; 0: one for each core.",
+    help="Number of processes that run cells, one core each; 0: one for each core.",
 )
 @optional(
     "--scheduler",
@@ -42,7 +42,7 @@ _UNDER_UV = "UV_RUN_RECURSION_DEPTH"  # uv sets it for what it runs
 )
 @switch(
     "--fresh",
-    help="Run every cell from its beginning, also those that have finished or were interrupted.",
+    help="Run every cell from its first epoch, even if it has finished or was interrupted.",
 )
 @data_dir_option
 @experiment_option
@@ -56,8 +56,8 @@ def compare(
 ) -> None:
     """Run a study, every regime with every seed, and end with a verdict.
 
-    STUDY is a TOML file. Cells that have finished before are not run again, and those that were
-    interrupted go on. Exit code 4: cells are missing.
+    STUDY is a TOML file. Finished cells are not run again, and interrupted ones are continued.
+    Exit code 4: cells are missing.
 
     \b
     Examples:
@@ -103,7 +103,7 @@ def compare(
 )
 @click.option("--output", default="report.html", show_default=True, help="The HTML file to write.")
 def report(study: str, lang: Language, output: str) -> None:
-    """Build the report of a study, one HTML file, from what MLflow holds.
+    """Build the report of a study, one HTML file, from its records in MLflow.
 
     STUDY is the id of the study's own run, which `compare` prints at its end.
 
@@ -152,7 +152,9 @@ def publish(folder: str, study: str | None, check: bool) -> None:
 @click.command()
 @click.argument("study", required=False)
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
-@click.option("--browser/--no-browser", default=True, show_default=True, help="Open the pages.")
+@click.option(
+    "--browser/--no-browser", default=True, show_default=True, help="Open the page in the browser."
+)
 def ui(study: str | None, port: int, browser: bool) -> None:
     """Open MLflow's UI on the comparison of a study: the last one, or the one that STUDY names.
 

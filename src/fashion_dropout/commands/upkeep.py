@@ -9,7 +9,7 @@ import click
 
 @click.command()
 def status() -> None:
-    """Say what runs, which runs were interrupted, and what the store does not have yet.
+    """Show running and interrupted runs, and records that the store has not received yet.
 
     \b
     Examples:
@@ -22,9 +22,9 @@ def status() -> None:
 
 @click.command()
 def sync() -> None:
-    """Deliver what runs have recorded while their store was away; mark runs of dead processes.
+    """Deliver records that the store has not received yet; mark the runs of dead processes.
 
-    Exit code 6: a store still does not answer, and what waits for it is kept.
+    Exit code 6: a store still does not answer; its records are kept.
 
     \b
     Examples:
@@ -43,6 +43,6 @@ def sync() -> None:
 
     waiting = tidy(say, all_stores=True)
     if not told:
-        say("nothing to do: everything is delivered, and no dead run says RUNNING")
+        say("nothing to do: everything is delivered, and no run of a dead process is RUNNING")
     if waiting:
         sys.exit(UndeliveredError.exit_code)

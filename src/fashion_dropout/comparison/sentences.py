@@ -10,7 +10,7 @@ from fashion_dropout.comparison.guards import Guarded, Harm
 from fashion_dropout.comparison.record import Changed
 from fashion_dropout.comparison.verdict import Verdict
 from fashion_dropout.config.decision import Decision
-from fashion_dropout.texts import Language, texts
+from fashion_dropout.texts import Language, Signed, regime_label, texts
 
 _BETTER = ("better", "mixed", "better, harm not excluded")
 _GUARDS: tuple[Harm, ...] = ("harm", "harm not excluded", "no harm that matters")
@@ -24,21 +24,21 @@ def sentence(verdict: Verdict, rule: Decision, language: Language = "en") -> str
     least = statistics.smallest_p(difference.n, verdict.comparisons)
     moved = "lower" if difference.mean < 0 else "higher"
     known: dict[str, Any] = {
-        "regime": difference.regime,
-        "baseline": rule.baseline,
+        "regime": regime_label(difference.regime, language),
+        "baseline": regime_label(rule.baseline, language),
         "noun": words["metrics"][rule.primary],
         "verb": said["gap_verbs" if rule.primary.startswith("gap/") else "verbs"][moved],
-        "mean": difference.mean,
+        "mean": Signed(difference.mean),
         "size": abs(difference.mean),
         "confidence": 100 * difference.confidence,
-        "low": difference.low,
-        "high": difference.high,
+        "low": Signed(difference.low),
+        "high": Signed(difference.high),
         "p": difference.p_holm,
         "n": difference.n,
         "smallest": rule.smallest_difference,
         "equivalence_confidence": 100 * (1 - 2 * rule.alpha / verdict.comparisons),
-        "equivalence_low": verdict.equivalence[0] if verdict.equivalence else None,
-        "equivalence_high": verdict.equivalence[1] if verdict.equivalence else None,
+        "equivalence_low": Signed(verdict.equivalence[0]) if verdict.equivalence else None,
+        "equivalence_high": Signed(verdict.equivalence[1]) if verdict.equivalence else None,
         "least": least,
         "seeds": verdict.seeds_needed,
         "undefined": ", ".join(map(str, verdict.undefined)),
@@ -72,10 +72,10 @@ def _guards(guards: Sequence[Guarded], language: Language) -> str:
     parts = []
     for kind in _GUARDS:
         items = [
-            said["items"][kind].format(
+            said["items"]["improves" if one.high < 0 else kind].format(
                 noun=words["metrics"][one.difference.metric],
-                low=one.low,
-                high=one.high,
+                low=Signed(one.low),
+                high=Signed(one.high),
                 margin=one.margin,
             )
             for one in guards

@@ -10,6 +10,7 @@ import pandas as pd
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.config.decision import PAIR_METRICS
+from fashion_dropout.texts import Signed
 
 
 def difference_metrics(comparison: Comparison) -> dict[str, float]:
@@ -93,18 +94,12 @@ def summary_table(
     Returns:
         A row for each metric, text columns: one for each regime, then one for each difference.
     """
-    metrics = list(dict.fromkeys(one.metric for one in comparison.differences))
     by_place = {(one.regime, one.metric): one for one in comparison.differences}
     rows = []
-    for metric in metrics:
+    for metric, means in intervals(runs, regimes, comparison).items():
         row = {"metric": metric}
         for regime in regimes:
-            table = _table_of(metric, regime, runs, comparison)
-            row[regime] = (
-                _interval(*statistics.mean_interval(table, regime, metric))
-                if metric in table
-                else "–"
-            )
+            row[regime] = _interval(*means[regime]) if regime in means else "–"
         for verdict in comparison.verdicts:
             one = by_place[verdict.difference.regime, metric]
             row[f"{one.regime} − {comparison.rule.baseline}"] = (
@@ -112,6 +107,24 @@ def summary_table(
             )
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def intervals(
+    runs: pd.DataFrame, regimes: Sequence[str], comparison: Comparison
+) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """Metric → regime → mean over its runs with the ends of the 95 % interval.
+
+    The metrics are in the order of the rule. A regime that has no value of a metric is left out.
+    """
+    found: dict[str, dict[str, tuple[float, float, float]]] = {}
+    for metric in dict.fromkeys(one.metric for one in comparison.differences):
+        tables = {regime: _table_of(metric, regime, runs, comparison) for regime in regimes}
+        found[metric] = {
+            regime: statistics.mean_interval(table, regime, metric)
+            for regime, table in tables.items()
+            if metric in table
+        }
+    return found
 
 
 def _table_of(metric: str, regime: str, runs: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
@@ -145,6 +158,5 @@ def values_of_runs(runs: pd.DataFrame, comparison: Comparison) -> dict[tuple[str
 def _interval(mean: float, low: float, high: float, sign: str = "") -> str:
     if not math.isfinite(mean):
         return "–"
-    if not math.isfinite(low):
-        return f"{mean:{sign}.4f}"
-    return f"{mean:{sign}.4f} [{low:{sign}.4f}, {high:{sign}.4f}]"
+    shown, low_end, high_end = (f"{Signed(value):{sign}.4f}" for value in (mean, low, high))
+    return f"{shown} [{low_end}, {high_end}]" if math.isfinite(low) else shown

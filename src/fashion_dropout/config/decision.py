@@ -47,25 +47,22 @@ GUARDS = tuple(
 
 
 class Decision(BaseModel):
-    """The decision rule: declared before the study runs.
+    """The decision rule: declared before the study runs."""
 
-    Attributes:
-        primary: The metric that decides.
-        direction: Which of its values are better.
-        smallest_difference: The smallest difference of interest, in the metric's unit.
-        alpha: The level of significance.
-        baseline: The regime that the others are compared with.
-        secondary: Metrics that are reported beside the primary one.
-        guards: Metrics that must not suffer → the harm that would matter, in the metric's unit.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     primary: str
+    """The metric that decides."""
     direction: Direction
+    """Which of its values are better."""
     smallest_difference: float = Field(gt=0)
+    """The smallest difference of interest, in the metric's unit."""
     alpha: float = Field(gt=0, lt=0.5)
+    """The level of significance."""
     baseline: str
+    """The regime that the others are compared with."""
     secondary: tuple[str, ...] = (
         "val/loss_at_equal_fit",
         "epochs_to_equal_fit",
@@ -77,7 +74,9 @@ class Decision(BaseModel):
         "test/nll",
         "test/ece",
     )
+    """Metrics that are reported beside the primary one."""
     guards: dict[str, Annotated[float, Field(gt=0)]] = {}
+    """Metrics that must not suffer → the harm that would matter, in the metric's unit."""
 
     def resolved(self) -> dict[str, Any]:
         """Everything that decides the verdict, as JSON values.
@@ -121,7 +120,9 @@ class Decision(BaseModel):
 class Promotion(BaseModel):
     """Which regime's model becomes a candidate for the registry when the verdict names none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     undecided: str = "simpler"
-    """``simpler``: the regime of the lowest dropout rate; ``nothing``; or the name of a regime."""
+    """What is offered when the verdict names no regime. ``simpler``: the regime of the lowest
+    dropout rate; ``nothing``; or the name of a regime.
+    """

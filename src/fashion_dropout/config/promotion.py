@@ -10,11 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fashion_dropout.config.toml import check_known, first_of, read_toml
 from fashion_dropout.errors import UsageError
 
+_SETTINGS = ConfigDict(
+    frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+)
+
 
 class Floors(BaseModel):
     """What every champion must reach on the validation images, with or without one before it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = _SETTINGS
 
     accuracy: float = Field(ge=0, le=1)
     """The smallest accuracy."""
@@ -27,7 +31,7 @@ class Floors(BaseModel):
 class AgainstChampion(BaseModel):
     """What a challenger must show against the champion on the same validation images."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = _SETTINGS
 
     non_inferiority_margin: float = Field(gt=0, lt=1)
     """The interval of the accuracy difference must be above −`non_inferiority_margin`."""
@@ -42,14 +46,16 @@ class AgainstChampion(BaseModel):
 class Policy(BaseModel):
     """The policy of the promotion gate."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = _SETTINGS
 
     largest_drift: float = Field(ge=0, lt=1)
     """How far a repeated probability may be from the recorded one on another kind of CPU, which
     computes with other kernels. With the kernels of the run it must have the same bits.
     """
     floors: Floors
+    """What every champion must reach."""
     against_champion: AgainstChampion
+    """What a challenger must show."""
 
 
 def read_policy(path: Path) -> Policy:

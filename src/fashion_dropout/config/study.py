@@ -30,17 +30,26 @@ _YOUNGER = ("kernels", "device")
 class Study(BaseModel):
     """Regimes × seeds, everything else equal, and the rule by which they are compared."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)
+    """Lower-case letters, digits and hyphens; the file has the same name."""
     question: str = Field(max_length=1_000)
+    """What the study asks, for a person."""
     seeds: tuple[int, ...] = Field(min_length=1, max_length=10_000)
+    """One run of every regime for each."""
     dataset: Literal["fashion-mnist", "synthetic"] = "fashion-mnist"
+    """``fashion-mnist``, or ``synthetic``: small generated images."""
     split_seed: int = 0
+    """Decides the split into training and validation images."""
     base: dict[str, Any] = {}
+    """The parameters that all regimes share."""
     regimes: dict[str, dict[str, Any]] = Field(min_length=2)
+    """Name → the parameters in which the regime differs."""
     decision: Decision
+    """The rule of the verdict."""
     promotion: Promotion = Promotion()
+    """What is offered to the registry."""
 
     def cells(self) -> list[Cell]:
         """Every regime with every seed; the runs of a pair are neighbours and finish together."""

@@ -21,7 +21,7 @@ def _parameter(default: Any, description: str, expected: str, **limits: Any) -> 
 
 class TrainingConfig(BaseModel):
     """All that decides the numbers of one run. Two runs with equal configurations, on the same
-    machine, give the same bits; see README, “What is reproducible, and what is not”.
+    machine, give the same bits; see docs/reproducibility.md.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -68,7 +68,7 @@ class TrainingConfig(BaseModel):
     )
     threads: int = _parameter(
         1,
-        "TensorFlow's intra-op threads; another number gives other bits.",
+        "TensorFlow's threads for one operation; another number changes the last digits.",
         "a whole number from 1 to 1024",
         ge=1,
         le=1024,

@@ -51,9 +51,9 @@ def train_run(
     from fashion_dropout.tracking.store import connect
     from fashion_dropout.tracking.upkeep import tidy
 
+    dataset = data.open_dataset(config.dataset, data_dir, say=display.note)
     connect()
     tidy(display.note)
-    dataset = data.open_dataset(config.dataset, data_dir, say=display.note)
     return record_run(config, dataset, display, experiment=experiment, fresh=fresh)
 
 

@@ -16,8 +16,8 @@ from fashion_dropout.errors import UnpairedError, UsageError
 from fashion_dropout.escapes import csv_cell, markdown, visible
 from fashion_dropout.learning.dataset import Examples
 from fashion_dropout.plain_table import plain_table
+from fashion_dropout.studies.blocks import markdown_table
 from fashion_dropout.studies.charts import prepare_charts
-from fashion_dropout.studies.publish import markdown_table
 from fashion_dropout.studies.read import read_record
 from fashion_dropout.studies.report import REPORT_FILES, write_study_files
 from fashion_dropout.tracking import tags

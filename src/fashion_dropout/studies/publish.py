@@ -1,36 +1,27 @@
 """A study's figures and table as files of the repository, and whether they still match it.
 
 ``experiments/<question>/<study>/`` holds the figures and ``result.json``; the pages around them
-contain blocks that are written from it::
-
-    <!-- full: table -->
-    …
-    <!-- end -->
+contain blocks and values that are written from it; see `blocks`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from fashion_dropout.comparison.record import StudyRecord
-from fashion_dropout.comparison.sentences import change_warning, sentence
-from fashion_dropout.comparison.summary import summary_table
 from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.config.study import read_study
 from fashion_dropout.errors import OutdatedError, UsageError
 from fashion_dropout.escapes import brief
 from fashion_dropout.files import LARGEST_TEXT, read_file
+from fashion_dropout.studies.blocks import blocks, filled, values
 from fashion_dropout.texts import LANGUAGES, Language
 
 RESULT = "result.json"
-_BLOCK = re.compile(r"<!-- (?P<study>[a-z0-9-]+): (?P<kind>\w+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def publish(
@@ -57,19 +48,13 @@ def publish(
             f"expected the study that {folder / name}.toml declares, {declared}, received "
             f"{record.key}; run `compare` on the file as it is now"
         )
-    summary = summary_table(record.runs, list(record.regimes), comparison)
     result = {
         "study": record.key,
         "run_id": record.run_id,
         "begun": record.begun,
         "environment": dict(record.environment),
-        "blocks": {
-            language: {
-                "verdict": _quoted(_said(record, comparison, language)),
-                "table": markdown_table(summary),
-            }
-            for language in LANGUAGES
-        },
+        "blocks": {language: blocks(record, comparison, language) for language in LANGUAGES},
+        "values": values(record, comparison),
         "figures": {f"{name}.png": _sha256(png) for name, png in figures.items()},
     }
     home = folder / name
@@ -82,7 +67,7 @@ def publish(
     results = {name: result}
     for page in _pages(folder):
         before = page.read_text(encoding="utf-8")
-        if (after := _filled(before, results, _language(page))) != before:
+        if (after := filled(before, results, _language(page))) != before:
             contents[page] = after.encode()
     for path, content in contents.items():
         path.write_bytes(content)
@@ -112,8 +97,8 @@ def check(folder: Path) -> list[str]:
                 wrong.append(f"{path} is not the figure that was published")
     for page in _pages(folder):
         text = page.read_text(encoding="utf-8")
-        if _filled(text, results, _language(page)) != text:
-            wrong.append(f"{page} shows other figures than were published")
+        if filled(text, results, _language(page)) != text:
+            wrong.append(f"{page} shows other values than were published")
     if wrong:
         raise OutdatedError(
             f"expected what is published to belong to its study, received: {'; '.join(wrong)}; "
@@ -132,39 +117,6 @@ def _read_result(path: Path) -> dict[str, Any]:
     return result
 
 
-def markdown_table(table: pd.DataFrame) -> str:
-    """A table of texts in Markdown; the first column contains names."""
-    rows = [list(table.columns), ["---"] * len(table.columns)]
-    rows += [[f"`{row[0]}`", *row[1:]] for row in table.itertuples(index=False)]
-    cells = [[str(cell).replace("|", r"\|").replace("\n", " ") for cell in row] for row in rows]
-    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
-
-
-def _filled(page: str, results: Mapping[str, Any], language: str) -> str:
-    def fill(block: re.Match[str]) -> str:
-        result = results.get(block["study"])
-        if result is None:
-            return block[0]
-        content = result["blocks"][language].get(block["kind"])
-        if content is None:
-            known = ", ".join(result["blocks"][language])
-            raise UsageError(f"expected a block of {known}, received {block['kind']!r}")
-        return f"<!-- {block['study']}: {block['kind']} -->\n{content}\n<!-- end -->"
-
-    return _BLOCK.sub(fill, page)
-
-
-def _said(record: StudyRecord, comparison: Comparison, language: Language) -> Iterator[str]:
-    for verdict in comparison.verdicts:
-        yield sentence(verdict, record.rule, language)
-    if warning := change_warning(record.changed, len(record.runs), language):
-        yield warning
-
-
-def _quoted(sentences: Iterator[str]) -> str:
-    return "\n>\n".join(f"> {one}" for one in sentences)
-
-
 def _pages(folder: Path) -> list[Path]:
     """The pages of the folder, and those of the project two levels above it."""
     project = folder.resolve().parents[1]
@@ -176,7 +128,7 @@ def _results(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*/{RESULT}"))
 
 
-def _language(page: Path) -> str:
+def _language(page: Path) -> Language:
     return "ja" if page.name.endswith(".ja.md") else "en"
 
 

@@ -18,3 +18,15 @@ LANGUAGES: tuple[Language, ...] = ("en", "ja")
 def texts(language: Language) -> dict[str, Any]:
     """All texts of one language; those with ``{names}`` are for `str.format`."""
     return tomllib.loads((files(__name__) / f"{language}.toml").read_text(encoding="utf-8"))
+
+
+def regime_label(regime: str, language: Language) -> str:
+    """What a sentence calls a regime: ``none`` reads “no dropout”, other names as they are."""
+    return str(texts(language)["regimes"].get(regime, regime))
+
+
+class Signed(float):
+    """A number whose formatted text has the minus sign of typography, U+2212."""
+
+    def __format__(self, spec: str) -> str:
+        return super().__format__(spec).replace("-", "−")

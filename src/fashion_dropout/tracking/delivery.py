@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import shutil
 import time
 from collections.abc import Callable
 from typing import Any
@@ -49,6 +50,8 @@ def is_refusal(error: BaseException) -> bool:
         return str(error.error_code) in _REFUSALS
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return 400 <= error.response.status_code < 500 and error.response.status_code != 429
+    if isinstance(error, shutil.Error):  # of several files, each with its own reason
+        return True
     return isinstance(error, OSError) and error.errno in _LASTING
 
 

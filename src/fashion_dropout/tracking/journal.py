@@ -17,6 +17,7 @@ is removed when all of it is delivered and the run has ended.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -32,6 +33,7 @@ from filelock import FileLock, Timeout
 
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.state import VARIABLE, state_folder, write_durably
+from fashion_dropout.tracking.processes import is_of_this_machine
 
 Entry = dict[str, Any]
 
@@ -62,11 +64,11 @@ class Journal:
                 write_durably(folder / _ABOUT, [json.dumps(about).encode()])
             self.about: dict[str, str] = json.loads((folder / _ABOUT).read_bytes())
             whole = _whole_lines(folder / _ENTRIES)
-            self._written = len(whole)
             self.delivered = min(_number(folder / _DELIVERED), len(whole))
             self._waiting: deque[Entry] = deque(map(json.loads, whole[self.delivered :]))
-            self._stream = (folder / _ENTRIES).open("ab")
-            self._stream.truncate(sum(len(line) + 1 for line in whole))
+            self._stream = (folder / _ENTRIES).open("ab", buffering=0)
+            self._size = sum(len(line) + 1 for line in whole)
+            self._stream.truncate(self._size)
         except Timeout as error:
             raise TrackingError(
                 f"expected run {folder.name} to be of no other process, received one that works on "
@@ -87,15 +89,18 @@ class Journal:
         """
         entry = {"kind": kind, "time": int(time.time() * 1000), **content}
         with self._changed:
+            line = json.dumps(entry).encode() + b"\n"
             try:
-                self._stream.write(json.dumps(entry).encode() + b"\n")
-                self._stream.flush()
+                if self._stream.write(line) != len(line):  # the rest of the disk's room
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(self._stream.fileno())
             except (OSError, ValueError) as error:
+                with suppress(OSError, ValueError):
+                    self._stream.truncate(self._size)
                 raise TrackingError(
                     f"expected room for what the run records in {self.folder}, received: {error}"
                 ) from error
-            self._written += 1
+            self._size += len(line)
             self._waiting.append(entry)
             self._changed.notify_all()
 
@@ -179,7 +184,10 @@ def journals() -> Path:
 
 
 def left_behind() -> Iterator[Journal]:
-    """Every journal that no living process holds, each open while the caller looks at it."""
+    """Every journal of this machine that no living process holds, each open for the caller.
+
+    Where several machines share the folder, one cannot see whether a process of another lives.
+    """
     folder = journals()
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if (path / _ABOUT).exists():
@@ -187,7 +195,10 @@ def left_behind() -> Iterator[Journal]:
                 journal = Journal(path)
             except TrackingError:
                 continue  # a process works on it
-            yield journal
+            if is_of_this_machine(journal.about):
+                yield journal
+            else:
+                journal.close(remove=False)
 
 
 def _whole_lines(path: Path) -> list[bytes]:

@@ -21,12 +21,17 @@ def this_process() -> dict[str, str]:
     }
 
 
+def is_of_this_machine(tags: Mapping[str, str]) -> bool:
+    """Whether the process that these tags name is or was one of this machine."""
+    return tags.get(HOST) == socket.gethostname()
+
+
 def has_died(tags: Mapping[str, str]) -> bool:
     """Whether the process that these tags name was one of this machine, and is no more.
 
     A process of another machine is never said to have died: it cannot be seen from here.
     """
-    if tags.get(HOST) != socket.gethostname():
+    if not is_of_this_machine(tags):
         return False
     try:
         process = psutil.Process(int(tags[PID]))

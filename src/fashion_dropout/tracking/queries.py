@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from fashion_dropout.errors import UsageError
 from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.patience import answered
 from fashion_dropout.tracking.store import store_name
 
 _COLUMNS = [
@@ -26,6 +27,7 @@ INCOMPLETE = "INCOMPLETE"
 """The state of a run that says FINISHED and is not: see `missing_parts`."""
 
 
+@answered
 def get_run(run_id: str) -> Run:
     """One run.
 
@@ -39,6 +41,7 @@ def get_run(run_id: str) -> Run:
         raise UsageError(f"expected the id of a run in {store}, received {run_id!r}") from error
 
 
+@answered
 def differing_parameters(experiment_id: str, runs: str) -> list[str]:
     """The parameters in which runs differ, but for the seed.
 
@@ -54,6 +57,7 @@ def differing_parameters(experiment_id: str, runs: str) -> list[str]:
     return [name for name, seen in values.items() if name != "seed" and len(seen) > 1]
 
 
+@answered
 def run_ids(experiment_id: str, runs: str) -> set[str]:
     """The ids of runs.
 
@@ -65,6 +69,7 @@ def run_ids(experiment_id: str, runs: str) -> set[str]:
     return {run.info.run_id for run in found}
 
 
+@answered
 def finished_runs(experiment_id: str, dataset_sha256: str) -> list[Run]:
     """Every training run on a dataset that has finished with all its parts, the newest last.
 
@@ -83,6 +88,7 @@ def finished_runs(experiment_id: str, dataset_sha256: str) -> list[Run]:
     return [run for run in found if not missing_parts(run)]
 
 
+@answered
 def study_runs(
     study: str,
     experiment_id: str,
@@ -140,6 +146,7 @@ def missing_parts(run: Run) -> list[str]:
     return [part for part, there in parts.items() if not there]
 
 
+@answered
 def end_abandoned_runs(session: str, experiment_id: str, known: Collection[str]) -> list[str]:
     """Mark as KILLED what the workers of a session left RUNNING when they were killed.
 
@@ -165,6 +172,7 @@ def end_abandoned_runs(session: str, experiment_id: str, known: Collection[str])
     return marked
 
 
+@answered
 def history(run_id: str, metric: str) -> dict[int, float]:
     """Step → value of one metric of a run."""
     return {

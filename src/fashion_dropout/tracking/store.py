@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import sqlite3
 import threading
@@ -36,6 +37,11 @@ _FIRST_USE_SECONDS = 120
 REFUSED = (MlflowException, SQLAlchemyError, OSError)
 """What MLflow raises when its store refuses something or goes away."""
 
+_SQL = re.compile(  # what SQLAlchemy writes around the cause of an error
+    r"\(raised as a result of Query-invoked autoflush;.*?\) ?"
+    r"|\[SQL: .*\] ?"
+    r"|\(Background on this error at: \S+\)"
+)
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
@@ -99,7 +105,8 @@ def impatient() -> Iterator[None]:
 
 def one_line(error: BaseException) -> str:
     """The cause of an error in at most 300 characters, without line breaks."""
-    text = without_password(" ".join(str(error).split())) or type(error).__name__
+    text = _SQL.sub("", without_password(" ".join(str(error).split()))).strip()
+    text = text or type(error).__name__
     return shortened(text, 300)  # its end counts: “… connection refused”
 
 
@@ -163,8 +170,8 @@ def store_name(uri: str) -> str:
 def quieten() -> None:
     """Leave out what is no news to a user; other warnings still show."""
     steps = (
-        *("alembic", "mlflow.store.db.utils", "mlflow.system_metrics"),
-        *("mlflow.store.model_registry", "mlflow.tracking.fluent", "mlflow.utils.uv_utils"),
+        *("alembic", "mlflow.store.model_registry", "mlflow.tracking.fluent"),
+        "mlflow.utils.uv_utils",
     )
     for name in steps:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -172,5 +179,6 @@ def quieten() -> None:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     # It warns of a missing pip, which environments made by uv do not have and models do not need.
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
-    # It prints a traceback for an error of the database, which is raised as well.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    # They print the statements of an error of the database, which is raised as well.
+    for name in ("mlflow.store.db.utils", "mlflow.system_metrics"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

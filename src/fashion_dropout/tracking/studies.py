@@ -7,6 +7,7 @@ from mlflow.entities import Run
 
 from fashion_dropout.errors import UsageError
 from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.patience import answered
 from fashion_dropout.tracking.queries import get_run
 from fashion_dropout.tracking.store import store_name
 
@@ -27,11 +28,13 @@ def study_run(run_id: str) -> Run:
     return run
 
 
+@answered
 def newest_study() -> Run | None:
     """The run of the study that was begun last, in any experiment; None without one."""
     return _newest(tags.STUDY_RUN)
 
 
+@answered
 def newest_run() -> Run:
     """The training run that was begun last, in any experiment.
 
@@ -47,6 +50,7 @@ def newest_run() -> Run:
     return found
 
 
+@answered
 def first_study_run(study: str, experiment_id: str) -> Run | None:
     """The run in which a study was declared first; None if there is none."""
     return _one(
@@ -54,6 +58,7 @@ def first_study_run(study: str, experiment_id: str) -> Run | None:
     )
 
 
+@answered
 def earlier_study_run(name: str, study: str, experiment_id: str, before: int) -> Run | None:
     """The last run of a study of this name that was declared otherwise.
 
@@ -71,6 +76,7 @@ def earlier_study_run(name: str, study: str, experiment_id: str, before: int) ->
     )
 
 
+@answered
 def interrupted_study(study: str, experiment_id: str) -> str | None:
     """The id of the newest run of a study that was begun and killed; None if there is none.
 

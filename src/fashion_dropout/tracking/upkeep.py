@@ -85,6 +85,13 @@ def tidy(say: Callable[[str], None], *, all_stores: bool = False) -> int:
             if store != own and not all_stores:
                 journal.close(remove=False)
                 continue
+            if not is_there(store):
+                say(
+                    f"{_name(journal)}: its store {store} is gone; if it is gone for good, remove "
+                    f"{journal.folder}"
+                )
+                journal.close(remove=False)
+                continue
             done = store not in silent and _deliver(journal, store, own, say)
             journal.close(remove=done)
             if not done:
@@ -97,10 +104,14 @@ def tidy(say: Callable[[str], None], *, all_stores: bool = False) -> int:
     return waiting
 
 
+def _name(journal: Journal) -> str:
+    return f"{journal.about['name']}, run {journal.folder.name}"
+
+
 def _deliver(journal: Journal, store: str, own: str, say: Callable[[str], None]) -> bool:
     """Deliver a journal; its run is KILLED if its process has not said how it has ended."""
-    run = f"{journal.about['name']}, run {journal.folder.name}"
-    if store != own and (_HIDDEN in store or not is_there(store)):
+    run = _name(journal)
+    if store != own and _HIDDEN in store:
         say(f"{run}: set MLFLOW_TRACKING_URI to its store {store}, and type this again")
         return False
     ended = journal.ended

@@ -1,0 +1,157 @@
+"""What pages show of a study: whole blocks, and single values inside a sentence.
+
+A page marks both with comments, which no reader sees::
+
+    <!-- full: table -->
+    …
+    <!-- end -->
+
+    The gap is <!-- full: gap/loss none -->0.3369<!-- end --> without dropout.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from fashion_dropout.comparison.record import StudyRecord
+from fashion_dropout.comparison.sentences import change_warning, sentence
+from fashion_dropout.comparison.summary import intervals, summary_table
+from fashion_dropout.comparison.verdict import Comparison
+from fashion_dropout.errors import UsageError
+from fashion_dropout.texts import Language, Signed, regime_label, texts
+
+KINDS = ("verdict", "table", "short")
+"""``verdict``: the sentences; ``table``: every metric; ``short``: `SHORT` with plain names."""
+
+SHORT = ("gap/loss", "val/loss_at_equal_fit", "val/accuracy", "test/accuracy")
+"""The metrics of the short table, if the study compares them."""
+
+_BLOCK = re.compile(r"<!-- (?P<study>[a-z0-9-]+): (?P<kind>\w+) -->\n.*?<!-- end -->", re.DOTALL)
+_VALUE = re.compile(r"<!-- (?P<study>[a-z0-9-]+): (?P<name>[^>\n]+?) -->[^<\n]*<!-- end -->")
+
+
+def blocks(record: StudyRecord, comparison: Comparison, language: Language) -> dict[str, str]:
+    """The blocks of a study: kind → Markdown."""
+    summary = summary_table(record.runs, list(record.regimes), comparison)
+    return {
+        "verdict": "\n>\n".join(f"> {one}" for one in _said(record, comparison, language)),
+        "table": markdown_table(summary),
+        "short": markdown_table(_short(record, comparison, language), code=False),
+    }
+
+
+def values(record: StudyRecord, comparison: Comparison) -> dict[str, str]:
+    """The single values of a study: name → text.
+
+    Names are ``<metric> <regime>`` for the mean of a regime's runs, ``<metric> <regime> interval``
+    for its interval, and, of a regime that is compared with the baseline, ``<metric> <regime>
+    difference``, ``… size`` (without its sign), ``… difference interval``, ``… half`` (how far
+    that interval reaches to each side) and ``… p``.
+    """
+    found = {}
+    for metric, places in intervals(record.runs, list(record.regimes), comparison).items():
+        for regime, (mean, low, high) in places.items():
+            found[f"{metric} {regime}"] = _number(metric, mean)
+            found[f"{metric} {regime} interval"] = _ends(metric, low, high)
+    for one in comparison.differences:
+        place = f"{one.metric} {one.regime}"
+        found[f"{place} difference"] = _number(one.metric, one.mean, "+")
+        found[f"{place} size"] = _number(one.metric, abs(one.mean))
+        found[f"{place} difference interval"] = _ends(one.metric, one.low, one.high, "+")
+        found[f"{place} half"] = _number(one.metric, (one.high - one.low) / 2)
+        found[f"{place} p"] = f"{one.p_holm:.2g}"
+    return {name: text for name, text in found.items() if "nan" not in text}
+
+
+def filled(page: str, results: Mapping[str, Any], language: str) -> str:
+    """A page with the blocks and values of the published results.
+
+    A result that was published before a kind of block, or a value, was known leaves it as it is.
+
+    Args:
+        page: Markdown.
+        results: Study → its result, as `publish` writes it.
+        language: Of the page.
+
+    Raises:
+        UsageError: A block is of an unknown kind, or a value has an unknown name.
+    """
+
+    def block(found: re.Match[str]) -> str:
+        result, kind = results.get(found["study"]), found["kind"]
+        if result is None:
+            return found[0]
+        if kind not in KINDS:
+            raise UsageError(f"expected a block of {', '.join(KINDS)}, received {kind!r}")
+        content = result["blocks"][language].get(kind)
+        if content is None:
+            return found[0]
+        return f"<!-- {found['study']}: {kind} -->\n{content}\n<!-- end -->"
+
+    def value(found: re.Match[str]) -> str:
+        result, name = results.get(found["study"]), found["name"]
+        if result is None or "values" not in result:
+            return found[0]
+        if name not in result["values"]:
+            raise UsageError(f"expected the name of a published value, received {name!r}")
+        return f"<!-- {found['study']}: {name} -->{result['values'][name]}<!-- end -->"
+
+    return _VALUE.sub(value, _BLOCK.sub(block, page))
+
+
+def markdown_table(table: pd.DataFrame, *, code: bool = True) -> str:
+    """A table of texts in Markdown.
+
+    Args:
+        table: Its columns have names.
+        code: Whether the first column contains names, which are set as code.
+    """
+    rows = [list(table.columns), ["---"] * len(table.columns)]
+    for row in table.itertuples(index=False):
+        rows.append([f"`{row[0]}`" if code else row[0], *row[1:]])
+    cells = [[str(cell).replace("|", r"\|").replace("\n", " ") for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+
+
+def _short(record: StudyRecord, comparison: Comparison, language: Language) -> pd.DataFrame:
+    words = texts(language)
+    means = intervals(record.runs, list(record.regimes), comparison)
+    rows = []
+    for metric in SHORT:
+        if metric not in means:
+            continue
+        noun = words["metrics"][metric].removeprefix("the ")
+        row = {words["short"]["metric"]: noun[:1].upper() + noun[1:]}
+        for regime, (mean, _, _) in means[metric].items():
+            row[regime_label(regime, language)] = _number(metric, mean)
+        for one in comparison.differences:
+            if one.metric == metric:
+                name = words["short"]["difference"].format(confidence=100 * one.confidence)
+                if len(comparison.verdicts) > 1:
+                    name = f"{regime_label(one.regime, language)}: {name}"
+                row[name] = _number(metric, one.mean, "+")
+                if math.isfinite(one.low):
+                    row[name] += f" {_ends(metric, one.low, one.high, '+')}"
+        rows.append(row)
+    return pd.DataFrame(rows).fillna("–")
+
+
+def _said(record: StudyRecord, comparison: Comparison, language: Language) -> Iterator[str]:
+    for verdict in comparison.verdicts:
+        yield sentence(verdict, record.rule, language)
+    if warning := change_warning(record.changed, len(record.runs), language):
+        yield warning
+
+
+def _ends(metric: str, low: float, high: float, sign: str = "") -> str:
+    return f"[{_number(metric, low, sign)}, {_number(metric, high, sign)}]"
+
+
+def _number(metric: str, value: float, sign: str = "") -> str:
+    """A value of a metric: numbers of epochs with one decimal, all others with four."""
+    return f"{Signed(value):{sign}.{1 if 'epoch' in metric else 4}f}"

@@ -1,0 +1,239 @@
+"""The pages that people read: both languages say the same, links lead somewhere, commands exist."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import json
+import re
+import shlex
+import subprocess
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+import yaml
+
+from conftest import ROOT
+from fashion_dropout.cli import cli
+from fashion_dropout.config import promotion, study
+
+ENTRY_POINTS = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))["entry_points"]
+PAGES = [
+    path
+    for pattern in ("*.md", "docs/*.md", "experiments/**/*.md", "benchmarks/**/*.md", "data/*/*.md")
+    for path in sorted(ROOT.glob(pattern))
+]
+JAPANESE = [page for page in PAGES if page.name.endswith(".ja.md")]
+COMMANDS = re.compile(r"```(?:console|bash|sh)\n(.*?)```", re.DOTALL)
+
+
+def text(name: str | Path) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def english(page: Path) -> Path:
+    return page.with_name(page.name.replace(".ja.md", ".md"))
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", JAPANESE, ids=name_of)
+def test_both_languages_have_the_same_commands_tables_values_and_sections(page):
+    one, other = text(english(page)), text(page)
+    for pattern in (
+        r"```(?:console|bash|sh|text)\n(.*?)```",
+        r"^(#+) ",
+        r"```(mermaid)",
+        r"\$\$(.*?)\$\$",
+        r"```toml\n(.*?)```",
+        r"^(\|)",
+        r"^(\d+\.|-) ",
+        r"!\[[^\]]*\]\(([^)]*)\)",
+    ):
+        found = [re.findall(pattern, page, re.DOTALL | re.MULTILINE) for page in (one, other)]
+        assert found[0] == found[1], pattern
+    values = [sorted(re.findall(r"<!-- (\S+: .*?) -->", page)) for page in (one, other)]
+    shown = [[value for value in named if "TODO" not in value] for named in values]
+    assert shown[0] == shown[1]
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_a_readme_is_read_in_a_minute(readme):
+    assert len(text(readme).splitlines()) <= 150
+    assert "pip install uv && uv run pytest" in text(readme)
+
+
+def test_every_page_of_the_documents_has_both_languages_and_stands_in_the_readmes():
+    docs = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+    plain = [name for name in docs if not name.endswith(".ja.md")]
+    assert sorted([*plain, *(name.replace(".md", ".ja.md") for name in plain)]) == docs
+    for name in plain:
+        assert f"(docs/{name})" in text("README.md")
+        assert f"(docs/{name.replace('.md', '.ja.md')})" in text("README.ja.md")
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives the headings of a page."""
+    body = re.sub(r"```.*?```", "", text(page), flags=re.DOTALL)
+    found: dict[str, int] = {}
+    for heading in re.findall(r"^#+ (.*)$", body, re.MULTILINE):
+        plain = re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+        found[plain] = found.get(plain, -1) + 1
+        if found[plain]:
+            found[f"{plain}-{found[plain]}"] = 0
+    return set(found)
+
+
+def internal_links(page: Path) -> list[str]:
+    body = re.sub(r"```.*?```|`[^`\n]*`", "", text(page), flags=re.DOTALL)
+    links = re.findall(r"\]\(([^)\s]+)\)", body)
+    outside = ("http://", "https://", "../../actions/")  # the last is GitHub's own page
+    return [link for link in links if not link.startswith(outside)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_internal_link_and_anchor_leads_somewhere(page):
+    broken = []
+    for link in internal_links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+def test_the_pages_have_links_to_check():
+    assert sum(len(internal_links(page)) for page in PAGES) > 100
+    assert "single-runs-three-seeds-of-each-regime" in anchors(
+        ROOT / "experiments/dropout/README.md"
+    )
+    assert "昇格の結果を読む" in anchors(ROOT / "docs/how-to-read.ja.md")
+
+
+def commands(page: Path) -> list[str]:
+    return [
+        line
+        for block in COMMANDS.findall(text(page))
+        for line in block.replace("\\\n", "").splitlines()
+        if line and not line.startswith("#")
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_that_is_shown_can_be_given(page):
+    """Each verb takes the options and arguments that are shown; nothing is run."""
+    for line in commands(page):
+        for part in line.split(" && "):
+            words = shlex.split(part.split(" | ")[0], comments=True)
+            if "fashion-dropout" in words:
+                verb, *rest = words[words.index("fashion-dropout") + 1 :]
+                if verb.startswith("-"):
+                    continue
+                context = cli.commands[verb].make_context(verb, rest, resilient_parsing=False)
+                assert isinstance(context, click.Context)
+            elif "mlflow" in words and "run" in words[words.index("mlflow") :]:
+                entry = words[words.index("-e") + 1] if "-e" in words else "main"
+                given = {
+                    word.partition("=")[0]
+                    for flag, word in itertools.pairwise(words)
+                    if flag == "-P"
+                }
+                assert given <= ENTRY_POINTS[entry]["parameters"].keys(), line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_file_in_a_command_is_there(page):
+    made_up = ("my-question.toml", "report.html", "report.ja.html")
+    for line in commands(page):
+        for word in shlex.split(line.split(" | ")[0], comments=True):
+            name = word.partition("=")[2] or word
+            if name.endswith((".toml", ".py", ".ipynb")) and not name.endswith(made_up):
+                assert (ROOT / name).is_file(), line
+
+
+@pytest.mark.parametrize("page", ["docs/how-to-read.md", "docs/how-to-read.ja.md"])
+def test_the_study_of_how_to_read_is_one(page):
+    first, *_ = re.findall(r"```toml\n(.*?)```", text(page), re.DOTALL)
+    declared = study.parse_study(tomllib.loads(first))
+    assert declared.name == "my-question"
+    assert len(declared.cells()) == 30
+
+
+@pytest.fixture(scope="module")
+def reference() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("reference", ROOT / ".ci/reference.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_reference_is_what_the_code_says(reference, language):
+    page = reference.PAGES[language].read_text(encoding="utf-8")
+    assert page == reference.page(language), "run .ci/reference.py"
+
+
+@pytest.mark.parametrize("name", ["reference.md", "reference.ja.md"])
+def test_the_reference_has_every_verb_parameter_and_key(name):
+    page = text(f"docs/{name}")
+    for verb in cli.commands:
+        assert f"fashion-dropout {verb}" in page
+    for entry_point, declared in ENTRY_POINTS.items():
+        if entry_point != "main":
+            assert f"-e {entry_point}" in page
+        for parameter, of in declared["parameters"].items():
+            default = f"`{of['default']}`" if of.get("default", "") != "" else ""
+            assert re.search(rf"\| `{parameter}` \| {re.escape(default)}", page), parameter
+    for key in (*study.Study.model_fields, *promotion.Floors.model_fields):
+        assert re.search(rf"\| `(\[\w+\] )?\[?{key}\]?` \|", page), key
+
+
+def test_no_japanese_of_the_reference_is_left_over(reference):
+    known = tomllib.loads(reference.JAPANESE.read_text(encoding="utf-8"))
+    page = reference.page("ja")
+    assert [text for text in known.values() if text not in page] == []
+
+
+def test_the_first_edition_is_shown_as_it_was_published():
+    recorded = json.loads(text("experiments/dropout/first-edition.json"))
+    page = text("experiments/dropout/README.md")
+    for block in recorded["blocks"]["en"].values():
+        assert block in page
+
+
+def test_the_citation_names_this_version():
+    cited = yaml.safe_load(text("CITATION.cff"))
+    version, released = re.findall(r"^## (\d\S*) — (\S+)", text("CHANGELOG.md"), re.MULTILINE)[0]
+    assert cited["version"] == version
+    assert str(cited["date-released"]) == released
+    assert cited["license"] == "BSD-3-Clause"
+
+
+@pytest.mark.parametrize("page", JAPANESE, ids=name_of)
+def test_japanese_keeps_to_its_words(page):
+    body = re.sub(r"```.*?```|`[^`\n]*`", "", text(page), flags=re.DOTALL)
+    for other, wanted in {
+        "信頼度図": "信頼性ダイアグラム",
+        "自信": "確信度",
+        "主要な指標": "主要指標",
+        "副次的な指標": "副次指標",
+        "重みの初期値": "初期重み",
+        "差(gap)": "汎化ギャップ",
+        "である。": "です",
+        "ではない。": "ではありません",
+    }.items():
+        assert other not in body, f"{other}: write {wanted}"
+
+
+def test_nothing_is_left_to_do_in_what_people_read():
+    listed = subprocess.run(
+        ["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split()
+    left = [name for name in listed if "OUTPUT-" in text(name) or "VERDICT\n" in text(name)]
+    assert left == []

@@ -1,0 +1,142 @@
+"""The journal of a run: what a kill leaves of it, and that a second delivery changes nothing."""
+
+from __future__ import annotations
+
+import resource
+import signal
+
+import mlflow
+import pytest
+
+from fashion_dropout.errors import TrackingError
+from fashion_dropout.tracking.delivery import deliver, deliver_all
+from fashion_dropout.tracking.journal import Journal, journals, left_behind
+from fashion_dropout.tracking.processes import HOST, this_process
+
+ABOUT = {"store": "sqlite:///x", "name": "a run", **this_process()}
+
+
+def closed(found):
+    """Each journal, closed again."""
+    for journal in found:
+        journal.close(remove=False)
+        yield journal
+
+
+def metrics(value: float, step: int) -> dict:
+    return {"metrics": {"val/loss": value}, "step": step, "of_model": False, "dataset": None}
+
+
+def test_a_line_that_was_cut_off_is_left_out_and_written_over(tmp_path):
+    journal = Journal(tmp_path / "id", ABOUT)
+    journal.write("metrics", **metrics(0.1, 1))
+    journal.write("metrics", **metrics(0.2, 2))
+    journal.close(remove=False)
+    path = tmp_path / "id/entries.jsonl"
+    path.write_bytes(path.read_bytes()[:-10])
+    again = Journal(tmp_path / "id")
+    assert again.undelivered == 1
+    again.write("end", status="KILLED")
+    again.close(remove=False)
+    last = Journal(tmp_path / "id")
+    assert last.undelivered == 2
+    assert last.ended
+    assert last.next(0)["metrics"] == {"val/loss": 0.1}
+    last.close(remove=False)
+
+
+def test_what_was_delivered_is_not_delivered_again(tmp_path):
+    journal = Journal(tmp_path / "id", ABOUT)
+    for step in (1, 2, 3):
+        journal.write("metrics", **metrics(0.1, step))
+    journal.has_delivered(journal.next(0))
+    journal.close(remove=False)
+    again = Journal(tmp_path / "id")
+    assert (again.delivered, again.undelivered) == (1, 2)
+    assert again.next(0)["step"] == 2
+    again.close(remove=False)
+
+
+def test_a_journal_that_is_held_is_refused_and_left_out():
+    held = Journal(journals() / "held", ABOUT)
+    with pytest.raises(TrackingError, match="received one that works on it"):
+        Journal(journals() / "held")
+    assert "held" not in [journal.folder.name for journal in closed(left_behind())]
+    held.close(remove=False)
+    assert "held" in [journal.folder.name for journal in closed(left_behind())]
+    Journal(journals() / "held").close(remove=True)
+    assert not (journals() / "held").exists()
+
+
+def test_a_journal_of_another_machine_is_left_out():
+    Journal(journals() / "theirs", {**ABOUT, HOST: "another"}).close(remove=False)
+    assert "theirs" not in [journal.folder.name for journal in closed(left_behind())]
+    Journal(journals() / "theirs").close(remove=True)
+
+
+def test_a_disk_without_room_is_one_line_and_leaves_whole_entries(tmp_path):
+    journal = Journal(tmp_path / "id", ABOUT)
+    journal.write("metrics", **metrics(0.1, 1))
+    size = (tmp_path / "id/entries.jsonl").stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, before[1]))  # the kernel refuses the rest
+    try:
+        with pytest.raises(TrackingError, match="expected room") as refused:
+            journal.write("metrics", **metrics(0.2, 2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert "\n" not in str(refused.value)
+    journal.write("end", status="FAILED")
+    journal.close(remove=False)
+    again = Journal(tmp_path / "id")
+    assert (again.undelivered, again.ended) == (2, True)
+    again.close(remove=False)
+
+
+def test_a_journal_that_is_damaged_is_one_line(tmp_path):
+    (tmp_path / "id").mkdir()
+    (tmp_path / "id/run.json").write_text("{")
+    with pytest.raises(TrackingError, match="FASHION_DROPOUT_STATE") as refused:
+        Journal(tmp_path / "id")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.usefixtures("store")
+def test_a_second_delivery_of_each_entry_changes_nothing(tmp_path):
+    client = mlflow.MlflowClient()
+    run_id = client.create_run("0").info.run_id
+    journal = Journal(tmp_path / run_id, ABOUT)
+    dataset = {"name": "d", "digest": "1", "source_type": "code", "source": "{}"}
+    journal.write("params", params={"seed": "1"})
+    journal.write("tags", tags={"role": "run"})
+    journal.write("input", dataset=dataset, tags={"sha256": "2"})
+    journal.write("metrics", **metrics(0.1, 1))
+    journal.write("metrics", **metrics(float("nan"), 2))
+    files = journal.new_files()
+    (journal.folder / files / "a.txt").write_text("a")
+    journal.write("artifacts", files=files)
+    for entry in list(journal._waiting):
+        deliver(client, journal, entry)
+    assert deliver_all(client, journal) == 6
+    run = client.get_run(run_id)
+    assert [m.step for m in client.get_metric_history(run_id, "val/loss")] == [1, 2]
+    assert len(run.inputs.dataset_inputs) == 1
+    assert [found.path for found in client.list_artifacts(run_id)] == ["a.txt"]
+    assert not (journal.folder / files).exists()
+    journal.close(remove=True)
+
+
+@pytest.mark.usefixtures("store")
+def test_a_run_of_which_the_store_refused_a_part_does_not_end_as_finished(tmp_path):
+    client = mlflow.MlflowClient()
+    run_id = client.create_run("0").info.run_id
+    journal = Journal(tmp_path / run_id, ABOUT)
+    journal.write("tags", tags={"not a name?\n": "x"})
+    journal.write("end", status="FINISHED")
+    assert deliver_all(client, journal) == 2
+    run = client.get_run(run_id)
+    assert run.info.status == "FAILED"
+    assert run.data.tags["error"] == journal.refusal
+    journal.close(remove=True)
