@@ -10,6 +10,7 @@ from comparison.records import make_record
 from comparison.tables import RULE
 from fashion_dropout.comparison.detail import details
 from fashion_dropout.comparison.pairing import unpaired_half_width
+from fashion_dropout.texts import texts
 
 SECONDARY = ("test/accuracy", "test/nll", "test/ece")
 
@@ -34,7 +35,20 @@ def test_recalibration_says_how_much_of_a_gain_survives():
     # Made up: 0.01 of 0.10 survive in the negative log-likelihood, nothing in the other.
     share = int(nll.partition(" % of the gain survives")[0].rpartition(" ")[2])
     assert 2 <= share <= 20
-    assert "after recalibration" in ece
+    words = texts("en")["recalibration"]
+    assert nll.endswith(words["rest"])
+    assert ece.endswith(words["nothing_shown"])
+
+
+def test_a_gain_that_recalibration_turns_round_survives_in_nothing():
+    record = make_record(rule=RULE.model_copy(update={"secondary": SECONDARY}))
+    assert record.results is not None
+    table = record.results.recalibrated.copy()
+    table.loc[table["regime"] == "dropout", "test/nll_recalibrated"] += 0.05
+    results = dataclasses.replace(record.results, recalibrated=table)
+    record = dataclasses.replace(record, results=results)
+    nll, _ = details(record, record.compare())["recalibration"].sentences
+    assert "Nothing of the gain survives (its share is −" in nll
 
 
 def test_a_gain_that_is_not_shown_cannot_survive():
@@ -42,7 +56,8 @@ def test_a_gain_that_is_not_shown_cannot_survive():
     runs = record.runs.assign(**{"test/nll": 0.3, "test/ece": 0.03})
     record = dataclasses.replace(record, runs=runs)
     for sentence in details(record, record.compare())["recalibration"].sentences:
-        assert "survives" not in sentence
+        assert "of the gain survives" not in sentence
+        assert sentence.endswith(texts("en")["recalibration"]["undefined"])
 
 
 def test_without_validation_predictions_there_is_no_recalibration():

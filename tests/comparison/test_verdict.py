@@ -112,7 +112,9 @@ def test_a_regime_is_better_only_if_no_guard_suffers(table, kind, words):
     assert verdict.kind == kind
     assert [one.difference.metric for one in verdict.guards] == list(GUARDS)
     said = sentence(verdict, RULE)
-    assert said.startswith("dropout narrows the gap (validation loss − training loss) by 0.14")
+    assert said.startswith(
+        "dropout narrows the generalization gap (validation − training loss) by 0.14"
+    )
     assert words in said
     assert "better" not in said
 

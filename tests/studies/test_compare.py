@@ -124,7 +124,9 @@ def test_the_study_run_holds_aggregates_verdict_and_tables(study, study_run):
         name: mlflow.artifacts.load_text(f"{study_run.info.artifact_uri}/{name}")
         for name in ("runs.csv", "differences.csv", "study.json", "verdict.txt")
     }
-    assert len(pd.read_csv(StringIO(artifacts["runs.csv"]))) == 4
+    runs = pd.read_csv(StringIO(artifacts["runs.csv"]))
+    assert len(runs) == 4
+    assert runs[["temperature", "test/nll_recalibrated"]].notna().all(axis=None)
     table = pd.read_csv(StringIO(artifacts["differences.csv"])).set_index("metric")
     assert table.loc["gap/loss", ["seed 0", "seed 1"]].tolist() == pytest.approx(differences)
     listed = mlflow.MlflowClient().list_artifacts(study_run.info.run_id)

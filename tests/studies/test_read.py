@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pytest
 
 from conftest import ROOT
+from fashion_dropout.comparison import two_level
 from fashion_dropout.config.study import read_study
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.studies.read import read_record
@@ -81,6 +83,39 @@ def test_the_example_studies_can_be_recorded_and_read():
     assert set(record.results.confusion) == {
         (regime, seed) for regime in study.regimes for seed in study.seeds
     }
+
+
+def test_predictions_that_others_do_not_fit_to_are_left_out_and_said():
+    study = read_study(ROOT / "experiments/dropout/smoke.toml")
+    run_id = record_study(study, predictions=30)
+    runs = read_record(run_id).runs.set_index(["regime", "seed"])
+    places = list(runs.index)
+    assert not read_record(run_id).absent[1:]  # the first line: nothing stored the images
+
+    def change(place, **arrays):
+        path = Path(runs.loc[place, "artifact_uri"].removeprefix("file://")) / "predictions.npz"
+        with np.load(path) as before:
+            kept = {name: before[name] for name in before.files}
+        changed = {**kept, **arrays}
+        np.savez(path, **{name: value for name, value in changed.items() if value is not None})
+
+    older, other, empty = places[1:4]
+    change(older, validation_probabilities=None, validation_labels=None)
+    change(other, probabilities=np.full((20, 10), 0.1, np.float32), labels=np.zeros(20, np.uint8))
+    change(empty, probabilities=np.zeros((0, 10), np.float32), labels=np.zeros(0, np.uint8))
+    record = read_record(run_id)
+    said = "\n".join(record.absent)
+    for (regime, seed), words in (
+        (older, "recalibration of {}: no predictions of validation images are recorded"),
+        (other, "predictions of {}: the labels are not those of the other runs"),
+        (empty, "predictions of {}: no predictions.npz that can be read is recorded"),
+    ):
+        assert words.format(f"{regime}-seed{seed}") in said
+    results = record.results
+    assert results is not None
+    assert set(results.scores) == set(places) - {other, empty}
+    assert len(results.recalibrated) == len(places) - 3
+    assert record.image_intervals.keys() <= {("dropout", m) for m in two_level.METRICS}
 
 
 def test_runs_of_different_kernels_are_found(study):

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.pairing import unpaired_half_width
+from fashion_dropout.comparison.recalibration import share_left
 from fashion_dropout.comparison.record import RECALIBRATED, StudyRecord
 from fashion_dropout.comparison.statistics import Difference, t_interval
 from fashion_dropout.comparison.two_level import METRICS as IMAGE_METRICS
 from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.config.decision import PAIR_METRICS
-from fashion_dropout.texts import Language, texts
+from fashion_dropout.texts import Language, Signed, texts
 
 _BEFORE = ("test/nll", "test/ece")
 
@@ -66,7 +67,7 @@ def images(record: StudyRecord, comparison: Comparison, language: Language) -> D
             {
                 words["metric"]: one.metric,
                 words["difference"]: f"{one.regime} − {comparison.rule.baseline}",
-                words["mean"]: f"{one.mean:+.4f}",
+                words["mean"]: f"{Signed(one.mean):+.4f}",
                 words["these"]: _interval(*t_interval(values, confidence)),
                 words["like_these"]: _interval(low, high),
             }
@@ -155,12 +156,20 @@ def _survives(
         "before": _figures(before),
         "after": _figures(after),
     }
-    said = words["sentence"].format(**known)
-    if not before.high < 0:  # no gain is shown, so that none can survive
-        return said
-    share = after.mean / before.mean
-    how = "some" if share > 0 else "none"
-    return said + words[how].format(share=f"{100 * share:.0f}", **known)
+    share = share_left(before, after)
+    if share is None:
+        parts = ["sentence", "undefined"]
+    else:
+        known |= {
+            name: f"{Signed(round(100 * value)):.0f}" for name, value in asdict(share).items()
+        }
+        known["confidence"] = f"{100 * before.confidence:.3g}"
+        parts = ["sentence", "share" if share.value > 0 else "none"]
+        if share.low <= 0:
+            parts.append("nothing_shown")
+        elif share.high < 1:
+            parts.append("rest")
+    return str(words["between"].join(words[part] for part in parts).format(**known))
 
 
 def _ordered(figures: Mapping[str, str]) -> list[str]:
@@ -171,8 +180,8 @@ def _ordered(figures: Mapping[str, str]) -> list[str]:
 
 def _figures(one: Difference) -> str:
     interval = f" {_interval(one.low, one.high)}" if math.isfinite(one.low) else ""
-    return f"{one.mean:+.4f}{interval}"
+    return f"{Signed(one.mean):+.4f}{interval}"
 
 
 def _interval(low: float, high: float) -> str:
-    return f"[{low:+.4f}, {high:+.4f}]" if math.isfinite(low) else "–"
+    return f"[{Signed(low):+.4f}, {Signed(high):+.4f}]" if math.isfinite(low) else "–"

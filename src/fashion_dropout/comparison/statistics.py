@@ -3,6 +3,10 @@
 One convention everywhere: a *table of runs* has one row a run, the columns ``regime`` and ``seed``,
 and one column for each metric. The order of its rows never matters. A difference is always
 metric(regime, seed) − metric(baseline, seed).
+
+Differences of paired seeds, with BCa intervals and the sign-flip test: Du 2025 (arXiv 2511.19794).
+Why seeds, and with them every source of variance, are to be varied: Bouthillier et al. 2021 (arXiv
+2103.03098).
 """
 
 from __future__ import annotations

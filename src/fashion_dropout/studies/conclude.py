@@ -73,7 +73,7 @@ def conclude(
     if metrics := summary.difference_metrics(comparison):
         run.log_metrics(metrics, step=0)
     with run.artifacts() as folder:
-        _write_csv(record.runs, folder / "runs.csv")
+        _write_csv(_with_recalibrated(record), folder / "runs.csv")
         differences = summary.differences_table(comparison, record.image_intervals)
         _write_csv(differences, folder / "differences.csv")
         (folder / "verdict.txt").write_text(f"{text}\n", encoding="utf-8")
@@ -88,6 +88,13 @@ def conclude(
         }
     )
     return StudyOutcome(run.run_id, run.experiment_id, missing, text)
+
+
+def _with_recalibrated(record: StudyRecord) -> pd.DataFrame:
+    """The table of runs, with temperatures and metrics after recalibration if there are any."""
+    if record.results is None or record.results.recalibrated.empty:
+        return record.runs
+    return record.runs.merge(record.results.recalibrated, on=["regime", "seed"], how="left")
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -48,7 +48,8 @@ def read_results(
     confusion: dict[tuple[str, int], NDArray[np.int64]] = {}
     f1: dict[tuple[str, int], NDArray[np.float64]] = {}
     scores: dict[tuple[str, int], ImageScores] = {}
-    bins, lacking, recalibrated, uncalibrated = [], [], [], []
+    bins, lacking, recalibrated, uncalibrated, others = [], [], [], [], []
+    images: NDArray[np.uint8] | None = None
     means = _MeanPredictions(runs, shown)
     for run in runs.to_dict("records"):
         regime, seed = str(run["regime"]), int(run["seed"])
@@ -57,6 +58,10 @@ def read_results(
             lacking.append(f"{regime}-seed{seed}")
             continue
         (probabilities, labels), validation = found
+        images = labels if images is None else images
+        if not np.array_equal(labels, images):
+            others.append(f"{regime}-seed{seed}")
+            continue
         predicted = probabilities.argmax(axis=1)
         confusion[regime, seed] = metrics.confusion_matrix(predicted, labels, len(classes))
         f1[regime, seed] = metrics.per_class(predicted, labels, classes)["f1"].to_numpy()
@@ -68,8 +73,11 @@ def read_results(
         else:
             figures = _recalibrated(probabilities, labels, *validation)
             recalibrated.append({"regime": regime, "seed": seed, **figures})
-    absent = _absent(lacking, "predictions", "predictions.npz that can be read")
-    absent += _absent(uncalibrated, "recalibration", "predictions of validation images")
+    absent = _absent(lacking, "predictions of", "no predictions.npz that can be read is recorded")
+    absent += _absent(others, "predictions of", "the labels are not those of the other runs")
+    absent += _absent(
+        uncalibrated, "recalibration of", "no predictions of validation images are recorded"
+    )
     if not confusion:
         return None, absent
     disagreements = _stored(artifact_uri) if test is None else means.disagreements(test)
@@ -139,12 +147,12 @@ class _MeanPredictions:
         )
 
 
-def _absent(lacking: list[str], what: str, artifact: str) -> list[str]:
-    """A line that names the runs that lack something; no line if there are none."""
+def _absent(lacking: list[str], what: str, why: str) -> list[str]:
+    """A line that names the runs that lack something, and why; no line if there are none."""
     if not lacking:
         return []
     named = ", ".join(lacking[:4]) + (f" and {len(lacking) - 4} more" if lacking[4:] else "")
-    return [f"{what} of {named}: no {artifact} is recorded"]
+    return [f"{what} {named}: {why}"]
 
 
 def write_disagreements(found: Disagreements, path: Path) -> None:
@@ -182,7 +190,8 @@ def _whole(path: Path, prefix: str, classes: int) -> _Predicted | None:
         return None
     probabilities, labels = (arrays[name] for name in names)
     whole = (
-        probabilities.dtype == np.float32
+        labels.size > 0
+        and probabilities.dtype == np.float32
         and probabilities.shape == (*labels.shape, classes)
         and labels.dtype == np.uint8
         and bool(labels.max(initial=0) < classes)
