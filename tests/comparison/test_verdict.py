@@ -83,7 +83,7 @@ def test_eight_comparisons_need_more_than_the_six_pairs_that_one_needs():
 
 
 def guarded(loss: float, accuracy: float, noise: float = 0.001) -> pd.DataFrame:
-    """Eight pairs in which dropout narrows the gap, and changes loss and accuracy by so much."""
+    """Eight pairs in which dropout narrows the generalization gap, and changes loss and accuracy by so much."""
     rng = np.random.default_rng(1)
     table = runs(-0.15)
     dropout = (table["regime"] == "dropout").to_numpy(dtype=float)
@@ -112,7 +112,9 @@ def test_a_regime_is_better_only_if_no_guard_suffers(table, kind, words):
     assert verdict.kind == kind
     assert [one.difference.metric for one in verdict.guards] == list(GUARDS)
     said = sentence(verdict, RULE)
-    assert said.startswith("dropout narrows the gap (validation loss − training loss) by 0.14")
+    assert said.startswith(
+        "dropout narrows the generalization gap (validation − training loss) by 0.14"
+    )
     assert words in said
     assert "better" not in said
 
