@@ -137,12 +137,13 @@ def _charts_of(run: Run) -> tuple[dict[str, str], str | None]:
     from fashion_dropout.tracking import queries
 
     study, experiment = run.data.tags[tags.STUDY], run.info.experiment_id
-    both = views.of_study(study, run.data.params["primary"], ["dropout"])
+    primary = run.data.params.get("primary", "")
+    both = views.of_study(study, primary, ["dropout"])
     known = mlflow.MlflowClient().get_experiment(experiment).tags
     if all(views.TAG + view.key in known for view in both):
         return _paths(both, experiment), None
     parameters = queries.differing_parameters(experiment, views.finished_runs_of(study))
-    return prepared_study(study, experiment, run.data.params["primary"], parameters)
+    return prepared_study(study, experiment, primary, parameters)
 
 
 def _prepared(
