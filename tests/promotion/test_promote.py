@@ -56,7 +56,7 @@ def test_without_a_champion_the_floors_decide_and_everything_is_recorded(studies
     assert version.tags["regime"] == run.data.tags["regime"] == "dropout"
     assert version.tags["seed"] == run.data.params["seed"]
     assert version.tags["dataset.sha256"] == run.data.tags["dataset.sha256"]
-    assert "It is not shown that dropout changes the gap" in version.tags["verdict"]
+    assert "It is not shown that dropout changes the generalization gap" in version.tags["verdict"]
     assert float(version.tags["best/val_loss"]) == pytest.approx(
         run.data.metrics["best/val_loss"], rel=1e-5
     )

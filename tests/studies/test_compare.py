@@ -77,7 +77,7 @@ def test_the_output_has_progress_table_verdict_and_what_to_do_next(study, study_
     assert "warning: 2 seeds can give no p below 0.5" in said
     assert "none-seed0: epoch 3/3 validation loss" in said
     assert "4/4 cells" in said
-    assert "verdict: It is not shown that dropout changes the gap" in said
+    assert "verdict: It is not shown that dropout changes the generalization gap" in said
     assert f"study run {study_run.info.run_id}" in said
     for verb in ("ui", f"report {study_run.info.run_id}", "verify"):
         assert f"fashion-dropout {verb}" in said
