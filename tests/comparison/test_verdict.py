@@ -83,7 +83,7 @@ def test_eight_comparisons_need_more_than_the_six_pairs_that_one_needs():
 
 
 def guarded(loss: float, accuracy: float, noise: float = 0.001) -> pd.DataFrame:
-    """Eight pairs in which dropout narrows the generalization gap, and changes loss and accuracy by so much."""
+    """Eight pairs in which dropout narrows the gap, and changes loss and accuracy by so much."""
     rng = np.random.default_rng(1)
     table = runs(-0.15)
     dropout = (table["regime"] == "dropout").to_numpy(dtype=float)
