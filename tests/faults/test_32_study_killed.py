@@ -43,11 +43,12 @@ def test_no_run_of_a_killed_study_stays_running(tmp_path):
             break
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
-    dead = [run.info.run_id for run in all_runs(tmp_path, "run") if run.info.status == "RUNNING"]
-    assert dead
+    left = [run for run in all_runs(tmp_path, "run") if run.info.status == "RUNNING"]
+    names = {run.info.run_id: run.info.run_name for run in left}
+    assert names
     status = run_command("status", cwd=tmp_path, environment=state)
-    for run_id in dead:
-        assert f"run {run_id}, still says RUNNING" in status.stdout
+    for run_id, name in names.items():
+        assert status.stdout.count(f"interrupted: {name}, run {run_id}") == 1
     assert "fashion-dropout compare" in status.stdout
     again = run_command("compare", str(study), "--workers", "2", cwd=tmp_path, environment=state)
     assert again.returncode == 0, again.stderr

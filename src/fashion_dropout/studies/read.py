@@ -57,7 +57,8 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
         recorded[tags.STUDY],
         run.info.experiment_id,
         session=recorded[tags.SESSION] if fresh else None,
-        until=run.info.end_time,
+        # A study that goes on still has the end of its interruption, before its newest runs.
+        until=None if run.info.status == "RUNNING" else run.info.end_time,
         also=taken_over.values(),
     )
     runs = found[found["state"] == "FINISHED"].reset_index(drop=True)

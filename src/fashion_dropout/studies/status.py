@@ -23,11 +23,11 @@ def describe_status() -> str:
         TrackingError: The store does not answer.
     """
     connect()
-    runs = running()
+    runs, kept = running(), _with_checkpoints()
     lines = [
         *(_running(run) for run in runs if not is_dead(run)),
-        *(_dead(run) for run in runs if is_dead(run)),
-        *_with_checkpoints(),
+        *(_dead(run) for run in runs if is_dead(run) and run.info.run_id not in kept),
+        *kept.values(),
         *(_undelivered(one) for one in undelivered() if one.entries),
     ]
     store = f"store {store_name(mlflow.get_tracking_uri())}"
@@ -51,14 +51,14 @@ def _dead(run: Run) -> str:
     )
 
 
-def _with_checkpoints() -> list[str]:
-    """The interrupted runs of this store that go on from a checkpoint."""
-    return [
-        f"interrupted: {run.name}, run {run.run_id}, after epoch {epoch} of {run.config.epochs}\n"
-        f"  to go on: fashion-dropout train --resume {run.run_id}"
+def _with_checkpoints() -> dict[str, str]:
+    """Id → what to say, for each interrupted run of this store that goes on from a checkpoint."""
+    return {
+        run.run_id: f"interrupted: {run.name}, run {run.run_id}, after epoch {epoch} of "
+        f"{run.config.epochs}\n  to go on: fashion-dropout train --resume {run.run_id}"
         for run, epoch in interrupted_runs()
         if unfinished_run(run.run_id)
-    ]
+    }
 
 
 def _undelivered(one: Undelivered) -> str:
