@@ -125,7 +125,10 @@ def _pages(folder: Path) -> list[Path]:
 
 
 def _results(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"*/{RESULT}"))
+    try:
+        return sorted(folder.glob(f"*/{RESULT}"))
+    except ValueError as error:  # a null character, since Python 3.13
+        raise UsageError(f"expected a folder, received {brief(str(folder))}: {error}") from error
 
 
 def _language(page: Path) -> Language:
