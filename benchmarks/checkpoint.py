@@ -18,7 +18,7 @@ from fashion_dropout.learning.runtime import start_tensorflow
 from fashion_dropout.learning.split import split_of
 
 ENTRIES = 3
-"""What an epoch of the real data writes to the journal: its metrics, and those of the system twice."""
+"""What an epoch writes to the journal: its own metrics, and those of the system about twice."""
 
 
 @click.command()
