@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,15 @@ ROOT = Path(__file__).resolve().parents[1]
 OURS = ("MLFLOW_", archives.DIRECTORY_VARIABLE)
 STATE = "FASHION_DROPOUT_STATE"
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"  # each process would compile TensorFlow and MLflow anew
+
+
+# A shell starts background jobs, and nohup its own, with these ignored; children inherit that.
+for _sign, _default in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_sign) is signal.SIG_IGN:
+        signal.signal(_sign, _default)
 
 
 def clean_environment(**added: str) -> dict[str, str]:

@@ -35,6 +35,7 @@ def proxy(server):
 def training(folder: Path, address: str, epochs: int):
     environment = clean_environment(
         MLFLOW_TRACKING_URI=address,
+        MLFLOW_EXPERIMENT_NAME=folder.name,  # a finished run of the same would be shown again
         FASHION_DROPOUT_STATE=str(folder / "state"),
         PYTHONUNBUFFERED="1",
     )
