@@ -1,7 +1,7 @@
 """One source for numbers: every number with a unit that a page shows was printed by a command.
 
 It is a value or a block of a published study (`publish` writes it), a value of
-benchmarks/results.toml (`.ci/numbers.py` writes it), or named below as what is no measurement.
+benchmarks/results.toml (`.ci/results.py` writes it), or named below as what is no measurement.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ NO_MEASUREMENTS = (
 
 @pytest.fixture(scope="module")
 def numbers() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("numbers_of_pages", ROOT / ".ci/numbers.py")
+    spec = importlib.util.spec_from_file_location("results", ROOT / ".ci/results.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -116,7 +116,7 @@ def test_a_number_that_is_typed_into_a_page_is_found(said):
 
 def test_pages_show_what_the_benchmarks_printed(numbers):
     for page in numbers.pages():
-        assert page.read_text(encoding="utf-8") == numbers.filled(page), "run .ci/numbers.py"
+        assert page.read_text(encoding="utf-8") == numbers.filled(page), "run .ci/results.py"
 
 
 def test_every_recorded_number_has_its_origin_and_is_shown(numbers):

@@ -1,6 +1,6 @@
 """Write the numbers of `benchmarks/results.toml` into the pages that show them.
 
-    uv run python .ci/numbers.py
+    uv run python .ci/results.py
 
 A page shows one as ``<!-- bench: startup/help -->0.12 s<!-- end -->``. Numbers of published studies
 are not written here, but by ``fashion-dropout publish``.
