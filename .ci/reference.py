@@ -219,7 +219,7 @@ def _tables(translate: Translate, models: dict[str, type[BaseModel]]) -> Iterato
             tabled = f"[{name}]" in models
             key = f"`[{name}]`" if tabled else f"`{table} {name}`".replace("` ", "`")
             default = (
-                "" if field.default in ({}, ()) or tabled else _value(field.default, translate)
+                "" if field.default in ({}, (), "") or tabled else _value(field.default, translate)
             )
             rows.append((key, default, translate(_plain(field.description or ""))))
     yield _table(translate, ("key", "default", "meaning"), rows)

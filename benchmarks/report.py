@@ -18,8 +18,8 @@ import mlflow
 
 from fashion_dropout.config.study import read_study
 from fashion_dropout.reports import html
+from fashion_dropout.reports.pictures import draw
 from fashion_dropout.studies.read import read_record
-from fashion_dropout.studies.report import draw
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from recorded import record_study
@@ -38,7 +38,7 @@ def main() -> None:
             record = read_record(run_id)
             comparison = record.compare()
             read = time.perf_counter()
-            figures = draw(record, comparison)
+            figures = draw(record, comparison, "en")
             drawn = time.perf_counter()
             size = len(html.render(record, comparison, figures, "en").encode())
             ended = time.perf_counter()

@@ -56,6 +56,7 @@ def record_study(
         tags.SESSION: "made up",
         tags.FRESH: False,
         tags.QUESTION: study.question,
+        tags.QUESTION_JA: study.question_ja,
     }.items():
         client.set_tag(run_id, name, value)
     client.set_terminated(run_id)

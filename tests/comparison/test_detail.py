@@ -30,7 +30,7 @@ def test_test_metrics_have_an_interval_for_these_images_and_one_for_images_like_
 
 def test_recalibration_says_how_much_of_a_gain_survives():
     found = shown()["recalibration"]
-    assert found.table["regime"].tolist() == ["none", "dropout", "dropout − none"]
+    assert found.table["regime"].tolist() == ["no dropout", "dropout", "dropout − no dropout"]
     nll, ece = found.sentences
     # Made up: 0.01 of 0.10 survive in the negative log-likelihood, nothing in the other.
     share = int(nll.partition(" % of the gain survives")[0].rpartition(" ")[2])

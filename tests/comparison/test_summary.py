@@ -59,13 +59,13 @@ def test_the_tables_hold_every_figure():
     assert differences["metric"].tolist() == ["gap/loss", "test/accuracy"]
     assert differences.loc[0, [f"seed {s}" for s in range(8)]].notna().all()
     shown = summary.summary_table(table, ["none", "dropout"], comparison)
-    assert list(shown.columns) == ["metric", "none", "dropout", "dropout − none"]
-    assert shown.loc[0, "dropout − none"].startswith("−0.0989 [")
+    assert list(shown.columns) == ["metric", "no dropout", "dropout", "dropout − no dropout"]
+    assert shown.loc[0, "dropout − no dropout"].startswith("−0.0989 [")
 
 
 def test_a_metric_that_no_run_has_is_shown_as_missing():
     table = runs(-0.1).drop(columns="test/accuracy")
     comparison = compared(table)
     shown = summary.summary_table(table, ["none", "dropout"], comparison)
-    assert shown.loc[1, ["none", "dropout"]].tolist() == ["–", "–"]
+    assert shown.loc[1, ["no dropout", "dropout"]].tolist() == ["–", "–"]
     assert summary.difference_metrics(comparison).keys().isdisjoint({"diff/test/accuracy/mean"})

@@ -64,6 +64,7 @@ def test_the_key_names_what_decides_the_study_and_nothing_else():
     same = changed(regimes={"dropout": {"dropout": 0.5}, "none": {"dropout": 0}}, seeds=[2, 0, 1])
     assert parse_study(same).key == key
     assert parse_study(changed(question="other words")).key == key
+    assert parse_study(changed(question_ja="別の言葉")).key == key
     assert parse_study(changed(promotion={"undecided": "none"})).key == key
     assert parse_study(same).recorded()["regime_order"] == ["dropout", "none"]
     for change in (

@@ -47,6 +47,8 @@ def parse_study_file():
 def test_a_question_is_one_line_of_what_can_be_seen(question):
     with pytest.raises(UsageError, match="question: "):
         parse_study({**parse_study_file(), "question": question})
+    with pytest.raises(UsageError, match="question_ja: "):
+        parse_study({**parse_study_file(), "question_ja": question})
 
 
 @pytest.mark.slow

@@ -52,6 +52,7 @@ def make_card(**changes: object) -> ModelCard:
             "study_run_id": STUDY_RUN_ID,
             "run_id": RUN_ID,
             "question": "Does dropout change how the network overfits Fashion-MNIST in 20 epochs?",
+            "question_ja": "",
             "verdicts": {language: [sentence] for language, sentence in said.items()},
             "regime_choice": {
                 "en": f"regime {REGIME}: the verdict names it",
@@ -297,3 +298,9 @@ def test_wilson_intervals_are_those_of_newcombe(hits, trials, low, high):
 
 def test_without_a_trial_there_is_no_wilson_interval():
     assert all(math.isnan(end) for end in wilson_interval(0, 0))
+
+
+def test_the_japanese_card_asks_in_japanese_if_the_study_does():
+    card = make_card(question_ja="何が変わるか")
+    assert "何が変わるか" in render(card, "ja")
+    assert "何が変わるか" not in render(card, "en")

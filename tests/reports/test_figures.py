@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import re
 
 import numpy as np
 import pandas as pd
@@ -13,9 +15,12 @@ from matplotlib.text import Text
 from comparison.records import CLASSES, make_record
 from comparison.tables import RULE
 from fashion_dropout.colours import of_regimes
+from fashion_dropout.comparison.record import Disagreements
 from fashion_dropout.comparison.statistics import compare
 from fashion_dropout.reports.figures import study_figures
 from fashion_dropout.reports.plots import metrics, test_set
+from fashion_dropout.reports.plots.style import tick_epochs
+from fashion_dropout.texts import LANGUAGES
 
 SWEEP = {"none": 0.0, "low": 0.2, "middle": 0.4, "high": 0.6}
 TWO = ["none", "dropout"]
@@ -27,7 +32,7 @@ def drawn(figure: Figure) -> Figure:
 
 
 def names(record) -> list[str]:
-    return [name for name, _ in study_figures(record, record.compare())]
+    return [name for name, _ in study_figures(record, record.compare(), "en")]
 
 
 def axis_labels(figure: Figure) -> set[str]:
@@ -56,12 +61,14 @@ def test_a_study_of_two_regimes_has_its_eight_figures_and_a_sweep_one_more():
     assert names(make_record(SWEEP)) == with_doses
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("record", [make_record(), make_record(SWEEP), make_record(seeds=1)])
-def test_every_figure_can_be_drawn_says_how_many_and_has_units(record):
-    for name, figure in study_figures(record, record.compare()):
+def test_every_figure_can_be_drawn_says_how_many_and_has_units(record, language, recwarn):
+    for name, figure in study_figures(record, record.compare(), language):
         text = said(drawn(figure))
         count = len(record.seeds)
-        assert f"n = {count}" in text or f"mean of {count} seeds" in text, name
+        many = (f"n = {count}", f"mean of {count} seeds", f"{count} シードの平均")
+        assert any(words in text for words in many), name
         for label in figure.findobj(lambda a: isinstance(a, Text) and a.get_text()):
             if label.get_text() in (figure.get_suptitle(), *axis_labels(figure)):
                 extent = label.get_window_extent()
@@ -70,6 +77,51 @@ def test_every_figure_can_be_drawn_says_how_many_and_has_units(record):
         for axes in figure.findobj(lambda a: hasattr(a, "get_xlabel") and a.has_data()):
             if "loss" in axes.get_ylabel():
                 assert "nats" in axes.get_ylabel()
+    missing = [str(one.message) for one in recwarn if "missing from" in str(one.message)]
+    assert missing == []  # each glyph has a font
+
+
+def test_the_japanese_figures_speak_japanese():
+    record = make_record()
+    for name, figure in study_figures(record, record.compare(), "ja"):
+        text = said(drawn(figure))
+        assert re.search("[ぁ-んァ-ヶ一-龠]", text), name
+        for word in ("no dropout", "seeds", "training", "accuracy", "loss ("):
+            assert word not in text, name
+
+
+def test_lines_are_named_at_their_ends_and_epochs_are_ticked_at_round_ones():
+    record = make_record(SWEEP)
+    figure = drawn(metrics.study_curves(record.histories, list(SWEEP), "en"))
+    loss = figure.axes[0]
+    named = [text for text in loss.texts if text.get_text()]
+    assert sorted(text.get_text() for text in named) == sorted(
+        ["no dropout", "low", "middle", "high"] * 2
+    )
+    boxes = sorted((text.get_window_extent() for text in named), key=lambda box: box.y0)
+    assert all(below.y1 <= above.y0 + 2 for below, above in itertools.pairwise(boxes))
+    for last, ticks in ((1, [1]), (5, [1, 2, 3, 4, 5]), (20, [1, 5, 10, 15, 20])):
+        tick_epochs(loss, last)
+        assert list(loss.get_xticks()) == ticks
+
+
+def test_a_bin_stands_at_its_mean_confidence_and_one_of_few_images_is_hidden():
+    bins = pd.DataFrame(
+        [
+            (regime, seed, centre, confidence, 0.5, share)
+            for regime in TWO
+            for seed in (0, 1)
+            for centre, confidence, share in (
+                (0.5, 0.52, 0.1),
+                (0.3, 0.31, 0.01),
+                (0.9, 0.97, 0.89),
+            )
+        ],
+        columns=["regime", "seed", "centre", "confidence", "accuracy", "share"],
+    )
+    above, _ = drawn(test_set.reliability(bins, TWO, 1_000, "en")).axes
+    for line in above.lines[1:]:
+        assert list(line.get_xdata()) == [0.52, 0.97]  # 10 images of the third bin are too few
 
 
 def test_without_runs_predictions_or_pairs_there_are_the_figures_that_can_be():
@@ -87,7 +139,7 @@ def test_without_runs_predictions_or_pairs_there_are_the_figures_that_can_be():
 
 def test_curves_show_each_seed_the_mean_and_its_interval_for_both_parts():
     record = make_record()
-    loss, accuracy = drawn(metrics.study_curves(record.histories, TWO)).axes[:2]
+    loss, accuracy = drawn(metrics.study_curves(record.histories, TWO, "en")).axes[:2]
     for axes in (loss, accuracy):
         means, traces, bands = axes.lines, axes.collections[::2], axes.collections[1::2]
         assert len(means) == len(traces) == len(bands) == 4  # two regimes × two parts
@@ -101,7 +153,7 @@ def test_curves_show_each_seed_the_mean_and_its_interval_for_both_parts():
 def test_the_pairs_are_drawn_as_they_are():
     record = make_record()
     (verdict,) = record.compare().verdicts
-    (axes,) = drawn(metrics.paired_differences([verdict.difference], RULE)).axes
+    (axes,) = drawn(metrics.paired_differences([verdict.difference], RULE, "en")).axes
     dots = next(line for line in axes.lines if line.get_marker() == "o")
     assert sorted(dots.get_xdata()) == pytest.approx(sorted(verdict.difference.by_seed.values()))
     shaded = axes.patches[0]
@@ -124,18 +176,37 @@ def test_the_figures_of_two_regimes_show_the_best_one():
 
 def test_the_f1_of_each_class_is_compared_within_pairs():
     changes = pd.DataFrame({0: [0.1, -0.2], 1: [0.2, -0.1]}, index=["shirt", "boot"])
-    (axes,) = drawn(test_set.f1_change(changes, "dropout", "none")).axes
+    (axes,) = drawn(test_set.f1_change(changes, "dropout", "none", "en")).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["boot", "shirt"]
     means = next(line for line in axes.lines if line.get_marker() == "D")
     assert list(means.get_xdata()) == pytest.approx([-0.15, 0.15])
 
 
-def test_the_difference_of_confusions_is_in_percentage_points():
-    one, other = np.eye(10), np.eye(10)
-    other[0, 0], other[0, 6] = 0.9, 0.1
-    figure = drawn(test_set.confusion_change({"none": one, "dropout": other}, CLASSES, 3))
-    below = figure.axes[-1]
-    assert {text.get_text() for text in below.texts} == {"-10.0", "+10.0"}
+def test_only_a_clear_change_of_a_confusion_is_coloured():
+    one, other = (np.stack([np.eye(10)] * 3) for _ in range(2))
+    other[:, 0, 0], other[:, 0, 6] = (0.9, 0.91, 0.89), (0.1, 0.09, 0.11)
+    other[0, 1, 2] = 0.33  # of one pair alone
+    shares = {"none": one, "dropout": other}
+    figure = drawn(test_set.confusion_change(shares, CLASSES, "en"))
+    axes = next(axes for axes in figure.axes if "+10.0" in [text.get_text() for text in axes.texts])
+    sizes = {text.get_text(): text.get_fontsize() for text in axes.texts}
+    assert {text: size > 7 for text, size in sizes.items()} == {
+        "−10.0": True,
+        "+10.0": True,
+        "+11.0": False,
+    }
+    coloured = axes.images[0].get_array()
+    assert np.argwhere(~np.ma.getmaskarray(coloured)).tolist() == [[0, 0], [0, 6]]
+    labels = {axes.get_ylabel() for axes in figure.axes}
+    assert {"dropout − no dropout, percentage points", "% of the true class"} <= labels
+
+
+def test_an_answer_is_marked_as_right_or_wrong():
+    images = np.zeros((2, 28, 28), np.uint8)
+    right, wrong = np.eye(10, dtype=np.float32)[[3, 4]], np.eye(10, dtype=np.float32)[[3, 6]]
+    found = Disagreements(images, np.array([3, 4]), {"none": wrong, "dropout": right})
+    text = said(drawn(test_set.disagreements(found, CLASSES, 2, "en")))
+    assert [line[0] for line in text.splitlines() if line[:1] in "✓✗" and line] == list("✓✓✓✗")
 
 
 def test_two_regimes_differ_in_grey_too():
@@ -155,7 +226,7 @@ def test_a_single_pair_has_no_interval_and_is_drawn():
         record.runs, "gap/loss", regime="dropout", baseline="none", direction="lower"
     )
     assert difference.n == 1
-    (axes,) = drawn(metrics.paired_differences([difference], RULE)).axes
+    (axes,) = drawn(metrics.paired_differences([difference], RULE, "en")).axes
     dots = next(line for line in axes.lines if line.get_marker() == "o")
     assert list(dots.get_xdata()) == [difference.mean]
     bars = [c for c in axes.collections if isinstance(c, LineCollection) and c.get_segments()]

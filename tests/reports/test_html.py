@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from html.parser import HTMLParser
 
 import pytest
@@ -8,10 +9,10 @@ from comparison.records import make_record
 from fashion_dropout.comparison.sentences import sentence
 from fashion_dropout.reports.figures import study_figures
 from fashion_dropout.reports.html import render
+from fashion_dropout.reports.pictures import Picture
 from fashion_dropout.texts import LANGUAGES, texts
 
-# The smallest PNG header that tells its size, 3 × 2.
-PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x03\x00\x00\x00\x02\x08\x02\x00\x00\x00"
+PICTURE = Picture(png=b"larger", svg=b"<svg>", width=3, height=2)
 VOID = {"meta", "link", "img", "br"}
 
 
@@ -44,7 +45,7 @@ class Page(HTMLParser):
 
 def page(record, language="en") -> Page:
     comparison = record.compare()
-    figures = {name: PNG for name, _ in study_figures(record, comparison)}
+    figures = {name: PICTURE for name, _ in study_figures(record, comparison, "en")}
     return Page(render(record, comparison, figures, language))
 
 
@@ -61,7 +62,7 @@ def test_the_report_holds_question_verdict_table_figures_runs_and_environment(la
         assert cell in shown.text
     for said in ("c0ffee", "a CPU", record.run_id, "0.02"):
         assert said in shown.text
-    for name, _ in study_figures(record, record.compare()):
+    for name, _ in study_figures(record, record.compare(), "en"):
         assert words["figures"][name]["caption"] in shown.text
     assert words["report"]["incomplete"].format(finished=11, all=12) in shown.text
     assert shown.all("html") == [{"lang": language}]
@@ -72,7 +73,7 @@ def test_the_report_is_accessible_and_needs_nothing_from_outside():
     pictures = shown.all("img")
     assert len(pictures) == 8
     assert all(p["alt"] and (p["width"], p["height"]) == ("3", "2") for p in pictures)
-    assert all(p["src"].startswith("data:image/png;base64,") for p in pictures)
+    assert all(p["src"] == "data:image/svg+xml;base64,PHN2Zz4=" for p in pictures)
     assert all(header.get("scope") in ("col", "row") for header in shown.all("th"))
     assert len(shown.all("caption")) == len(shown.all("table")) == 6
     assert shown.all("script") == []
@@ -138,4 +139,12 @@ def test_a_wide_sweep_keeps_its_table_in_a_box_that_scrolls():
     shown = page(make_record(sweep, seeds=2))
     boxes = [a for a in shown.all("div") if a.get("class") == "wide"]
     assert all(box["tabindex"] == "0" and box["aria-label"] for box in boxes)
-    assert "d8 − none" in shown.text
+    assert "d8 − no dropout" in shown.text
+
+
+def test_each_language_asks_in_its_own_words_if_it_has_them():
+    record = make_record()
+    asked = dataclasses.replace(record, question_ja="<ドロップアウト>で変わるか")
+    assert "<ドロップアウト>で変わるか" in page(asked, "ja").text
+    assert record.question in page(record, "ja").text
+    assert asked.question in page(asked, "en").text

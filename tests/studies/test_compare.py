@@ -206,7 +206,7 @@ def test_a_cell_that_fails_is_named_and_the_others_go_on(tmp_path):
     done = run_command("compare", str(path), cwd=tmp_path)
     assert done.returncode == 4, done.stderr
     assert "missing: dropout-seed0: expected a finite" in done.stdout
-    assert "no complete pair of dropout and none" in done.stdout
+    assert "no complete pair of dropout and no dropout" in done.stdout
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     states = {run.info.run_name: run.info.status for run in all_runs(uri, "run")}
     assert sorted(states.values()) == ["FAILED", "FAILED", "FINISHED", "FINISHED"]

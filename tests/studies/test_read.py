@@ -21,6 +21,7 @@ pytestmark = pytest.mark.usefixtures("store")
 SWEEP = """
 name = "unsorted"
 question = "In which order?"
+question_ja = "どの順か"
 dataset = "synthetic"
 seeds = [1, 0]
 [regimes.none]
@@ -48,6 +49,7 @@ def study(tmp_path):
 
 def test_regimes_come_back_in_the_order_of_the_study_file(study):
     record = read_record(record_study(study))
+    assert (record.question, record.question_ja) == ("In which order?", "どの順か")
     assert list(record.regimes) == ORDER
     assert record.others == ORDER[1:]
     assert record.regimes["much"] == {"dropout": 0.6}

@@ -71,7 +71,7 @@ def test_the_report_is_one_complete_file(recorded, command, language, tmp_path):
     text = output.read_text(encoding="utf-8")
     assert text.startswith(f'<!DOCTYPE html>\n<html lang="{language}">')
     assert text.rstrip().endswith("</html>")
-    assert text.count("data:image/png;base64,") == 7
+    assert len(re.findall('<img src="data:image/(?:png|svg\\+xml);base64,', text)) == 7
     assert "disagreements.npz is recorded" in text  # said, since nothing stored it
     assert output.stat().st_size < 3_000_000
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]

@@ -17,7 +17,7 @@ from fashion_dropout.comparison.statistics import Difference, t_interval
 from fashion_dropout.comparison.two_level import METRICS as IMAGE_METRICS
 from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.config.decision import PAIR_METRICS
-from fashion_dropout.texts import Language, Signed, texts
+from fashion_dropout.texts import Language, Signed, difference_label, regime_label, texts
 
 _BEFORE = ("test/nll", "test/ece")
 
@@ -66,7 +66,9 @@ def images(record: StudyRecord, comparison: Comparison, language: Language) -> D
         rows.append(
             {
                 words["metric"]: one.metric,
-                words["difference"]: f"{one.regime} − {comparison.rule.baseline}",
+                words["difference"]: difference_label(
+                    one.regime, comparison.rule.baseline, language
+                ),
                 words["mean"]: f"{Signed(one.mean):+.4f}",
                 words["these"]: _interval(*t_interval(values, confidence)),
                 words["like_these"]: _interval(low, high),
@@ -86,16 +88,20 @@ def recalibration(record: StudyRecord, language: Language) -> Detail:
     for regime in record.regimes:
         own = runs[runs["regime"] == regime]
         figures = {metric: f"{own[metric].mean():.4f}" for metric in metrics}
-        rows.append((regime, f"{own['temperature'].mean():.3f}", *_ordered(figures)))
+        rows.append(
+            (regime_label(regime, language), f"{own['temperature'].mean():.3f}", *_ordered(figures))
+        )
     sentences = []
     for regime in record.others:
         differences = {metric: _difference(runs, metric, regime, record) for metric in metrics}
         if not differences[_BEFORE[0]].n:
             continue
         figures = {metric: _figures(one) for metric, one in differences.items()}
-        rows.append((f"{regime} − {record.rule.baseline}", "", *_ordered(figures)))
+        rows.append(
+            (difference_label(regime, record.rule.baseline, language), "", *_ordered(figures))
+        )
         for before, after in zip(_BEFORE, RECALIBRATED, strict=True):
-            sentences.append(_survives(differences[before], differences[after], record, words))
+            sentences.append(_survives(differences[before], differences[after], record, language))
     headings = ["regime", "temperature", "nll", "nll_after", "ece", "ece_after"]
     table = pd.DataFrame(rows, columns=[words[name] for name in headings])
     return Detail(table, tuple(sentences))
@@ -117,7 +123,9 @@ def pairing(record: StudyRecord, comparison: Comparison, language: Language) -> 
         rows.append(
             {
                 words["metric"]: one.metric,
-                words["difference"]: f"{one.regime} − {comparison.rule.baseline}",
+                words["difference"]: difference_label(
+                    one.regime, comparison.rule.baseline, language
+                ),
                 words["paired"]: f"{paired:.4f}",
                 words["unpaired"]: f"{unpaired:.4f}",
                 words["ratio"]: f"{unpaired / paired:.2f}" if paired > 0 else "–",
@@ -177,12 +185,13 @@ def _difference(runs: pd.DataFrame, metric: str, regime: str, record: StudyRecor
 
 
 def _survives(
-    before: Difference, after: Difference, record: StudyRecord, words: Mapping[str, str]
+    before: Difference, after: Difference, record: StudyRecord, language: Language
 ) -> str:
     """How much of a gain is left; all of these metrics are better the lower they are."""
+    words = texts(language)["recalibration"]
     known = {
-        "regime": before.regime,
-        "baseline": record.rule.baseline,
+        "regime": regime_label(before.regime, language),
+        "baseline": regime_label(record.rule.baseline, language),
         "metric": before.metric,
         "before": _figures(before),
         "after": _figures(after),

@@ -114,6 +114,7 @@ class StudyRecord:
             were made after the study was declared as it is.
         undecided: Which regime's model becomes a candidate for the registry when the verdict names
             none, as the study declares it.
+        question_ja: As declared in Japanese; empty if it is not.
     """
 
     run_id: str
@@ -134,6 +135,7 @@ class StudyRecord:
     mixed_kernels: tuple[int, ...] | None = None
     changed: Changed | None = None
     undecided: str = "simpler"
+    question_ja: str = ""
 
     @property
     def others(self) -> list[str]:

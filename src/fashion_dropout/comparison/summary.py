@@ -10,7 +10,7 @@ import pandas as pd
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.config.decision import PAIR_METRICS
-from fashion_dropout.texts import Signed
+from fashion_dropout.texts import Language, Signed, difference_label, regime_label
 
 
 def difference_metrics(comparison: Comparison) -> dict[str, float]:
@@ -82,7 +82,7 @@ def differences_table(
 
 
 def summary_table(
-    runs: pd.DataFrame, regimes: Sequence[str], comparison: Comparison
+    runs: pd.DataFrame, regimes: Sequence[str], comparison: Comparison, language: Language = "en"
 ) -> pd.DataFrame:
     """What a person reads first: for each metric, mean and interval of each regime and difference.
 
@@ -90,6 +90,7 @@ def summary_table(
         runs: A table of runs.
         regimes: All of them, the baseline included.
         comparison: The comparison of these runs.
+        language: Of the names of the columns.
 
     Returns:
         A row for each metric, text columns: one for each regime, then one for each difference.
@@ -99,10 +100,12 @@ def summary_table(
     for metric, means in intervals(runs, regimes, comparison).items():
         row = {"metric": metric}
         for regime in regimes:
-            row[regime] = _interval(*means[regime]) if regime in means else "–"
+            row[regime_label(regime, language)] = (
+                _interval(*means[regime]) if regime in means else "–"
+            )
         for verdict in comparison.verdicts:
             one = by_place[verdict.difference.regime, metric]
-            row[f"{one.regime} − {comparison.rule.baseline}"] = (
+            row[difference_label(one.regime, comparison.rule.baseline, language)] = (
                 f"{_interval(one.mean, one.low, one.high, sign='+')} p {one.p_holm:.2g}"
             )
         rows.append(row)

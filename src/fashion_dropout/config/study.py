@@ -36,6 +36,8 @@ class Study(BaseModel):
     """Lower-case letters, digits and hyphens; the file has the same name."""
     question: str = Field(max_length=1_000)
     """What the study asks, for a person."""
+    question_ja: str = Field(default="", max_length=1_000)
+    """The same in Japanese, for the Japanese report and card; without it they show the other."""
     seeds: tuple[int, ...] = Field(min_length=1, max_length=10_000)
     """One run of every regime for each."""
     dataset: Literal["fashion-mnist", "synthetic"] = "fashion-mnist"
@@ -184,11 +186,12 @@ def parse_study(declared: Mapping[str, Any]) -> Study:
 
 
 def _check(study: Study) -> None:
-    if visible(study.question) != study.question:
-        raise UsageError(
-            "question: expected one line of text without control characters, received "
-            f"{brief(study.question)}"
-        )
+    for name in ("question", "question_ja"):
+        if visible(question := getattr(study, name)) != question:
+            raise UsageError(
+                f"{name}: expected one line of text without control characters, received "
+                f"{brief(question)}"
+            )
     if len(study.seeds) * len(study.regimes) > _MOST_CELLS:
         raise UsageError(
             f"expected at most {_MOST_CELLS:,} runs, received {len(study.regimes):,} regimes × "

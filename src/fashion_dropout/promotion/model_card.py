@@ -40,6 +40,7 @@ class ModelCard:
         study_run_id: The id of the study's own run.
         run_id: The id of the run that trained the model.
         question: The question that the study asked.
+        question_ja: The same in Japanese; empty if the study does not say it.
         verdicts: Language → the verdicts of the study in words, the one about this regime first.
             Verdicts that would make the card longer than `LONGEST` are only counted.
         regime_choice: Language → the regime and why it was chosen, from
@@ -71,6 +72,7 @@ class ModelCard:
     study_run_id: str
     run_id: str
     question: str
+    question_ja: str
     verdicts: Mapping[Language, Sequence[str]]
     regime_choice: Mapping[Language, str]
     runs: int
@@ -106,13 +108,14 @@ def render(card: ModelCard, language: Language) -> str:
     )
     environment.filters |= {"plain": markdown, "code": _code, "cell": _cell, "short": _short}
     template = environment.get_template("model_card.md.j2")
+    question = (language == "ja" and card.question_ja) or card.question
     verdicts = card.verdicts[language]
     text = ""
     for shown in range(max(1, len(verdicts)), 0, -1):
         text = template.render(
             card=card,
             t=words["card"],
-            question=_cut(card.question, _LONGEST_QUESTION),
+            question=_cut(question, _LONGEST_QUESTION),
             verdicts=verdicts[:shown],
             unshown=len(verdicts[shown:]),
             regime_choice=card.regime_choice[language],

@@ -12,40 +12,48 @@ from fashion_dropout.comparison.record import StudyRecord, TestResults
 from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.reports.plots import metrics, test_set
 from fashion_dropout.reports.plots.equal_fit import equal_fit
-
-DPI = 140
-"""Of the files: 6.4 inches become 896 pixels, sharp at the 720 of the report's column."""
+from fashion_dropout.texts import Language
 
 
-def study_figures(record: StudyRecord, comparison: Comparison) -> Iterator[tuple[str, Figure]]:
+def study_figures(
+    record: StudyRecord, comparison: Comparison, language: Language
+) -> Iterator[tuple[str, Figure]]:
     """Every figure for which there is data, with its name, in the order in which to read them.
 
     Args:
         record: The study.
         comparison: The comparison of its runs.
+        language: Of the words in the figures.
     """
     regimes = list(record.regimes)
     differences = [verdict.difference for verdict in comparison.verdicts]
     if not record.histories.empty:
-        yield "study_curves", metrics.study_curves(record.histories, regimes)
-        yield "equal_fit", equal_fit(record.histories, regimes)
-        yield "gap_over_epochs", metrics.gap_over_epochs(record.histories, regimes)
+        yield "study_curves", metrics.study_curves(record.histories, regimes, language)
+        yield "equal_fit", equal_fit(record.histories, regimes, language)
+        yield "gap_over_epochs", metrics.gap_over_epochs(record.histories, regimes, language)
     if any(difference.n for difference in differences):
-        yield "paired_differences", metrics.paired_differences(differences, record.rule)
+        yield "paired_differences", metrics.paired_differences(differences, record.rule, language)
     if record.doses and not record.runs.empty:
         shown = (record.rule.primary, *record.rule.secondary[:3])
         present = [metric for metric in shown if metric in record.runs]
         parameter, doses = record.doses
-        yield "dose_response", metrics.dose_response(record.runs, doses, parameter, present)
+        yield (
+            "dose_response",
+            metrics.dose_response(record.runs, doses, parameter, present, language),
+        )
     if record.results:
-        yield from _of_the_test_set(record.results, record, record.foremost)
+        yield from _of_the_test_set(record.results, record, record.foremost, language)
 
 
 def _of_the_test_set(
-    results: TestResults, record: StudyRecord, regime: str
+    results: TestResults, record: StudyRecord, regime: str, language: Language
 ) -> Iterator[tuple[str, Figure]]:
     baseline = record.rule.baseline
-    yield "reliability", test_set.reliability(results.bins, list(record.regimes))
+    images = int(next(iter(results.confusion.values())).sum())
+    yield (
+        "reliability",
+        test_set.reliability(results.bins, list(record.regimes), images, language),
+    )
     seeds = [
         seed
         for seed in record.seeds
@@ -57,14 +65,14 @@ def _of_the_test_set(
     changes = pd.DataFrame(
         {seed: f1[regime, seed] - f1[baseline, seed] for seed in seeds}, index=results.classes
     )
-    yield "f1_change", test_set.f1_change(changes, regime, baseline)
+    yield "f1_change", test_set.f1_change(changes, regime, baseline, language)
     shares = {}
     for name in (baseline, regime):
-        counts = np.sum([results.confusion[name, seed] for seed in seeds], axis=0)
-        shares[name] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    yield "confusion_change", test_set.confusion_change(shares, results.classes, len(seeds))
+        counts = np.stack([results.confusion[name, seed] for seed in seeds])
+        shares[name] = counts / np.maximum(counts.sum(axis=2, keepdims=True), 1)
+    yield "confusion_change", test_set.confusion_change(shares, results.classes, language)
     if results.disagreements:
         yield (
             "disagreements",
-            test_set.disagreements(results.disagreements, results.classes, len(seeds)),
+            test_set.disagreements(results.disagreements, results.classes, len(seeds), language),
         )

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jinja2
@@ -16,25 +13,19 @@ from fashion_dropout.comparison.sentences import change_warning, kernel_warning,
 from fashion_dropout.comparison.summary import summary_table, values_of_runs
 from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.config.decision import METRICS
-from fashion_dropout.texts import Language, texts
-
-
-@dataclass(frozen=True)
-class _Picture:
-    base64: str
-    width: int
-    height: int
+from fashion_dropout.reports.pictures import Picture
+from fashion_dropout.texts import Language, Signed, regime_label, texts
 
 
 def render(
-    record: StudyRecord, comparison: Comparison, figures: Mapping[str, bytes], language: Language
+    record: StudyRecord, comparison: Comparison, figures: Mapping[str, Picture], language: Language
 ) -> str:
     """The report as HTML; the same arguments give the same text.
 
     Args:
         record: The study.
         comparison: The comparison of its runs.
-        figures: Name (see `figures.study_figures`) → PNG file.
+        figures: Name (see `figures.study_figures`) → the figure, with words of the same language.
         language: ``en`` or ``ja``.
     """
     words = texts(language)
@@ -51,6 +42,7 @@ def render(
         words=words,
         t=words["report"],
         record=record,
+        question=(language == "ja" and record.question_ja) or record.question,
         pairs=any(verdict.difference.n for verdict in comparison.verdicts),
         finished=int((record.cells["state"] == "FINISHED").sum()),
         sentences=[sentence(verdict, rule, language) for verdict in comparison.verdicts],
@@ -62,39 +54,38 @@ def render(
             )
             if warning
         ],
-        summary=summary_table(record.runs, list(record.regimes), comparison),
-        figures={name: _picture(png) for name, png in figures.items()},
+        summary=summary_table(record.runs, list(record.regimes), comparison, language),
+        figures=figures,
         rule=words["report"]["how_rule"].format(
             primary=rule.primary,
             direction=words["report"][rule.direction],
             alpha=rule.alpha,
             smallest=rule.smallest_difference,
-            baseline=rule.baseline,
+            baseline=regime_label(rule.baseline, language),
             guards=", ".join(f"{metric} {margin:g}" for metric, margin in rule.guards.items())
             or words["report"]["no_guards"],
         ),
         details=details(record, comparison, language),
-        guards=_guards(comparison, words["guards"]["kinds"]),
+        guards=_guards(comparison, language),
         cells=_cells(record, comparison),
     )
 
 
-def _picture(png: bytes) -> _Picture:
-    width, height = struct.unpack(">II", png[16:24])  # of the header chunk, always the first
-    return _Picture(base64.b64encode(png).decode(), width, height)
-
-
-def _guards(comparison: Comparison, kinds: Mapping[str, str]) -> list[dict[str, str]]:
+def _guards(comparison: Comparison, language: Language) -> list[dict[str, str]]:
     """A row for each regime and guard."""
+    kinds = texts(language)["guards"]["kinds"]
     rows = []
     for verdict in comparison.verdicts:
         for one in verdict.guards:
             sign = 1 if METRICS[one.difference.metric] == "lower" else -1
+            harm, low, high = (
+                Signed(value) for value in (sign * one.difference.mean, one.low, one.high)
+            )
             rows.append(
                 {
                     "metric": one.difference.metric,
-                    "regime": one.difference.regime,
-                    "harm": f"{sign * one.difference.mean:+.4f} [{one.low:+.4f}, {one.high:+.4f}]",
+                    "regime": regime_label(one.difference.regime, language),
+                    "harm": f"{harm:+.4f} [{low:+.4f}, {high:+.4f}]",
                     "margin": f"{one.margin:g}",
                     "result": kinds[one.kind],
                 }

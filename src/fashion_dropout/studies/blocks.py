@@ -38,7 +38,7 @@ _VALUE = re.compile(r"<!-- (?P<study>[a-z0-9-]+): (?P<name>[^>\n]+?) -->[^<\n]*<
 
 def blocks(record: StudyRecord, comparison: Comparison, language: Language) -> dict[str, str]:
     """The blocks of a study: kind → Markdown."""
-    summary = summary_table(record.runs, list(record.regimes), comparison)
+    summary = summary_table(record.runs, list(record.regimes), comparison, language)
     return {
         "verdict": "\n>\n".join(f"> {one}" for one in _said(record, comparison, language)),
         "table": markdown_table(summary),

@@ -86,6 +86,7 @@ def compare_study(
             tags.SESSION: session_name,
             tags.FRESH: fresh,
             tags.QUESTION: study.question,
+            **({tags.QUESTION_JA: study.question_ja} if study.question_ja else {}),
             tags.DATASET: study.dataset,
         },
     ) as run:

@@ -77,6 +77,7 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
         run_id=run_id,
         key=recorded[tags.STUDY],
         question=recorded.get(tags.QUESTION, recorded[tags.STUDY]),
+        question_ja=recorded.get(tags.QUESTION_JA, ""),
         begun=_time(run.info.start_time),
         generated=dataset.generated,
         rule=rule,

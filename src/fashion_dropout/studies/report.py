@@ -5,39 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from io import BytesIO
 from pathlib import Path
-
-from PIL import Image
 
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.errors import UsageError
 from fashion_dropout.reports import html
-from fashion_dropout.reports.figures import DPI, study_figures
+from fashion_dropout.reports.pictures import draw
 from fashion_dropout.studies.test_set import DISAGREEMENTS_FILE, write_disagreements
 from fashion_dropout.texts import LANGUAGES, Language
 
 REPORT_FILES: Mapping[Language, str] = {"en": "report.html", "ja": "report.ja.html"}
-
-
-def draw(record: StudyRecord, comparison: Comparison) -> dict[str, bytes]:
-    """Every figure of a study as a PNG file, by name."""
-    drawn = {}
-    for name, figure in study_figures(record, comparison):
-        buffer = BytesIO()
-        figure.savefig(buffer, format="png", dpi=DPI, pil_kwargs={"compress_level": 1})
-        drawn[name] = _smaller(buffer)
-    return drawn
-
-
-def _smaller(png: BytesIO) -> bytes:
-    """A picture in 256 colours: a third of the size, and no difference to the eye."""
-    smaller = BytesIO()
-    with Image.open(png) as picture:
-        palette = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    palette.save(smaller, "png", optimize=True)
-    return smaller.getvalue()
 
 
 def write_study_files(record: StudyRecord, comparison: Comparison, folder: Path) -> None:
@@ -48,10 +26,11 @@ def write_study_files(record: StudyRecord, comparison: Comparison, folder: Path)
         comparison: The comparison of its runs.
         folder: The folder to write to.
     """
-    drawn = draw(record, comparison)
-    for name, png in drawn.items():
-        (folder / f"{name}.png").write_bytes(png)
     for language in LANGUAGES:
+        drawn = draw(record, comparison, language)
+        if language == "en":
+            for name, picture in drawn.items():
+                (folder / f"{name}.png").write_bytes(picture.png)
         text = html.render(record, comparison, drawn, language)
         (folder / REPORT_FILES[language]).write_text(text, encoding="utf-8")
     if record.results and record.results.disagreements:
@@ -80,7 +59,7 @@ def write_report(run_id: str, language: Language, output: Path) -> int:
     connect_to_existing()
     record = read_record(run_id)
     comparison = record.compare()
-    text = html.render(record, comparison, draw(record, comparison), language)
+    text = html.render(record, comparison, draw(record, comparison, language), language)
     return write_whole(output, text.encode())
 
 
@@ -105,7 +84,8 @@ def publish_study(run_id: str, folder: Path) -> list[Path]:
     connect_to_existing()
     record = read_record(run_id)
     comparison = record.compare()
-    return publish(record, comparison, draw(record, comparison), folder)
+    pictures = {name: one.png for name, one in draw(record, comparison, "en").items()}
+    return publish(record, comparison, pictures, folder)
 
 
 def write_whole(path: Path, content: bytes) -> int:

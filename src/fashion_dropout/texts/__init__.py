@@ -25,6 +25,11 @@ def regime_label(regime: str, language: Language) -> str:
     return str(texts(language)["regimes"].get(regime, regime))
 
 
+def difference_label(regime: str, baseline: str, language: Language) -> str:
+    """What a table calls a paired difference: “dropout − no dropout”."""
+    return f"{regime_label(regime, language)} − {regime_label(baseline, language)}"
+
+
 class Signed(float):
     """A number whose formatted text has the minus sign of typography, U+2212."""
 

@@ -23,7 +23,7 @@ STUDY = "study"
 STUDY_RUN_ID = "study.run"
 SESSION = "study.session"
 FRESH = "study.fresh"
-QUESTION = "question"
+QUESTION, QUESTION_JA = "question", "question.ja"
 VERDICT, VERDICT_KIND, MISSING = "verdict", "verdict.kind", "missing"
 
 # Of a promotion's run and of the versions that it registers.

@@ -1,8 +1,8 @@
-"""What all figures have in common: colours, sizes, and how a spread over seeds is drawn."""
+"""What all figures have in common: colours, sizes, words, and how a spread over seeds is drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -12,9 +12,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from fashion_dropout.comparison.statistics import t_intervals
+from fashion_dropout.texts import Language, texts
+
+with mpl.rc_context():  # the import makes its font the default, which is undone here
+    import matplotlib_fontja  # noqa: F401
 
 WIDTH = 6.4
 """Inches. With the sizes of text below, a figure can be read on a phone and on half a page."""
@@ -22,6 +25,7 @@ WIDTH = 6.4
 MARKED = "#595959"
 
 _TEXT: Any = {
+    "font.family": ["DejaVu Sans", "IPAexGothic"],  # the second where the first has no glyph
     "font.size": 11,
     "axes.titlesize": 11,
     "figure.titlesize": 12,
@@ -32,6 +36,8 @@ _TEXT: Any = {
     "figure.constrained_layout.use": True,
 }
 _MARKERS = "osD^vP*Xh"
+_SMALL = 9
+"""Points, of the labels inside a figure."""
 
 P = ParamSpec("P")
 
@@ -47,20 +53,37 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return drawn
 
 
+def plot_words(language: Language) -> Mapping[str, Any]:
+    """The words of the figures."""
+    words: Mapping[str, Any] = texts(language)["plots"]
+    return words
+
+
+def metric_axis(metric: str, language: Language) -> str:
+    """The metric with its unit, for an axis: ``gap/loss (nats)``."""
+    words = plot_words(language)
+    kind = metric.rpartition("/")[2].removeprefix("val_")
+    unit = words["units"].get(kind, words["other_unit"])
+    return str(words["axis"].format(name=metric, unit=unit))
+
+
 def markers(regimes: Sequence[str]) -> dict[str, str]:
     """A marker for each regime."""
     return {regime: _MARKERS[index % len(_MARKERS)] for index, regime in enumerate(regimes)}
 
 
-def count(histories: pd.DataFrame) -> str:
+def seeds_of(histories: pd.DataFrame, language: Language) -> str:
     """How many seeds the regimes have, for a title.
 
     Args:
         histories: A table with the columns regime and seed.
+        language: ``en`` or ``ja``.
     """
     counts = histories.groupby("regime")["seed"].nunique()
     few, many = int(counts.min()), int(counts.max())
-    return f"n = {few if few == many else f'{few} to {many}'} seeds for each regime"
+    words = plot_words(language)
+    shown = few if few == many else words["range"].format(few=few, many=many)
+    return str(words["n_seeds"].format(n=f"n = {shown}"))
 
 
 def spread(
@@ -101,6 +124,33 @@ def spread(
     axes.plot(x, mean, line, color=colour, linewidth=2, marker=marker, markersize=4, label=label)
 
 
-def whole_numbers(axes: Axes) -> None:
-    """Put the ticks of the horizontal axis at whole numbers, for epochs."""
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+def name_line_ends(axes: Axes, ends: Iterable[tuple[float, str, str]]) -> None:
+    """Write names right of the axes, each as near to the end of its line as the others let it.
+
+    Args:
+        axes: The axes; their limits are final.
+        ends: Last value of a line, its name, its colour.
+    """
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    bottom, top = axes.get_ylim()
+    rows = max(1, len({other.get_position().y0 for other in figure.axes}))
+    room = 0.75 * figure.get_figheight() / rows  # inches; the layout is not known before drawing
+    least = 1.25 * _SMALL / 72 / room
+    place = -np.inf
+    for value, name, colour in sorted(ends):
+        place = max(place + least, (value - bottom) / (top - bottom))
+        axes.annotate(name, (1, place), xycoords="axes fraction", xytext=(6, 0),
+                      textcoords="offset points", va="center", color=colour,
+                      fontsize=_SMALL)  # fmt: skip
+
+
+def tick_epochs(axes: Axes, last: int) -> None:
+    """Put the ticks of the horizontal axis at the first epoch and at round ones: 1, 5, 10, ….
+
+    Args:
+        axes: The axes; epochs are their horizontal axis.
+        last: The last epoch, from 1.
+    """
+    step = next(step for step in (1, 5, 10, 20, 50, 100, last) if last <= 8 * step)
+    axes.set_xticks(sorted({1, *range(step, last + 1, step)}))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from fashion_dropout.colours import of_regimes
@@ -18,62 +19,80 @@ from fashion_dropout.reports.plots.style import (
     MARKED,
     WIDTH,
     markers,
+    plot_words,
     spread,
     styled,
 )
+from fashion_dropout.texts import Language, Signed, regime_label, texts
 
 _COLUMNS = 3
 _ROWS = DISAGREEMENTS // _COLUMNS
 
+FEWEST = 30
+"""Images that a bin of confidence has in each run on average, at least, to be shown."""
+
 
 @styled
-def reliability(bins: pd.DataFrame, regimes: Sequence[str]) -> Figure:
-    """How often a prediction is right, against how sure it was.
+def reliability(
+    bins: pd.DataFrame, regimes: Sequence[str], images: int, language: Language
+) -> Figure:
+    """How often a prediction is right, against how sure it was: at the mean confidence of each bin.
 
     Args:
         bins: A row for each regime, seed and bin of confidence, with the columns regime, seed,
             centre, confidence (mean), accuracy and share (of the images); NaN in an empty bin.
         regimes: Their order; the baseline first.
+        images: How many images there are.
+        language: Of the words.
     """
+    words = plot_words(language)
     seeds = bins.groupby("regime")["seed"].nunique().max()
     figure = Figure(figsize=(WIDTH, 6.6))
-    figure.suptitle(f"Reliability on the test set, n = {seeds} seeds")
+    n = words["n_seeds"].format(n=f"n = {seeds}")
+    figure.suptitle(words["reliability"].format(n=n))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    above.plot([0, 1], [0, 1], color=MARKED, linestyle=":", label="as sure as right")
+    above.plot([0, 1], [0, 1], color=MARKED, linestyle=":", label=words["as_sure_as_right"])
     colour, marker = of_regimes(regimes), markers(regimes)
     for regime in regimes:
         rows = bins[bins["regime"] == regime]
-        traces = rows.pivot_table(index="centre", columns="seed", values="accuracy", dropna=False)
-        traces = traces[traces.notna().all(axis=1)]  # bins that every seed has images in
-        spread(above, traces, colour=colour[regime], marker=marker[regime], label=regime)
-        shares = rows.groupby("centre")["share"].mean()
+        accuracy, confidence, share = (
+            rows.pivot_table(index="centre", columns="seed", values=name, dropna=False)
+            for name in ("accuracy", "confidence", "share")
+        )
+        shares = share.mean(axis="columns")
+        enough = (shares * images >= FEWEST) & accuracy.notna().all(axis="columns")
+        traces = accuracy[enough].set_index(confidence[enough].mean(axis="columns"))
+        name = regime_label(regime, language)
+        spread(above, traces, colour=colour[regime], marker=marker[regime], label=name)
         below.step(shares.index, shares, where="mid", color=colour[regime], linewidth=1.8)
-    above.set(ylabel="accuracy (share correct)", xlim=(0, 1), ylim=(0, 1))
-    above.text(0.62, 0.1, "below the diagonal:\nmore sure than right", color=MARKED, fontsize=9)
+    above.set(ylabel=words["accuracy"], xlim=(0, 1), ylim=(0, 1))
+    above.text(0.62, 0.1, words["overconfident"], color=MARKED, fontsize=9)
     above.legend(loc="upper left")
-    below.set(
-        xlabel="confidence (largest probability, bins of equal width)",
-        ylabel="share of\nimages",
-        yscale="log",
-    )
+    below.set(xlabel=words["confidence"].format(fewest=FEWEST), ylabel=words["share"], yscale="log")
+    below.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
     return figure
 
 
 @styled
-def f1_change(changes: pd.DataFrame, regime: str, baseline: str) -> Figure:
+def f1_change(changes: pd.DataFrame, regime: str, baseline: str, language: Language) -> Figure:
     """Change of F1 of each class, over pairs, with its 95 % interval.
 
     Args:
         changes: A row for each class, a column for each seed: F1(regime) − F1(baseline).
         regime: The regime that is compared.
         baseline: The one it is compared with.
+        language: Of the words.
     """
+    words = plot_words(language)
     mean, low, high = t_intervals(changes.to_numpy(dtype=float))
     order = np.argsort(mean)
-    figure = Figure(figsize=(WIDTH, 1.6 + 0.42 * len(changes)))
+    figure = Figure(figsize=(WIDTH, 1.4 + 0.42 * len(changes)))
     figure.suptitle(
-        f"Change of F1 by class, {regime} − {baseline}, n = {changes.shape[1]} pairs\n"
-        "dots: seeds; diamond and bar: mean and its 95 % interval"
+        words["f1"].format(
+            regime=regime_label(regime, language),
+            baseline=regime_label(baseline, language),
+            n=_pairs(changes.shape[1], language),
+        )
     )
     axes = figure.subplots()
     colour = of_regimes([baseline, regime])[regime]
@@ -85,85 +104,135 @@ def f1_change(changes: pd.DataFrame, regime: str, baseline: str) -> Figure:
     axes.errorbar(mean[order], np.arange(len(order)) - 0.1, xerr=error, fmt="D", color="black",
                   capsize=3, markersize=4)  # fmt: skip
     axes.axvline(0, color="black", linewidth=1)
-    axes.set_yticks(range(len(order)), changes.index[order])
-    axes.set_xlabel("difference in F1 (test set, unweighted); right: better")
+    axes.set_yticks(range(len(order)), [_class(changes.index[index], language) for index in order])
+    axes.set_xlabel(words["f1_x"])
     return figure
 
 
 @styled
 def confusion_change(
-    shares: Mapping[str, NDArray[np.float64]], classes: Sequence[str], seeds: int
+    shares: Mapping[str, NDArray[np.float64]], classes: Sequence[str], language: Language
 ) -> Figure:
     """The confusion matrices of two regimes side by side, and below them their difference.
 
+    A cell of the difference is coloured if its 95 % interval over pairs leaves zero out.
+
     Args:
-        shares: Regime → (k, k) shares of the true class (row) that were taken for each class
-            (column), the mean over seeds; the baseline first, then the regime compared with it.
+        shares: Regime → (n, k, k) shares of the true class (row) that were taken for each class
+            (column), a matrix for each seed; the baseline first, then the regime compared with it.
         classes: k names.
-        seeds: How many were averaged.
+        language: Of the words.
     """
+    words = plot_words(language)
     (baseline, one), (regime, other) = shares.items()
-    figure = Figure(figsize=(WIDTH, 9.6))
-    figure.suptitle(f"Confusion on the test set, % of the true class, n = {seeds} seeds")
+    names = {name: regime_label(name, language) for name in shares}
+    figure = Figure(figsize=(WIDTH, 9.2))
+    figure.suptitle(words["confusion"].format(n=_pairs(len(one), language)))
     above, below = figure.subfigures(2, 1, height_ratios=(1.0, 1.5), squeeze=False).flat
     left, right = above.subplots(1, 2)
-    for axes, title, matrix in ((left, baseline, one), (right, regime, other)):
-        axes.imshow(np.sqrt(matrix), cmap="cividis", vmin=0, vmax=1)
-        _cells(axes, matrix, lambda share: "black" if share > 0.4 else "white", 6)
-        _classes(axes, classes, 7)
-        axes.set_title(title)
+    for axes, name, matrix in ((left, baseline, one.mean(0)), (right, regime, other.mean(0))):
+        drawn = axes.imshow(100 * matrix, cmap="Greys", vmin=0, vmax=100)
+        _cells(axes, matrix, lambda share: "white" if share > 0.5 else "black", 6)
+        _classes(axes, classes, 6.5, language)
+        axes.set_title(names[name])
     right.set_yticklabels([])
     right.set_ylabel("")
-    change = other - one
-    largest = float(np.abs(change).max()) or 0.01
+    above.colorbar(drawn, ax=[left, right], label=words["confusion_share"], shrink=0.6)
+    k = len(classes)
+    mean, low, high = t_intervals((other - one).reshape(len(one), k * k).T)
+    change = mean.reshape(k, k)
+    clear = ((low > 0) | (high < 0)).reshape(k, k)
+    coloured = np.ma.masked_array(100 * change, ~clear)
+    largest = float(np.abs(coloured).max()) if clear.any() else 1.0
     axes = below.subplots()
-    axes.imshow(change, cmap="PuOr", norm=TwoSlopeNorm(0, -largest, largest))
-    _cells(axes, change, lambda share: "white" if abs(share) > 0.7 * largest else "black", 8, "+")
-    _classes(axes, classes, 9)
-    axes.set_title(f"{regime} − {baseline}, percentage points")
+    picture = axes.imshow(coloured, cmap="PRGn", vmin=-largest, vmax=largest)
+    _cells(
+        axes,
+        change,
+        lambda share: "white" if abs(100 * share) > 0.6 * largest else "black",
+        8,
+        "+",
+        clear,
+    )
+    _classes(axes, classes, 8.5, language)
+    label = words["confusion_change"].format(regime=names[regime], baseline=names[baseline])
+    below.colorbar(picture, ax=axes, label=label, shrink=0.7)
     return figure
 
 
 @styled
-def disagreements(found: Disagreements, classes: Sequence[str], seeds: int) -> Figure:
-    """The images on which two regimes disagree most, and what each says.
+def disagreements(
+    found: Disagreements, classes: Sequence[str], seeds: int, language: Language
+) -> Figure:
+    """The images on which two regimes disagree most, and whether each is right.
 
     Args:
         found: The images, those of the largest disagreement first.
         classes: Names, by label.
         seeds: Over how many the probabilities were averaged.
+        language: Of the words.
     """
-    (baseline, one), (regime, other) = found.probabilities.items()
+    words = plot_words(language)
+    names = [regime_label(name, language) for name in found.probabilities]
+    colours = list(of_regimes(list(found.probabilities)).values())
     figure = Figure(figsize=(WIDTH, 2.35 * _ROWS + 0.6))
-    figure.suptitle(f"Where {baseline} and {regime} disagree most, mean of {seeds} seeds")
+    figure.suptitle(words["disagreements"].format(n=seeds))
     grid = figure.subplots(_ROWS, _COLUMNS)
     for axes in grid.flat:
         axes.axis("off")
-    for axes, image, label, first, second in zip(
-        grid.flat, found.images, found.labels, one, other, strict=False
+    for axes, image, label, *both in zip(
+        grid.flat, found.images, found.labels, *found.probabilities.values(), strict=False
     ):
         axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-        said = [
-            f"{name}: {classes[p.argmax()]} {p.max():.0%}"
-            for name, p in ((baseline, first), (regime, second))
-        ]
-        axes.set_title("\n".join([f"true: {classes[label]}", *said]), fontsize=8.5)
+        lines = [(words["truth"].format(name=_class(classes[label], language)), "black")]
+        for colour, said in zip(colours, both, strict=True):
+            answer = words["right" if said.argmax() == label else "wrong"]
+            name = _class(classes[said.argmax()], language)
+            lines.append((answer.format(name=name, share=said.max()), colour))
+        for line, (text, colour) in enumerate(reversed(lines)):
+            axes.annotate(text, (0.5, 1), xycoords="axes fraction", xytext=(0, 4 + 12 * line),
+                          textcoords="offset points", ha="center", color=colour,
+                          fontsize=9)  # fmt: skip
+    handles = [
+        Line2D([], [], color=colour, linewidth=4, label=words[place].format(regime=name))
+        for place, colour, name in zip(("upper", "lower"), colours, names, strict=True)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 
 
+def _pairs(n: int, language: Language) -> str:
+    return str(plot_words(language)["n_pairs"].format(n=f"n = {n}"))
+
+
+def _class(name: str, language: Language) -> str:
+    return str(texts(language)["classes"].get(name, name))
+
+
 def _cells(
-    axes: Axes, matrix: NDArray[np.float64], colour: object, size: float, sign: str = ""
+    axes: Axes,
+    matrix: NDArray[np.float64],
+    colour: Callable[[float], str],
+    size: float,
+    sign: str = "",
+    clear: NDArray[np.bool_] | None = None,
 ) -> None:
-    assert callable(colour)
+    """Write each share in %, those that are not clear in small grey figures."""
     for (row, column), share in np.ndenumerate(matrix):
-        text = f"{100 * share:{sign}.{'1' if sign else '0'}f}"
-        if float(text) != 0:
-            axes.text(column, row, text, ha="center", va="center", color=colour(share),
-                      fontsize=size)  # fmt: skip
+        text = f"{Signed(100 * share):{sign}.{'1' if sign else '0'}f}"
+        shown: dict[str, Any] = {"color": colour(share), "fontsize": size}
+        if clear is not None and clear[row, column]:
+            text = f"{Signed(100 * share):+.1g}" if abs(share) < 0.0005 else text
+        elif float(text.replace("−", "-")) == 0:
+            continue
+        elif clear is not None:
+            shown = {"color": "#707070", "fontsize": size - 1.5}
+        axes.text(column, row, text, ha="center", va="center", **shown)
 
 
-def _classes(axes: Axes, classes: Sequence[str], size: float) -> None:
+def _classes(axes: Axes, classes: Sequence[str], size: float, language: Language) -> None:
+    names, words = [_class(name, language) for name in classes], plot_words(language)
     axes.grid(False)
-    axes.set_xticks(range(len(classes)), classes, rotation=60, ha="right", fontsize=size)
-    axes.set_yticks(range(len(classes)), classes, fontsize=size)
-    axes.set(xlabel="predicted class", ylabel="true class")
+    axes.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=size)
+    axes.set_yticks(range(len(names)), names, fontsize=size)
+    axes.set(xlabel=words["predicted"], ylabel=words["true"])
