@@ -21,8 +21,9 @@ def test_values_are_those_of_the_tables_of_the_report():
         assert found[f"{row[0]} dropout unpaired"] == row[3]
     for row in shown["images"].table.itertuples(index=False):
         assert found[f"{row[0]} dropout images"] == row[4]
-    for regime, temperature, *_ in shown["recalibration"].table.head(2).itertuples(index=False):
-        assert abs(float(found[f"temperature {regime}"]) - float(temperature)) <= 0.006
+    temperatures = shown["recalibration"].table.iloc[:2, 1].astype(float)
+    for regime, temperature in zip(record.regimes, temperatures, strict=True):
+        assert abs(float(found[f"temperature {regime}"]) - temperature) <= 0.006
     left = found["test/nll dropout left"]
     assert f"{left} of the gain survives" in shown["recalibration"].sentences[0]
     low, high = found["test/nll dropout left interval"].strip("[]").split(", ")
