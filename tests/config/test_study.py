@@ -118,6 +118,11 @@ def test_the_key_names_what_decides_the_study_and_nothing_else():
         ({"regimes": {"none": {}, "a,b": {}}}, "regimes: expected a name .* received 'a,b'"),
         ({"regimes": {"none": {}, "<b>": {}}}, "regimes: expected a name .* received '<b>'"),
         ({"regimes": {"none": {}, "a" * 65: {}}}, "at most 64 .* received 'aaa"),
+        (
+            {"regimes__none__dropout": 0.2},
+            r"\[regimes.none\]: .* 0, as the name says, received 0.2",
+        ),
+        ({"regimes__dropout__dropout": 0.0}, r"\[regimes.dropout\]: .* above 0, .* received 0;"),
         ({"dataset": "mnist"}, "dataset: .* received 'mnist'"),
         ({"name": "Two words"}, "name: .* received 'Two words'"),
     ],

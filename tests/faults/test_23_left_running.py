@@ -15,7 +15,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from conftest import clean_environment, run_command
+from conftest import ROOT, clean_environment, run_command
 from faults.servers import free_port, tracking_server
 
 CHILD = """
@@ -33,6 +33,14 @@ with tracked_run(name="dead", description="d", params={}, tags={"role": "run"}) 
 """
 
 
+def programs_of_postgresql() -> str:
+    """The folder of its programs; Debian does not put them on the PATH. Empty if there is none."""
+    found = shutil.which("pg_ctl") or max(
+        map(str, Path("/").glob("usr/lib/postgresql/*/bin/pg_ctl")), default=""
+    )
+    return str(Path(found).parent) if found else ""
+
+
 @contextmanager
 def postgresql() -> Iterator[str]:
     """A real server of its own; it refuses to run as root."""
@@ -42,10 +50,13 @@ def postgresql() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:  # pytest's folders are closed to other users
         if root:
             os.chown(folder, 65534, 65534)
-        control = [*as_user, "pg_ctl", "-D", f"{folder}/db", "-w"]
+        programs = programs_of_postgresql()
+        control = [*as_user, f"{programs}/pg_ctl", "-D", f"{folder}/db", "-w"]
         options = f"-p {port} -h 127.0.0.1 -k {folder}"
         quiet = {"stdout": subprocess.DEVNULL, "cwd": "/"}
-        subprocess.run([*as_user, "initdb", "-D", f"{folder}/db", "-U", user], check=True, **quiet)
+        subprocess.run(
+            [*as_user, f"{programs}/initdb", "-D", f"{folder}/db", "-U", user], check=True, **quiet
+        )
         subprocess.run(
             [*control, "-o", options, "-l", f"{folder}/log", "start"], check=True, **quiet
         )
@@ -100,8 +111,19 @@ def test_over_http(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("pg_ctl"), reason="no PostgreSQL on this machine")
+@pytest.mark.skipif(not programs_of_postgresql(), reason="no PostgreSQL on this machine")
 def test_on_postgresql(tmp_path):
-    pytest.importorskip("psycopg", reason="no driver of PostgreSQL in this environment")
     with postgresql() as uri:
         check(tmp_path, uri)
+        environment = {
+            "MLFLOW_TRACKING_URI": uri,
+            "FASHION_DROPOUT_STATE": str(tmp_path / "state"),
+        }
+        study = ROOT / "experiments/dropout/smoke.toml"
+        compared = run_command(
+            "compare", str(study), "--workers", "2", cwd=tmp_path, environment=environment
+        )
+        assert compared.returncode == 0, compared.stderr
+        runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+        states = [run.info.status for run in runs]
+        assert sorted(states) == ["FINISHED"] * 7 + ["KILLED"]  # six cells, the study; the dead one

@@ -205,6 +205,14 @@ def _check(study: Study) -> None:
         _check_config(study, regime, study.seeds[0])
     for seed in study.seeds:
         _check_config(study, study.decision.baseline, seed)
+    for regime, rate in (("none", "0"), ("dropout", "above 0")):  # as texts call them
+        if regime in study.regimes:
+            received = study.config(regime, study.seeds[0]).dropout
+            if (received == 0) != (rate == "0"):
+                raise UsageError(
+                    f"[regimes.{regime}]: expected dropout {rate}, as the name says, received "
+                    f"{received:g}; name the regime otherwise"
+                )
 
 
 def _check_rule(study: Study) -> None:
