@@ -207,6 +207,23 @@ def test_the_first_edition_is_shown_as_it_was_published():
         assert block in page
 
 
+@pytest.mark.parametrize("page", ["how-to-read.md", "how-to-read.ja.md"])
+def test_the_three_pairs_of_how_to_read_are_the_single_runs(page):
+    of_runs = text("experiments/dropout/README.md")
+    runs = {}
+    for regime, seed, cells in re.findall(r"^\| (\w+) \| (\d) \| (.*) \|$", of_runs, re.MULTILINE):
+        runs[regime, seed] = list(map(float, cells.split(" | ")))
+    read = text(f"docs/{page}")
+    rows = re.findall(r"^\| (\d) \| ((?:[\d.−+]+ \| ){5}[\d.−+]+) \|$", read, re.MULTILINE)
+    assert [seed for seed, _ in rows] == ["0", "1", "2"]
+    for seed, cells in rows:
+        expected = []
+        for column in (2, 4):  # gap/loss, test/accuracy
+            none, dropout = (runs[regime, seed][column] for regime in ("none", "dropout"))
+            expected += [none, dropout, round(dropout - none, 4)]
+        assert [float(cell.replace("−", "-")) for cell in cells.split(" | ")] == expected
+
+
 def test_the_citation_names_this_version():
     cited = yaml.safe_load(text("CITATION.cff"))
     version, released = re.findall(r"^## (\d\S*) — (\S+)", text("CHANGELOG.md"), re.MULTILINE)[0]

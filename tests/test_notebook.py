@@ -6,15 +6,16 @@ import base64
 import importlib.util
 import json
 import re
-import shutil
-import sys
-from pathlib import Path
+from io import BytesIO
+from types import ModuleType
+from typing import Any
 
 import mlflow
 import nbformat
+import numpy as np
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
-from nbclient import NotebookClient
+from PIL import Image
 
 from conftest import ROOT, clean_environment
 from fashion_dropout.config.study import read_study
@@ -32,8 +33,16 @@ def sources(name: str, kind: str) -> list[str]:
     return [cell.source for cell in notebook(name).cells if cell.cell_type == kind]
 
 
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"ci_{name}", ROOT / f".ci/{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_valid_and_committed_as_if_it_had_never_run(name):
+def test_it_is_valid_and_tidy(name):
     stored = json.loads((FOLDER / name).read_text(encoding="utf-8"))
     nbformat.validate(stored)
     assert (stored["nbformat"], stored["nbformat_minor"]) == (4, 5)
@@ -42,9 +51,49 @@ def test_it_is_valid_and_committed_as_if_it_had_never_run(name):
     assert [cell["id"] for cell in stored["cells"]] == [f"cell-{n:02}" for n in numbers]
     for cell in stored["cells"]:
         assert cell["metadata"] == {}
-        if cell["cell_type"] == "code":
-            assert cell["outputs"] == []
-            assert cell["execution_count"] is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_shows_what_a_run_from_top_to_bottom_showed(name):
+    code = [cell for cell in notebook(name).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell.outputs]
+    assert all(cell.outputs for cell in code[1:])  # the first one found the package installed
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 6
+    (study,) = re.findall(r"'study': '(\S+)'", json.dumps(outputs))
+    declared = next(cell.source for cell in code if "parse_study(declared)" in cell.source)
+    known: dict[str, Any] = {}
+    exec(declared, known)
+    assert study == known["study"].key, "run .ci/run_notebook.py"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_outputs_are_small_and_say_nothing_of_the_machine(name):
+    assert (FOLDER / name).stat().st_size < 450_000
+    for cell in notebook(name).cells:
+        for output in cell.get("outputs", []):
+            shown = {**output.get("data", {}), "stream": output.get("text", "")}
+            texts = [text for kind, text in shown.items() if kind != "image/png"]
+            for text in texts:
+                assert not re.search(
+                    r"/(?:home|root|tmp|Users|content|usr|var|opt|mnt)/", str(text)
+                )
+
+
+def test_both_show_the_same_run():
+    one, other = (notebook(name).cells for name in NAMES)
+    assert [cell.get("outputs") for cell in one] == [cell.get("outputs") for cell in other]
+
+
+def test_the_address_of_the_repository_stands_in_one_place():
+    address = script("address")
+    for page in address.PAGES:
+        written = page.read_text(encoding="utf-8")
+        assert address.filled(written, address.address()) == written, "run .ci/address.py"
+        other = address.filled(written, "https://github.com/somebody/a.repository")
+        assert other.count("somebody/a.repository") == 2
+        assert address.address() not in other
 
 
 def test_both_have_the_same_code_and_the_same_cells_in_the_same_order():
@@ -75,7 +124,7 @@ def test_equations_and_layers_are_those_of_the_readme(suffix):
 
 
 def test_the_first_code_cell_installs_or_says_in_a_line_what_to_set(monkeypatch):
-    first = sources(NAMES[0], "code")[0]
+    first = script("address").filled(sources(NAMES[0], "code")[0], "https://github.com/OWNER/name")
     assert "%pip install --quiet {REPOSITORY}" in first
     python = compile(TransformerManager().transform_cell(first), "first cell", "exec")
     exec(python, {})  # the package is there: nothing to do
@@ -85,11 +134,28 @@ def test_the_first_code_cell_installs_or_says_in_a_line_what_to_set(monkeypatch)
     assert "\n" not in str(raised.value)
 
 
+def test_outputs_are_stored_small_and_without_the_folder_they_were_made_in(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    png = BytesIO()
+    Image.fromarray(noise).save(png, "PNG")
+    data = {"image/png": base64.b64encode(png.getvalue()).decode()}
+    lines = [f"wrote {tmp_path}/report.html\n", "done\n"]
+    outputs = [nbformat.v4.new_output("stream", text=line) for line in lines]
+    outputs.append(nbformat.v4.new_output("display_data", data=data))
+    stream, picture = script("run_notebook").tidy(outputs, tmp_path)
+    assert stream.text == "wrote report.html\ndone\n"
+    stored = base64.b64decode(picture.data["image/png"])
+    assert len(stored) < len(png.getvalue()) / 2
+    with Image.open(BytesIO(stored)) as small:
+        assert len(small.getcolors() or ()) <= 64
+
+
 @pytest.mark.slow
-def test_it_runs_from_top_to_bottom_and_shows_figures_and_verdict(tmp_path, monkeypatch):
+def test_it_runs_from_top_to_bottom_and_shows_figures_and_verdict(tmp_path):
     """In English only: the code of both is the same."""
-    path = shutil.copy(FOLDER / NAMES[0], tmp_path)
-    ran = run_notebook(Path(path), tmp_path, monkeypatch)
+    environment = clean_environment(FASHION_DROPOUT_NOTEBOOK_STUDY=str(SMOKE))
+    environment.pop("PYTEST_CURRENT_TEST", None)  # ipykernel would leave file descriptors alone
+    ran = script("run_notebook").execute(FOLDER / NAMES[0], tmp_path, environment)
     outputs = [output for cell in ran.cells for output in cell.get("outputs", [])]
     assert not [output for output in outputs if output.output_type == "error"]
     shown = [output.data for output in outputs if "data" in output]
@@ -106,36 +172,10 @@ def test_it_runs_from_top_to_bottom_and_shows_figures_and_verdict(tmp_path, monk
     assert "変わることは示されませんでした" in markdown[1]
     printed = "".join(output.text for output in outputs if output.output_type == "stream")
     assert "dropout-seed2: epoch 3/3 validation loss" in printed
-    assert markdown[0].strip("*") in printed
+    assert f"\nverdict: {markdown[0].strip('*')}" in printed
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     (study,) = client.search_runs(experiments, "tags.role = 'study'")
     assert study.info.status == "FINISHED"
     assert study.data.tags["study"] == read_study(SMOKE).key
     assert study.data.tags["verdict"] == markdown[0].strip("*")
-
-
-def run_notebook(
-    path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> nbformat.NotebookNode:
-    """Execute a notebook in `folder` with this interpreter, on the smoke study."""
-    kernel = folder / "jupyter/kernels/python3"
-    kernel.mkdir(parents=True)
-    launch = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    spec = {"argv": launch, "display_name": "Python 3", "language": "python"}
-    (kernel / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
-    monkeypatch.setenv("JUPYTER_PATH", str(folder / "jupyter"))
-    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(folder / "jupyter/runtime"))
-    environment = clean_environment(
-        FASHION_DROPOUT_NOTEBOOK_STUDY=str(SMOKE), IPYTHONDIR=str(folder / "ipython")
-    )
-    environment.pop("PYTEST_CURRENT_TEST", None)  # ipykernel would leave file descriptors alone
-    client = NotebookClient(
-        nbformat.read(path, as_version=4),
-        timeout=600,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(folder)}},
-    )
-    ran = client.execute(env=environment)
-    nbformat.write(ran, path)
-    return ran

@@ -11,7 +11,7 @@ import pandas as pd
 
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.pairing import unpaired_half_width
-from fashion_dropout.comparison.recalibration import share_left
+from fashion_dropout.comparison.recalibration import Share, share_left
 from fashion_dropout.comparison.record import RECALIBRATED, StudyRecord
 from fashion_dropout.comparison.statistics import Difference, t_interval
 from fashion_dropout.comparison.two_level import METRICS as IMAGE_METRICS
@@ -80,10 +80,9 @@ def images(record: StudyRecord, comparison: Comparison, language: Language) -> D
 def recalibration(record: StudyRecord, language: Language) -> Detail:
     """What the regimes gain in likelihood and calibration, before and after one temperature."""
     words = texts(language)["recalibration"]
-    known = record.results.recalibrated if record.results else pd.DataFrame()
-    if known.empty or not set(_BEFORE) <= set(record.runs):
+    runs = _with_temperatures(record)
+    if runs.empty:
         return Detail()
-    runs = record.runs.merge(known, on=["regime", "seed"])
     metrics = (*_BEFORE, *RECALIBRATED)
     rows = []
     for regime in record.regimes:
@@ -119,14 +118,7 @@ def pairing(record: StudyRecord, comparison: Comparison, language: Language) -> 
     for one in comparison.differences:
         if one.n < 2 or (several and one.metric != comparison.rule.primary):
             continue
-        pairs = one.metric in PAIR_METRICS
-        table = comparison.equal_fit[one.regime] if pairs else record.runs
-        complete = table[table["seed"].isin(list(one.by_seed))]
-        own, other = (
-            complete.loc[complete["regime"] == regime, one.metric].to_numpy(dtype=float)
-            for regime in (one.regime, comparison.rule.baseline)
-        )
-        unpaired = unpaired_half_width(own, other, one.confidence)
+        unpaired = half_width_without_pairs(record, comparison, one)
         paired = (one.high - one.low) / 2
         rows.append(
             {
@@ -140,6 +132,45 @@ def pairing(record: StudyRecord, comparison: Comparison, language: Language) -> 
             }
         )
     return Detail(pd.DataFrame(rows))
+
+
+def half_width_without_pairs(record: StudyRecord, comparison: Comparison, one: Difference) -> float:
+    """Half the width that the interval of a difference would have if its runs were not paired."""
+    pairs = one.metric in PAIR_METRICS
+    table = comparison.equal_fit[one.regime] if pairs else record.runs
+    complete = table[table["seed"].isin(list(one.by_seed))]
+    own, other = (
+        complete.loc[complete["regime"] == regime, one.metric].to_numpy(dtype=float)
+        for regime in (one.regime, comparison.rule.baseline)
+    )
+    return unpaired_half_width(own, other, one.confidence)
+
+
+def shares_left(record: StudyRecord) -> dict[tuple[str, str], Share]:
+    """(metric before recalibration, regime) → the share of its gain that is left, where defined."""
+    runs = _with_temperatures(record)
+    found = {}
+    for before, after in zip(_BEFORE, RECALIBRATED, strict=True):
+        for regime in record.others if len(runs) else []:
+            both = (_difference(runs, metric, regime, record) for metric in (before, after))
+            if share := share_left(*both):
+                found[before, regime] = share
+    return found
+
+
+def temperatures(record: StudyRecord) -> dict[str, float]:
+    """Regime → the mean temperature of its runs, where predictions are recorded."""
+    runs = _with_temperatures(record)
+    groups = runs.groupby("regime")["temperature"] if len(runs) else ()
+    return {str(regime): float(values.mean()) for regime, values in groups}
+
+
+def _with_temperatures(record: StudyRecord) -> pd.DataFrame:
+    """The runs with their temperature and metrics after it; empty if they were not predicted."""
+    known = record.results.recalibrated if record.results else pd.DataFrame()
+    if known.empty or not set(_BEFORE) <= set(record.runs):
+        return pd.DataFrame()
+    return record.runs.merge(known, on=["regime", "seed"])
 
 
 def _difference(runs: pd.DataFrame, metric: str, regime: str, record: StudyRecord) -> Difference:

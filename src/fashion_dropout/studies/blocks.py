@@ -18,6 +18,7 @@ from typing import Any
 
 import pandas as pd
 
+from fashion_dropout.comparison.detail import half_width_without_pairs, shares_left, temperatures
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.sentences import change_warning, sentence
 from fashion_dropout.comparison.summary import intervals, summary_table
@@ -51,10 +52,14 @@ def values(record: StudyRecord, comparison: Comparison) -> dict[str, str]:
     Names are ``<metric> <regime>`` for the mean of a regime's runs, ``<metric> <regime> interval``
     for its interval, and, of a regime that is compared with the baseline, ``<metric> <regime>
     difference``, ``… size`` (without its sign), ``… difference interval``, ``… half`` (how far
-    that interval reaches to each side) and ``… p``.
+    that interval reaches to each side), ``… unpaired`` (how far it would without pairs), ``…
+    relative`` (the size as a share of the baseline's mean), ``… images`` (the interval for images
+    like these) and ``… p``. ``temperature <regime>`` is a mean; ``<metric> <regime> left`` and ``…
+    left interval`` say how much of a gain is left at that temperature.
     """
     found = {}
-    for metric, places in intervals(record.runs, list(record.regimes), comparison).items():
+    means = intervals(record.runs, list(record.regimes), comparison)
+    for metric, places in means.items():
         for regime, (mean, low, high) in places.items():
             found[f"{metric} {regime}"] = _number(metric, mean)
             found[f"{metric} {regime} interval"] = _ends(metric, low, high)
@@ -64,7 +69,21 @@ def values(record: StudyRecord, comparison: Comparison) -> dict[str, str]:
         found[f"{place} size"] = _number(one.metric, abs(one.mean))
         found[f"{place} difference interval"] = _ends(one.metric, one.low, one.high, "+")
         found[f"{place} half"] = _number(one.metric, (one.high - one.low) / 2)
+        found[f"{place} unpaired"] = _number(
+            one.metric, half_width_without_pairs(record, comparison, one)
+        )
+        base = means.get(one.metric, {}).get(comparison.rule.baseline, (math.nan,))[0]
+        found[f"{place} relative"] = _percent(abs(one.mean / base) if base else math.nan)
+        images = record.image_intervals.get((one.regime, one.metric), (math.nan, math.nan))
+        found[f"{place} images"] = _ends(one.metric, *images, "+")
         found[f"{place} p"] = f"{one.p_holm:.2g}"
+    for regime, temperature in temperatures(record).items():
+        found[f"temperature {regime}"] = f"{temperature:.2f}"
+    for (metric, regime), share in shares_left(record).items():
+        found[f"{metric} {regime} left"] = _percent(share.value)
+        found[f"{metric} {regime} left interval"] = (
+            f"[{_percent(share.low)}, {_percent(share.high)}]"
+        )
     return {name: text for name, text in found.items() if "nan" not in text}
 
 
@@ -155,3 +174,7 @@ def _ends(metric: str, low: float, high: float, sign: str = "") -> str:
 def _number(metric: str, value: float, sign: str = "") -> str:
     """A value of a metric: numbers of epochs with one decimal, all others with four."""
     return f"{Signed(value):{sign}.{1 if 'epoch' in metric else 4}f}"
+
+
+def _percent(share: float) -> str:
+    return f"{Signed(round(100 * share)):.0f} %" if math.isfinite(share) else "nan"

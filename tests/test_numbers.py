@@ -1,0 +1,141 @@
+"""One source for numbers: every number with a unit that a page shows was printed by a command.
+
+It is a value or a block of a published study (`publish` writes it), a value of
+benchmarks/results.toml (`.ci/results.py` writes it), or named below as what is no measurement.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import nbformat
+import pytest
+
+from conftest import ROOT
+from fashion_dropout.config.promotion import read_policy
+from fashion_dropout.config.study import read_study
+from fashion_dropout.tracking.patience import READ_SECONDS
+
+STUDIES = ROOT / "experiments/dropout"
+PLACES = (
+    "README*.md",
+    "docs/*.md",
+    "experiments/**/*.md",
+    "experiments/**/*.ipynb",
+    "benchmarks/*.md",
+)
+PAGES = [path for place in PLACES for path in sorted(ROOT.glob(place))]
+SOURCES = "|".join(["bench", *(path.parent.name for path in STUDIES.glob("*/result.json"))])
+HELD = re.compile(
+    rf"<!-- (?:{SOURCES}): (?:\w+ -->\n.*?|[^>\n]+ -->[^<\n]+)<!-- end -->", re.DOTALL
+)
+CODE = re.compile(r"```.*?```|`[^`\n]*`|\]\([^)\s]*\)|\$\$.*?\$\$", re.DOTALL)
+WORDS = "(?:one|two|three|four|five|six|seven|eight|nine|ten|twenty|thirty|sixty)"
+UNITS = (
+    "%|×(?! ?[0-9])|(?:ms|s|min|h|[KMG]i?B|kB|images/s|points?|nats?|seconds?|minutes?|hours?)"
+    "(?![A-Za-z])|秒|分(?!の|割)|時間|枚/秒|ポイント"
+)
+MEASURED = re.compile(
+    rf"(?<![A-Za-z0-9_.,])(?:[0-9][0-9,.]* ?(?:{UNITS})|{WORDS} (?:seconds?|minutes?|hours?)\b"
+    r"|毎秒 ?[0-9]|an? (?:third|quarter|fifth|tenth|fifteenth)\b|[0-9]+ ?分の ?[0-9]|0\.[0-9]{4,})"
+)
+FULL = read_study(STUDIES / "full.toml")
+FIRST_EDITION = json.loads((STUDIES / "first-edition.json").read_text(encoding="utf-8"))
+POLICY = read_policy(ROOT / "experiments/promotion.toml")
+ARCHIVES = sum(path.stat().st_size for path in (ROOT / "data/fashion-mnist").glob("*.gz"))
+NO_MEASUREMENTS = (
+    r"95 %(?= (?:(?:t |BCa )?interval|band|of pairs lie|信頼区間|の帯|がこの中|に届き))",
+    rf"{100 * FULL.decision.alpha:.0f} %(?= of studies| をはるか)",
+    r"80 %",  # an example of confidence
+    rf"{100 * FULL.regimes['dropout']['dropout']:.0f} %(?= of the values| の値)",
+    r"0\.5 nats",  # −ln 0.6
+    rf"{FULL.decision.smallest_difference} nats",
+    r"0\.02 nats",  # the first edition
+    rf"{100 * POLICY.against_champion.smallest_improvement:.1f} (?:points|ポイント)",
+    rf"{100 * POLICY.against_champion.non_inferiority_margin:.1f} (?:points|ポイント)",
+    rf"{POLICY.largest_drift:.4f}",
+    rf"{READ_SECONDS} (?:s|秒)",
+    rf"{ARCHIVES / 1e6:.0f} MB",
+    r"100 MB",  # what a test sends
+    r"arXiv [0-9.]+",
+    r"0\.7 (?:points|ポイント)",  # read off the table of three pairs, which test_documents.py holds
+)
+
+
+@pytest.fixture(scope="module")
+def numbers() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("results", ROOT / ".ci/results.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def prose(page: Path) -> str:
+    """What a reader reads of a page: no code, no links, no tables of four decimals."""
+    text = page.read_text(encoding="utf-8")
+    if page.suffix == ".ipynb":
+        cells = nbformat.reads(text, as_version=4).cells
+        text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    for block in FIRST_EDITION["blocks"]["en"].values():  # test_documents.py holds these
+        text = text.replace(block, " ")
+    text = re.sub(r"^\|.*", lambda row: re.sub(r"\d\.\d{4}\b", " ", row[0]), text, flags=re.M)
+    return CODE.sub(" ", text)
+
+
+def unheld(text: str) -> list[str]:
+    """The numbers of a text that nothing holds, each with what stands around it."""
+    text = re.sub(r"\s+", " ", HELD.sub(" ", text))
+    text = re.sub("|".join(NO_MEASUREMENTS), " ", text)
+    found = MEASURED.finditer(text)
+    return [text[max(0, one.start() - 30) : one.end() + 20] for one in found]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_number_with_a_unit_is_held_by_its_source(page):
+    assert unheld(prose(page)) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "it takes 12.5 s", "about ten minutes", "約10分かかります", "14 % survive", "521 MiB",
+        "6,500 images/s", "毎秒 6,500 枚", "1.36 × the speed", "about a tenth", "約3分の1",
+        "a gap of 0.3430", "0.7 seconds", "2.5時間", "<!-- nobody: x -->3 s<!-- end -->",
+    ],
+)  # fmt: skip
+def test_a_number_that_is_typed_into_a_page_is_found(said):
+    assert unheld(said)
+    assert unheld(f"<!-- bench: startup/help -->{re.sub('<.*?>', '', said)}<!-- end -->") == []
+
+
+def test_pages_show_what_the_benchmarks_printed(numbers):
+    for page in numbers.pages():
+        assert page.read_text(encoding="utf-8") == numbers.filled(page), "run .ci/results.py"
+
+
+def test_every_recorded_number_has_its_origin_and_is_shown(numbers):
+    sections = tomllib.loads(numbers.RESULTS.read_text(encoding="utf-8"))
+    for section in (*sections.values(), *sections["study"].values()):
+        if "values" in section:
+            measured = {"machine", "date"} <= set(section) and {"command", "source"} & set(section)
+            assert measured or "calculated" in section
+    comments = "".join(path.read_text(encoding="utf-8") for path in STUDIES.glob("*.toml"))
+    shown = "".join(page.read_text(encoding="utf-8") for page in numbers.pages())
+    for name, text in numbers.values("en").items():
+        assert f"<!-- bench: {name} -->" in shown or text in comments, name
+
+
+@pytest.mark.parametrize("path", sorted(STUDIES.glob("*.toml")), ids=lambda path: path.stem)
+def test_comments_of_study_files_quote_recorded_run_times(path, numbers):
+    mine = re.compile(rf"study/({path.stem}/|calculated/({path.stem}|run))")
+    own = [text for name, text in numbers.values("en").items() if mine.match(name)]
+    comments = "\n".join(re.findall(r"#.*", path.read_text(encoding="utf-8"))).replace("\n# ", " ")
+    for text in own:
+        comments = re.sub(rf"(?<![\d.]){re.escape(text)}\b", " ", comments)
+    assert unheld(comments) == []
