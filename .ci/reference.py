@@ -134,11 +134,12 @@ def _name(parameter: click.Parameter, context: click.Context) -> str:
 def _default(parameter: click.Parameter, translate: Translate) -> str:
     if parameter.required:
         return translate("required")
-    if parameter.default in ((), "") or parameter.default is None or parameter.default is False:
+    default = parameter.to_info_dict()["default"]  # where click's own mark for none is None
+    if default is None or default is False or default in ((), ""):
         return ""
     if isinstance(parameter, click.Option) and parameter.secondary_opts:
         return f"`{parameter.opts[0]}`"
-    return f"`{parameter.default}`"
+    return f"`{default}`"
 
 
 def _meaning(parameter: click.Parameter, translate: Translate) -> str:
