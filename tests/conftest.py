@@ -34,7 +34,7 @@ def clean_environment(**added: str) -> dict[str, str]:
     """The environment without what a developer's shell says of stores and data."""
     dropped = (*OURS, NO_BYTECODE)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-    return {**kept, "DO_NOT_TRACK": "1", **added}
+    return {**kept, "MLFLOW_DISABLE_TELEMETRY": "true", **added}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -57,7 +57,7 @@ def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in list(os.environ):
         if name.startswith(OURS):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("DO_NOT_TRACK", "1")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
