@@ -134,11 +134,12 @@ def _name(parameter: click.Parameter, context: click.Context) -> str:
 def _default(parameter: click.Parameter, translate: Translate) -> str:
     if parameter.required:
         return translate("required")
-    if parameter.default in ((), "") or parameter.default is None or parameter.default is False:
+    default = parameter.to_info_dict()["default"]  # None where click itself has a sentinel
+    if default in ((), "") or default is None or default is False:
         return ""
     if isinstance(parameter, click.Option) and parameter.secondary_opts:
         return f"`{parameter.opts[0]}`"
-    return f"`{parameter.default}`"
+    return f"`{default}`"
 
 
 def _meaning(parameter: click.Parameter, translate: Translate) -> str:
