@@ -134,8 +134,8 @@ def _name(parameter: click.Parameter, context: click.Context) -> str:
 def _default(parameter: click.Parameter, translate: Translate) -> str:
     if parameter.required:
         return translate("required")
-    default = parameter.to_info_dict()["default"]  # None where click itself has a sentinel
-    if default in ((), "") or default is None or default is False:
+    default = parameter.to_info_dict()["default"]  # where click's own mark for none is None
+    if default is None or default is False or default in ((), ""):
         return ""
     if isinstance(parameter, click.Option) and parameter.secondary_opts:
         return f"`{parameter.opts[0]}`"

@@ -56,8 +56,9 @@ def compare(
 ) -> None:
     """Run a study, every regime with every seed, and end with a verdict.
 
-    STUDY is a TOML file. Finished cells are not run again, and interrupted ones are continued.
-    Exit code 4: cells are missing.
+    STUDY is a TOML file; by default experiments/dropout/quick.toml. A cell is one regime with one
+    seed. Finished cells are not run again, interrupted ones are continued. Exit code 4: some cells
+    have no finished run.
 
     \b
     Examples:

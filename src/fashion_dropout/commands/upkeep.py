@@ -22,7 +22,7 @@ def status() -> None:
 
 @click.command()
 def sync() -> None:
-    """Deliver records that the store has not received yet; mark the runs of dead processes.
+    """Deliver records that the store has not received yet; mark the runs of processes that died.
 
     Exit code 6: a store still does not answer; its records are kept.
 

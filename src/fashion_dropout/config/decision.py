@@ -76,7 +76,7 @@ class Decision(BaseModel):
     )
     """Metrics that are reported beside the primary one."""
     guards: dict[str, Annotated[float, Field(gt=0)]] = {}
-    """Metrics that must not suffer → the harm that would matter, in the metric's unit."""
+    """Metrics that must not get worse → the harm that would matter, in the metric's unit."""
 
     def resolved(self) -> dict[str, Any]:
         """Everything that decides the verdict, as JSON values.

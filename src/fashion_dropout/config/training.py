@@ -28,7 +28,7 @@ class TrainingConfig(BaseModel):
 
     dropout: float = _parameter(
         0.5,
-        "Dropout rate: the share of the 128 dense activations set to zero in training.",
+        "Dropout rate: the probability that training sets one of the 128 activations to 0.",
         "a number from 0 up to, but not including, 1",
         ge=0.0,
         lt=1.0,
@@ -76,7 +76,7 @@ class TrainingConfig(BaseModel):
 
     kernels: Literal["native", "portable"] = _parameter(
         "native",
-        "native: the CPU's fastest; portable: the same bits on every x86-64 CPU with AVX2.",
+        "native: the CPU's fastest; portable: AVX2 only, for the same bits on other CPUs with it.",
         "native or portable",
     )
     device: Literal["auto", "cpu", "gpu"] = _parameter(
