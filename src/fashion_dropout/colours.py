@@ -23,7 +23,7 @@ def of_regimes(regimes: Sequence[str]) -> dict[str, str]:
 
     scale = colormaps["cividis"]
     steps = len(regimes) - 1
-    return {regime: to_hex(scale(0.95 * at / steps)) for at, regime in enumerate(regimes)}
+    return {regime: to_hex(scale(0.85 * at / steps)) for at, regime in enumerate(regimes)}
 
 
 def of_rate(dropout: float) -> str:

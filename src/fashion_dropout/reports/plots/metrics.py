@@ -121,6 +121,7 @@ def paired_differences(
     inside = rule.smallest_difference
     axes.axvspan(-inside, inside, color="#BBBBBB", alpha=0.5, linewidth=0)
     axes.axvline(0, color="black", linewidth=1)
+    means = []
     for row, one in enumerate(differences):
         colour = of_regimes([rule.baseline, one.regime])[one.regime]
         places = row + 0.1 + 0.16 * (np.arange(one.n) % 3)  # three rows: labels need room
@@ -139,8 +140,14 @@ def paired_differences(
             shown = f"{Signed(one.mean):+.4f}"
             if error:
                 shown += f" [{Signed(one.low):+.4f}, {Signed(one.high):+.4f}]"
-            axes.annotate(shown, (one.mean, row - 0.1), xytext=(0, 7), fontsize=9,
-                          textcoords="offset points", ha="center", va="bottom")  # fmt: skip
+            means.append((one.mean, row - 0.1, shown))
+    left, right = axes.get_xlim()
+    for mean, place, shown in means:  # those near to a side grow away from it
+        share = (mean - left) / (right - left)
+        side = "left" if share < 0.3 else "right" if share > 0.7 else "center"
+        axes.annotate(shown, (mean, place), xytext=(0, 7), textcoords="offset points",
+                      fontsize=9, ha=side, va="bottom")  # fmt: skip
+    axes.set_xlim(left, right)
     better = words[{"lower": "left_better", "higher": "right_better"}[rule.direction]]
     axes.set(
         xlabel=words["paired_x"].format(axis=metric_axis(rule.primary, language), better=better),
