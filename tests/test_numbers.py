@@ -52,7 +52,6 @@ NO_MEASUREMENTS = (
     r"95 %(?= (?:(?:t |BCa )?interval|band|of pairs lie|信頼区間|の帯|がこの中|に届き))",
     rf"{100 * FULL.decision.alpha:.0f} %(?= of studies| をはるか)",
     r"80 %",  # an example of confidence
-    rf"{100 * FULL.regimes['dropout']['dropout']:.0f} %(?= of the values| の値)",
     r"0\.5 nats",  # −ln 0.6
     rf"{FULL.decision.smallest_difference} nats",
     r"0\.02 nats",  # the first edition
