@@ -10,7 +10,7 @@ import pandas as pd
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.config.decision import PAIR_METRICS
-from fashion_dropout.texts import Language, Signed, difference_label, regime_label
+from fashion_dropout.texts import Language, Signed, difference_label, regime_label, texts
 
 
 def difference_metrics(comparison: Comparison) -> dict[str, float]:
@@ -98,7 +98,7 @@ def summary_table(
     by_place = {(one.regime, one.metric): one for one in comparison.differences}
     rows = []
     for metric, means in intervals(runs, regimes, comparison).items():
-        row = {"metric": metric}
+        row = {texts(language)["short"]["metric"]: metric}
         for regime in regimes:
             row[regime_label(regime, language)] = (
                 _interval(*means[regime]) if regime in means else "–"
