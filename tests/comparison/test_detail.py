@@ -76,7 +76,33 @@ def test_what_pairing_gained_is_computed():
 
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_every_detail_has_its_words(language):
-    assert set(shown(language)) == {"images", "recalibration", "pairing"}
+    record = with_best_epochs()
+    found = details(record, record.compare(), language)
+    assert list(found) == ["best_epoch", "images", "recalibration", "pairing"]
+
+
+def with_best_epochs(**changes):
+    rule = RULE.model_copy(update={"secondary": SECONDARY})
+    record = make_record(**{"rule": rule, **changes})
+    worse = record.runs["regime"] == "none"
+    noise = record.runs["seed"] / 1_000
+    runs = record.runs.assign(
+        **{"best/val_loss": 0.25 - 0.01 * ~worse + noise, "best/val_accuracy": 0.9 - noise}
+    )
+    return dataclasses.replace(record, runs=runs)
+
+
+def test_the_best_epoch_is_compared_where_the_study_does_not_declare_it():
+    record = with_best_epochs()
+    table = details(record, record.compare())["best_epoch"].table
+    assert list(table.columns) == ["metric", "no dropout", "dropout", "dropout − no dropout"]
+    assert table["metric"].tolist() == ["best/val_loss", "best/val_accuracy"]
+    assert table.loc[0, "dropout − no dropout"].startswith("−0.0100 [")
+    assert table.loc[1, "dropout − no dropout"].startswith("+0.0000 [")
+    declared = RULE.model_copy(update={"secondary": ("best/val_loss",)})
+    both = details(with_best_epochs(rule=declared), record.compare())["best_epoch"].table
+    assert both["metric"].tolist() == ["best/val_accuracy"]
+    assert "best_epoch" not in details(make_record(), make_record().compare())
 
 
 def test_the_unpaired_half_width_is_that_of_welch():

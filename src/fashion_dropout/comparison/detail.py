@@ -1,4 +1,4 @@
-"""What stands beside a study's main table: other images, recalibration, what pairing gained."""
+"""What stands beside a study's main table: best epochs, other images, recalibration, pairing."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fashion_dropout.comparison import statistics
+from fashion_dropout.comparison.best_epoch import at_best_epoch
 from fashion_dropout.comparison.pairing import unpaired_half_width
 from fashion_dropout.comparison.recalibration import Share, share_left
 from fashion_dropout.comparison.record import RECALIBRATED, StudyRecord
@@ -46,11 +47,31 @@ def details(
         language: The language of headings and sentences.
     """
     found = {
+        "best_epoch": best_epoch(record, language),
         "images": images(record, comparison, language),
         "recalibration": recalibration(record, language),
         "pairing": pairing(record, comparison, language),
     }
     return {name: one for name, one in found.items() if len(one.table) or one.sentences}
+
+
+def best_epoch(record: StudyRecord, language: Language) -> Detail:
+    """The regimes at the best epoch of each run, as far as the study does not declare this itself.
+
+    It answers what is left of a difference with early stopping, and decides nothing.
+    """
+    words = texts(language)["best_epoch"]
+    rows = []
+    for metric, differences in at_best_epoch(record).items():
+        row = {words["metric"]: metric}
+        for regime in record.regimes:
+            mean, low, high = statistics.mean_interval(record.runs, regime, metric)
+            row[regime_label(regime, language)] = f"{mean:.4f} [{low:.4f}, {high:.4f}]"
+        for one in differences:
+            name = difference_label(one.regime, record.rule.baseline, language)
+            row[name] = _figures(one)
+        rows.append(row)
+    return Detail(pd.DataFrame(rows))
 
 
 def images(record: StudyRecord, comparison: Comparison, language: Language) -> Detail:

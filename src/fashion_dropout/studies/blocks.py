@@ -18,9 +18,11 @@ from typing import Any
 
 import pandas as pd
 
+from fashion_dropout.comparison.best_epoch import at_best_epoch
 from fashion_dropout.comparison.detail import half_width_without_pairs, shares_left, temperatures
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.sentences import change_warning, sentence
+from fashion_dropout.comparison.statistics import mean_interval
 from fashion_dropout.comparison.summary import intervals, summary_table
 from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.errors import UsageError
@@ -55,7 +57,8 @@ def values(record: StudyRecord, comparison: Comparison) -> dict[str, str]:
     that interval reaches to each side), ``… unpaired`` (how far it would without pairs), ``…
     relative`` (the size as a share of the baseline's mean), ``… images`` (the interval for images
     like these) and ``… p``. ``temperature <regime>`` is a mean; ``<metric> <regime> left`` and ``…
-    left interval`` say how much of a gain is left at that temperature.
+    left interval`` say how much of a gain is left at that temperature. Metrics of the best
+    epoch have means and differences also where they are not declared.
     """
     found = {}
     means = intervals(record.runs, list(record.regimes), comparison)
@@ -77,6 +80,16 @@ def values(record: StudyRecord, comparison: Comparison) -> dict[str, str]:
         images = record.image_intervals.get((one.regime, one.metric), (math.nan, math.nan))
         found[f"{place} images"] = _ends(one.metric, *images, "+")
         found[f"{place} p"] = f"{one.p_holm:.2g}"
+    for metric, differences in at_best_epoch(record).items():
+        for regime in record.regimes:
+            found[f"{metric} {regime}"] = _number(
+                metric, mean_interval(record.runs, regime, metric)[0]
+            )
+        for one in differences:
+            found[f"{metric} {one.regime} difference"] = _number(metric, one.mean, "+")
+            found[f"{metric} {one.regime} difference interval"] = _ends(
+                metric, one.low, one.high, "+"
+            )
     for regime, temperature in temperatures(record).items():
         found[f"temperature {regime}"] = f"{temperature:.2f}"
     for (metric, regime), share in shares_left(record).items():
