@@ -27,12 +27,12 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 import yaml
-from latex2mathml.converter import convert
+from math_core import LatexToMathML
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.exceptions import Abort
 from pymdownx.slugs import slugify
-from pymdownx.superfences import fence_code_format
+from pymdownx.superfences import fence_div_format
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = ROOT / ".ci/mkdocs.yml"
@@ -42,6 +42,11 @@ PICTURES = (".png", ".svg", ".jpg")
 # Mermaid 11.16.0, dist/mermaid.min.js, as its makers publish it on npm; mermaidx brings it along.
 MERMAID = "mermaidx/assets/mermaid.js"
 MERMAID_SHA256 = "74d7c46dabca328c2294733910a8aa1ed0c37451776e8d5295da38a2b758fb9b"
+DRAW = """<script>
+mermaid.initialize({startOnLoad: false, theme: "neutral", fontFamily: "inherit",
+  flowchart: {nodeSpacing: 20, rankSpacing: 28, padding: 10}});
+document.fonts.ready.then(() => mermaid.run({querySelector: ".diagram"}));
+</script>"""
 # Stands for a page in the other language until its address relative to the linking page is known.
 OTHER = "https://other-language.invalid"
 
@@ -75,6 +80,16 @@ PAGES = (
 REPORTS = {"en": "report.html", "ja": "report.ja.html"}
 REPORT_NAMES = {"en": "Report (all figures)", "ja": "レポート(すべての図)"}
 PUBLISHED = "experiments/dropout/full"
+# The theme finds words in Japanese pages, but takes what a reader asks for as one word. So both are
+# also cut where a run of katakana begins or ends, and where a kanji follows another character.
+KANJI, KATAKANA = "\u3005\u4e00-\u9fff", "\u30a1-\u30fa\u30fc"
+CUTS = (
+    r"[\s\-\u3000、。,.()「」]+",
+    f"(?<=[{KATAKANA}])(?=[^{KATAKANA}])",
+    f"(?<=[^{KATAKANA}])(?=[{KATAKANA}])",
+    f"(?<=[^{KANJI}])(?=[{KANJI}])",
+)
+SEARCH = {"en": {"lang": "en"}, "ja": {"lang": "ja", "separator": "|".join(CUTS)}}
 EXTENSIONS = {
     "tables": {},
     "sane_lists": {},
@@ -83,7 +98,7 @@ EXTENSIONS = {
     "pymdownx.highlight": {},
     "pymdownx.arithmatex": {"generic": True},
     "pymdownx.superfences": {
-        "custom_fences": [{"name": "mermaid", "class": "mermaid", "format": fence_code_format}]
+        "custom_fences": [{"name": "mermaid", "class": "diagram", "format": fence_div_format}]
     },
 }
 CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
@@ -137,6 +152,7 @@ class Language:
 
     def as_page(self, text: str, source: str) -> str:
         """A page's text with links that fit the site, without the marks that `publish` needs."""
+        text = text.replace(") [![", ") · [![")
         text = text.replace(PLACEHOLDER, self.repository.removeprefix("https://github.com/"))
         parts = CODE.split(text)
         parts[::2] = [
@@ -190,7 +206,7 @@ class Language:
             repo_url=self.repository,
             nav=nav,
             markdown_extensions=[{name: options} for name, options in EXTENSIONS.items()],
-            plugins=[{"search": {"lang": sorted({self.language, "en"})}}],
+            plugins=[{"search": SEARCH[self.language]}],
             extra={
                 "alternate": [
                     {"name": shown, "link": f"{OTHER}/{language}", "lang": language}
@@ -206,13 +222,12 @@ class Language:
 
 def as_mathml(page: str) -> str:
     r"""Turn the equations that Arithmatex marks, ``\(…\)`` and ``\[…\]``, into MathML."""
-    for tag, opening, closing, display in (
-        ("span", "(", ")", "inline"),
-        ("div", "[", "]", "block"),
-    ):
+    equations = LatexToMathML()
+    for tag, opening, closing in (("span", "(", ")"), ("div", "[", "]")):
         marked = rf'<{tag} class="arithmatex">\\\{opening}(.*?)\\\{closing}</{tag}>'
         for found in reversed(list(re.finditer(marked, page, re.DOTALL))):
-            mathml = convert(html.unescape(found[1]).strip(), display=display)
+            latex = html.unescape(found[1]).strip()
+            mathml = equations.convert_with_local_state(latex, displaystyle=tag == "div")
             page = page[: found.start()] + mathml + page[found.end() :]
     return page
 
@@ -245,11 +260,20 @@ def finished(page: str, path: Path, name: str) -> str:
     page = re.sub(
         rf'href="{OTHER}/([^"#]*)', lambda found: f'href="{from_folder(found[1], folder)}', page
     )
-    # The theme's script would ask GitHub for the number of stars.
+    # For these, the theme's script would ask GitHub for stars, and each folder for a site map.
     page = page.replace(' data-md-component="source"', "")
-    if 'class="mermaid"' in page:
-        script = posixpath.relpath("/assets/mermaid.js", f"/{folder}")
-        page = page.replace("</article>", f'</article><script src="{script}"></script>', 1)
+    page = re.sub('<link rel="alternate"[^>]*>', "", page)
+    if (
+        'class="diagram"' in page
+    ):  # drawn by our own lines: the theme hides its drawings from others
+        source = posixpath.relpath("/assets/mermaid.js", f"/{folder}")
+        page = page.replace("</body>", f'<script src="{source}"></script>{DRAW}</body>', 1)
+    # Long paths may be broken where a reader would break them.
+    page = re.sub(
+        r"(?<=<code>)[\w/.:-]{25,}(?=</code>)",
+        lambda found: re.sub("/|::|_", r"\g<0><wbr>", found[0]),
+        page,
+    )
     return as_mathml(page)
 
 
