@@ -153,7 +153,9 @@ class Language:
     def as_page(self, text: str, source: str) -> str:
         """A page's text with links that fit the site, without the marks that `publish` needs."""
         text = text.replace(") [![", ") · [![")
-        text = text.replace(PLACEHOLDER, self.repository.removeprefix("https://github.com/"))
+        owner, name = self.repository.removeprefix("https://github.com/").split("/")
+        text = text.replace(PLACEHOLDER, f"{owner}/{name}")
+        text = text.replace(PLACEHOLDER.replace("/", ".github.io/"), f"{owner}.github.io/{name}")
         parts = CODE.split(text)
         parts[::2] = [
             LINK.sub(
@@ -311,6 +313,10 @@ def main() -> None:
     repository = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))["repo_url"]
     if running_in := os.environ.get("GITHUB_REPOSITORY"):
         repository = f"https://github.com/{running_in}"
+    listed = {source_of(page.path, language) for page in PAGES for language in LANGUAGES}
+    found = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+    if found - listed:
+        raise SystemExit(f"expected every page of docs/ in PAGES, not: {sorted(found - listed)}")
     shutil.rmtree(output, ignore_errors=True)
     for language in LANGUAGES:
         with tempfile.TemporaryDirectory() as folder:

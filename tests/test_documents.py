@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import itertools
 import json
@@ -205,6 +206,18 @@ def test_the_first_edition_is_shown_as_it_was_published():
     page = text("experiments/dropout/README.md")
     for block in recorded["blocks"]["en"].values():
         assert block in page
+
+
+@pytest.mark.parametrize(("language", "name"), [("en", "report.html"), ("ja", "report.ja.html")])
+def test_the_report_of_the_site_is_that_of_the_published_study(language, name):
+    folder = ROOT / "experiments/dropout/full"
+    published = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    report = (folder / name).read_text(encoding="utf-8")
+    write_again = "run .ci/published_report.py"
+    assert re.findall(r'<img src="([^"]*)"', report) == list(published["figures"]), write_again
+    verdict = published["blocks"][language]["verdict"].removeprefix("> ")
+    assert verdict in html.unescape(report), write_again
+    assert len(report.encode()) < 100_000, "its pictures stand beside it"
 
 
 def test_the_citation_names_this_version():
