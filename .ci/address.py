@@ -26,6 +26,7 @@ PLACES = (
     (r"(?<=colab\.research\.google\.com/github/)[\w.-]+/[\w.-]+(?=/blob/)", "{repository}"),
     (rf"(?<=git clone ){FORM} && cd [\w.-]+", "{address} && cd {folder}"),
     (rf"(?<=git\+){FORM}", "{address}"),
+    (r"(?<=\]\(https://)[\w.-]+\.github\.io/[\w.-]+(?=/)", "{owner}.github.io/{folder}"),
 )
 
 
@@ -40,7 +41,8 @@ def filled(page: str, address: str) -> str:
     found = re.fullmatch(FORM, address)
     if found is None:
         sys.exit(f"expected https://github.com/<owner>/<repository>, received {address}")
-    known = {"address": address, "repository": found[1], "folder": found[1].split("/")[1]}
+    owner, folder = found[1].split("/")
+    known = {"address": address, "repository": found[1], "owner": owner, "folder": folder}
     for pattern, text in PLACES:
         page = re.sub(pattern, text.format(**known), page)
     return page

@@ -22,11 +22,17 @@ OWN = "fashion-mnist-dropout"
 
 
 def installed() -> list[str]:
-    """``name==version`` of each installed distribution but this one, sorted."""
+    """``name==version`` of each distribution but this one: what is installed, and the site's."""
     found = {
         re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower(): distribution.version
         for distribution in importlib.metadata.distributions()
     }
+    # The site is built in an environment of its own; uv knows what that one has.
+    quiet = ("--no-hashes", "--no-emit-project", "--no-header", "--no-annotate")
+    docs = subprocess.run(
+        ["uv", "export", "--only-group", "docs", *quiet], check=True, capture_output=True, text=True
+    ).stdout
+    found |= dict(line.partition(" ;")[0].strip().split("==") for line in docs.splitlines())
     return sorted(f"{name}=={version}" for name, version in found.items() if name != OWN)
 
 

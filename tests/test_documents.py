@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import itertools
 import json
@@ -222,6 +223,18 @@ def test_the_three_pairs_of_how_to_read_are_the_single_runs(page):
             none, dropout = (runs[regime, seed][column] for regime in ("none", "dropout"))
             expected += [none, dropout, round(dropout - none, 4)]
         assert [float(cell.replace("−", "-")) for cell in cells.split(" | ")] == expected
+
+
+@pytest.mark.parametrize(("language", "name"), [("en", "report.html"), ("ja", "report.ja.html")])
+def test_the_report_of_the_site_is_that_of_the_published_study(language, name):
+    folder = ROOT / "experiments/dropout/full"
+    published = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    report = (folder / name).read_text(encoding="utf-8")
+    write_again = "run .ci/published_report.py"
+    assert re.findall(r'<img src="([^"]*)"', report) == list(published["figures"]), write_again
+    verdict = published["blocks"][language]["verdict"].removeprefix("> ")
+    assert verdict in html.unescape(report), write_again
+    assert len(report.encode()) < 100_000, "its pictures stand beside it"
 
 
 def test_the_citation_names_this_version():

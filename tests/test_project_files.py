@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import re
 import shlex
 import subprocess
@@ -70,8 +71,9 @@ def test_conda_and_pyproject_pin_the_same_versions(pyproject, conda):
     direct = pyproject["project"]["dependencies"]
     assert pip[: len(direct)] == direct
     assert all(re.fullmatch(r"[a-z0-9-]+==[\d.]+", pin) for pin in direct)
-    for pin in pyproject["dependency-groups"]["dev"]:
-        assert re.fullmatch(r"[a-z0-9-]+==[\d.]+", pin), pin
+    for group in pyproject["dependency-groups"].values():
+        for pin in group:
+            assert re.fullmatch(r"[a-z0-9-]+==[\d.]+", pin), pin
 
 
 def test_every_installed_package_is_pinned(pyproject):
@@ -83,7 +85,8 @@ def test_every_installed_package_is_pinned(pyproject):
         name = re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower()
         if name != "fashion-mnist-dropout":
             assert pinned.get(name) == distribution.version, f"{name}: run .ci/pin.py"
-    for direct in (*pyproject["project"]["dependencies"], *pyproject["dependency-groups"]["dev"]):
+    groups = pyproject["dependency-groups"].values()
+    for direct in itertools.chain(pyproject["project"]["dependencies"], *groups):
         assert direct in pins
 
 

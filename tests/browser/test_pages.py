@@ -6,7 +6,6 @@ Screenshots are left in ``test-artifacts/``, to be looked at.
 from __future__ import annotations
 
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,7 +17,7 @@ from pathlib import Path
 import mlflow
 import psutil
 import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
 from conftest import ROOT, clean_environment, run_command
 from fashion_dropout.colours import of_regimes
@@ -27,9 +26,6 @@ pytestmark = pytest.mark.slow
 
 SMOKE = ROOT / "experiments/dropout/smoke.toml"
 SCREENSHOTS = ROOT / "test-artifacts"
-# Without these, Chromium looks for hosts of its maker at every start.
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-QUIET += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 RUNS = [f"{regime}-seed{seed}-synthetic" for seed in (0, 1) for regime in ("none", "dropout")]
 # MLflow opens a chat beside the first page that a browser sees; it hides a third of the page.
 ASSISTANT = "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1"
@@ -97,16 +93,6 @@ def served(study) -> Iterator[dict[str, str]]:
     assert rest.strip() == "stopped"
     _, left = psutil.wait_procs(family, timeout=10)
     assert left == []
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not (chromium := shutil.which("chromium")):
-        pytest.skip("no chromium here: apt-get install chromium")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
