@@ -13,6 +13,7 @@ import tomllib
 import warnings
 import zlib
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +30,7 @@ from fashion_dropout.config.promotion import read_policy
 from fashion_dropout.config.study import parse_study, read_study
 from fashion_dropout.errors import FashionDropoutError
 from fashion_dropout.escapes import LONGEST_MESSAGE, message
+from fashion_dropout.learning import checkpoint
 from fashion_dropout.learning.idx import parse_idx
 from fashion_dropout.prediction.pictures import read_pictures
 
@@ -221,6 +223,53 @@ def fuzz_pictures(examples: int, folder: Path) -> None:
     check()
 
 
+header_value = st.one_of(
+    st.integers(-1, 5),
+    st.sampled_from([2**31, 2**63, 10**30, True]),
+    st.sampled_from(["<f4", "|O"]),
+)
+
+
+@st.composite
+def checkpoint_file(draw: st.DrawFn, whole: bytes) -> bytes:
+    """A checkpoint that is damaged, or whose header lies; its SHA-256 is right for half of them."""
+    if draw(st.booleans()):
+        content = draw(damaged(whole[40:]))
+    else:
+        length = int.from_bytes(whole[40:48], "little")
+        header = json.loads(whole[48 : 48 + length])
+        for _ in range(draw(st.integers(1, 3))):
+            table = draw(st.sampled_from([header, *header["arrays"]]))
+            name = draw(st.sampled_from(sorted(table)))
+            shapes = st.lists(header_value, max_size=4)
+            table[name] = draw(st.one_of(values, header_value, shapes))
+            if not isinstance(header["arrays"], list) or not all(
+                isinstance(array, dict) and array for array in header["arrays"]
+            ):
+                break
+        changed = json.dumps(header).encode()
+        size = draw(st.sampled_from([len(changed), 0, 2**20 + 1, 2**63]))
+        content = size.to_bytes(8, "little") + changed + whole[48 + length :]
+    right = draw(st.booleans())
+    digest = sha256(content).digest() if right else whole[8:40]
+    return (whole[:8] if draw(st.integers(0, 9)) else b"FDCHECK2") + digest + content
+
+
+def fuzz_checkpoint(examples: int, folder: Path) -> None:
+    state = {"weights/0": np.zeros((3, 2), np.float32), "seed": np.arange(2, dtype=np.uint64)}
+    kept = checkpoint.Checkpoint(7, state, {"configuration": {"dropout": 0.5}})
+    path = checkpoint.write(folder, kept)
+    whole = path.read_bytes()
+
+    @given(checkpoint_file(whole))
+    @many(examples)
+    def check(content: bytes) -> None:
+        path.write_bytes(content)
+        refused_or_not(lambda: checkpoint.newest(folder))
+
+    check()
+
+
 def fuzz_served(examples: int, folder: Path) -> None:
     """MLflow's own reading of a request, the signature, and our check, without a network."""
     from mlflow.exceptions import MlflowException
@@ -275,6 +324,7 @@ TARGETS: Mapping[str, Callable[[int, Path], None]] = {
     "promotion parser": fuzz_policy,
     "IDX reader": fuzz_idx,
     "image reader": fuzz_pictures,
+    "checkpoint reader": fuzz_checkpoint,
     "served model": fuzz_served,
 }
 
