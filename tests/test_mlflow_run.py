@@ -204,6 +204,7 @@ def test_a_git_url_keeps_the_store_in_the_callers_folder(repository, tmp_path):
     assert mlflow.artifacts.list_artifacts(run_id=run.info.run_id)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("manager", ["uv", "virtualenv"])
 def test_the_environment_of_conda_yaml_is_built_and_runs(repository, tmp_path, manager):
@@ -217,6 +218,7 @@ def test_the_environment_of_conda_yaml_is_built_and_runs(repository, tmp_path, m
     assert run.data.tags["git.dirty"] == "False"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_the_real_run_is_bit_identical_when_it_is_repeated(data_dir, tmp_path):

@@ -46,6 +46,7 @@ def test_the_run_goes_on_to_the_same_bits_and_then_there_is_nothing_left_to_do(
     assert recorded(only_run(tmp_path)) == uninterrupted
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("kernels", ["native", "portable"])
 def test_after_each_epoch_with_native_and_portable_kernels(kernels, tmp_path_factory):
@@ -62,6 +63,7 @@ def test_after_each_epoch_with_native_and_portable_kernels(kernels, tmp_path_fac
     assert found[0] == found[1]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_fresh_starts_over_in_a_run_of_its_own(tmp_path, uninterrupted):
     kill_after_epoch(1, tmp_path)

@@ -44,6 +44,7 @@ def test_the_epoch_is_done_again(tmp_path_factory):
     assert found[0].metrics["learning_rate"] == [(1, 0.004), (2, 0.004), (3, 0.004)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("draw", [1, 2])
 def test_three_kills_at_random_moments(draw, tmp_path, uninterrupted):
     moments = random.Random(draw)

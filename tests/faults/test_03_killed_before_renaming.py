@@ -27,6 +27,7 @@ def test_the_checkpoint_before_is_used(tmp_path, uninterrupted):
     assert recorded(only_run(tmp_path)) == uninterrupted
 
 
+@pytest.mark.long
 def test_a_model_that_was_half_stored_is_completed(tmp_path, uninterrupted):
     """Killed while the weights of the model are brought to their place."""
     kill_in_call("shutil.copyfile", "model.keras", tmp_path)

@@ -77,6 +77,7 @@ def test_a_full_disk_under_a_new_database_is_one_line(tmp_path):
     assert "full" in refusal(done, 1)
 
 
+@pytest.mark.long
 def test_a_disk_that_fills_up_under_the_database_loses_nothing(tmp_path):
     state = {"FASHION_DROPOUT_STATE": str(tmp_path / "state")}
     with small_disk(tmp_path / "disk", 1_000) as disk:

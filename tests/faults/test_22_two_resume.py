@@ -10,6 +10,7 @@ from conftest import TRAIN, run_command
 from faults.interrupting import kill_after_epoch, only_run, recorded, running, wait_for
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_second_is_refused_and_the_death_of_the_first_lets_a_third_go_on(
     tmp_path, uninterrupted

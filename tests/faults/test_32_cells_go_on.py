@@ -13,6 +13,7 @@ SMOKE = ROOT / "experiments/dropout/smoke.toml"
 EPOCHS = 12
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_same_command_leaves_one_run_a_cell_with_the_bits_of_an_undisturbed_study(
     tmp_path_factory,

@@ -49,6 +49,7 @@ def test_a_closed_terminal_leaves_a_killed_run(tmp_path):
     assert status(tmp_path) == ("KILLED", "stopped by SIGHUP")
 
 
+@pytest.mark.long
 def test_under_nohup_the_run_outlives_its_terminal(tmp_path):
     with training(tmp_path, "nohup") as process:
         process.send_signal(signal.SIGHUP)

@@ -161,6 +161,7 @@ def test_the_same_study_again_runs_nothing_and_says_the_same(study):
     assert len(all_runs(study.uri, "run")) == 4
 
 
+@pytest.mark.long
 def test_one_worker_gives_the_bits_of_two_and_fresh_runs_every_cell_again(study, tmp_path):
     """The order of the cells and what a worker ran before differ between the two."""
     path = write_study(tmp_path, ("[0, 1, 2]", "[1, 0]"))
@@ -174,6 +175,7 @@ def test_one_worker_gives_the_bits_of_two_and_fresh_runs_every_cell_again(study,
     assert numbers(uri) == numbers(study.uri)
 
 
+@pytest.mark.long
 def test_a_cluster_that_is_already_there_gives_the_same_bits_and_stays(study, tmp_path):
     dask = str(Path(sys.executable).with_name("dask"))
     with socket.socket() as probe:
@@ -215,6 +217,7 @@ def test_a_cell_that_fails_is_named_and_the_others_go_on(tmp_path):
     assert "dropout-seed1" in whole.data.tags["missing"]
 
 
+@pytest.mark.long
 def test_a_killed_worker_costs_a_cell_its_time_but_not_its_place(tmp_path):
     path = write_study(tmp_path, ("[0, 1, 2]", "[0, 1]"), ("epochs = 3", "epochs = 25"))
     process = subprocess.Popen(
