@@ -103,7 +103,10 @@ class Subject:
         """What each training run has recorded, and what is wrong with the store."""
         client, found, wrong = mlflow.MlflowClient(), {}, []
         everything = self.runs()
-        names = Counter(run.info.run_name for run in everything)
+        # A study that has finished may be asked for again, and gets a run of its own each time.
+        names = Counter(
+            run.info.run_name for run in everything if run.data.tags.get("role") == "run"
+        )
         wrong += [f"{count} runs {name}" for name, count in names.items() if count > 1]
         for run in everything:
             if run.info.status != "FINISHED":

@@ -105,7 +105,13 @@ def only_warning(said: str) -> None:
 
 @pytest.mark.parametrize(
     "mode",
-    ["drop", *(pytest.param(mode, marks=[pytest.mark.slow, pytest.mark.long]) for mode in ("silent", "deaf", "drip"))],
+    [
+        "drop",
+        *(
+            pytest.param(mode, marks=[pytest.mark.slow, pytest.mark.long])
+            for mode in ("silent", "deaf", "drip")
+        ),
+    ],
 )
 def test_the_training_goes_on_and_all_of_it_is_delivered_when_the_server_is_back(
     tmp_path, server, proxy, mode
