@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from filelock import FileLock
@@ -28,6 +30,15 @@ for _sign, _default in (
 ):
     if signal.getsignal(_sign) is signal.SIG_IGN:
         signal.signal(_sign, _default)
+
+
+def script(name: str) -> ModuleType:
+    """A program of ``.ci`` as a module."""
+    spec = importlib.util.spec_from_file_location(f"ci_{name}", ROOT / f".ci/{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def clean_environment(**added: str) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import importlib.util
 import itertools
 import json
 import re
@@ -17,7 +16,7 @@ import click
 import pytest
 import yaml
 
-from conftest import ROOT
+from conftest import ROOT, script
 from fashion_dropout.cli import cli
 from fashion_dropout.config import promotion, study
 
@@ -167,11 +166,7 @@ def test_the_study_of_how_to_read_is_one(page):
 
 @pytest.fixture(scope="module")
 def reference() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("reference", ROOT / ".ci/reference.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("reference")
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

@@ -7,7 +7,6 @@ import importlib.util
 import json
 import re
 from io import BytesIO
-from types import ModuleType
 from typing import Any
 
 import mlflow
@@ -17,7 +16,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from PIL import Image
 
-from conftest import ROOT, clean_environment
+from conftest import ROOT, clean_environment, script
 from fashion_dropout.config.study import read_study
 
 FOLDER = ROOT / "experiments/dropout"
@@ -31,14 +30,6 @@ def notebook(name: str) -> nbformat.NotebookNode:
 
 def sources(name: str, kind: str) -> list[str]:
     return [cell.source for cell in notebook(name).cells if cell.cell_type == kind]
-
-
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"ci_{name}", ROOT / f".ci/{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,7 +6,6 @@ benchmarks/results.toml (`.ci/results.py` writes it), or named below as what is 
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import tomllib
@@ -16,7 +15,7 @@ from types import ModuleType
 import nbformat
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, script
 from fashion_dropout.config.promotion import read_policy
 from fashion_dropout.config.study import read_study
 from fashion_dropout.tracking.patience import READ_SECONDS
@@ -68,11 +67,7 @@ NO_MEASUREMENTS = (
 
 @pytest.fixture(scope="module")
 def numbers() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("results", ROOT / ".ci/results.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("results")
 
 
 def prose(page: Path) -> str:
