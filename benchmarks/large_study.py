@@ -18,6 +18,7 @@ from pathlib import Path
 import click
 
 from fashion_dropout.config.study import read_study
+from fashion_dropout.learning.dataset import open_dataset
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from recorded import record_study
@@ -48,15 +49,18 @@ def main(seeds: int) -> None:
         os.chdir(folder)
         path = Path(folder) / "large.toml"
         path.write_text(STUDY.format(seeds=list(range(seeds))))
-        record_study(read_study(path))
+        record_study(read_study(path), dataset_sha256=open_dataset("synthetic").sha256)
         began = time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-m", "fashion_dropout", "compare", str(path)],
             capture_output=True,
             text=True,
             check=True,
+            timeout=300,
         )
         elapsed = time.perf_counter() - began
+    if f": 0 of {2 * seeds} cells to run" not in done.stdout + done.stderr:
+        raise SystemExit("expected that no run is trained, received:\n" + done.stderr + done.stdout)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print("\n".join(line for line in done.stdout.splitlines() if "verdict" in line))
     print(f"{2 * seeds} runs: {elapsed:.1f} s, peak memory {peak:,.0f} MiB")

@@ -24,7 +24,11 @@ from fashion_dropout.tracking.store import connect
 
 
 def record_study(
-    study: Study, *, predictions: int = 0, taken_over: Mapping[str, str] | None = None
+    study: Study,
+    *,
+    predictions: int = 0,
+    taken_over: Mapping[str, str] | None = None,
+    dataset_sha256: str = tags.DATASET_SHA256,
 ) -> str:
     """Write every cell of a study, and the study's own run, into the store that MLflow uses.
 
@@ -32,6 +36,8 @@ def record_study(
         study: As declared.
         predictions: For how many made-up test images each run has predictions; 0 for none.
         taken_over: Cell → the run that the study takes over instead of one of its own.
+        dataset_sha256: What each run records as the digest of its dataset. `compare` takes only
+            runs on the same dataset for finished.
 
     Returns:
         The id of the study's own run.
@@ -45,7 +51,7 @@ def record_study(
     taken_over = taken_over or {}
     for cell in study.cells():
         if cell.name not in taken_over:
-            _record_cell(client, experiment, cell, rng, predictions)
+            _record_cell(client, experiment, cell, rng, predictions, dataset_sha256)
     run_id = str(run.info.run_id)
     client.log_text(run_id, json.dumps(study.recorded()), "study.json")
     if taken_over:
@@ -69,6 +75,7 @@ def _record_cell(
     cell: Cell,
     rng: np.random.Generator,
     predictions: int,
+    dataset_sha256: str,
 ) -> None:
     run_id = client.create_run(experiment, run_name=cell.name).info.run_id
     epochs = cell.config.epochs
@@ -86,6 +93,7 @@ def _record_cell(
         tags.SEED: str(cell.config.seed),
         **{name: f"{name} of {cell.config.seed}" for name in tags.SAME_PAIR},
         **{name: name for name in tags.SAME_DATA},
+        tags.DATASET_SHA256: dataset_sha256,
     }
     params = [Param(name, str(value)) for name, value in cell.config.model_dump().items()]
     client.log_batch(run_id, metrics, params, [RunTag(*tag) for tag in recorded.items()])

@@ -117,7 +117,10 @@ def test_the_t_interval_is_that_of_scipys_paired_test():
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
-@pytest.mark.parametrize(("pairs", "smallest"), [(3, 0.25), (5, 0.0625), (6, 0.03125), (10, 2**-9)])
+@pytest.mark.parametrize(
+    ("pairs", "smallest"),
+    [(3, 0.25), (5, 0.0625), (6, 0.03125), (10, 2**-9), (16, 2**-15), (17, 2 / 10_001)],
+)
 def test_the_smallest_p_is_reached_when_all_pairs_agree(pairs, smallest):
     assert statistics.smallest_p(pairs) == smallest
     assert statistics.sign_flip_p(np.arange(1.0, pairs + 1)) == pytest.approx(smallest)

@@ -43,7 +43,7 @@ def difference(values: list[float], p: float = 1.0) -> Difference:
 pairs = st.lists(st.floats(-0.5, 0.5), min_size=2, max_size=20)
 
 
-@given(pairs, st.integers(1, 20), st.floats(0.001, 0.2))
+@given(pairs, st.integers(1, 20), st.floats(0.005, 0.2))
 def test_the_advised_number_of_seeds_can_reach_alpha_with_that_many_comparisons(
     values, comparisons, alpha
 ):

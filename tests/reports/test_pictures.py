@@ -4,11 +4,14 @@ import base64
 import io
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 from PIL import Image
 
 from comparison.records import make_record
-from fashion_dropout.reports.pictures import DPI, Picture, draw
+from fashion_dropout.reports.pictures import DPI, Picture, draw, picture
 
 LINK = "{http://www.w3.org/1999/xlink}href"
 
@@ -41,6 +44,18 @@ def test_a_drawing_keeps_its_words_and_loads_nothing(pictures):
         assert not [element for element in root.iter() if element.tag.endswith("}script")]
         links = [element.attrib[LINK] for element in root.iter() if LINK in element.attrib]
         assert all(link.startswith(("#", "data:image/png;base64,")) for link in links)
+
+
+def test_a_figure_of_many_lines_is_drawn_as_png_alone():
+    def drawn(points: int) -> Picture:
+        figure = Figure(figsize=(6.4, 4))
+        figure.subplots().add_collection(LineCollection([np.zeros((points, 2))]))
+        return picture(figure)
+
+    assert drawn(30_000).svg is not None
+    many = drawn(30_001)
+    assert many.svg is None
+    assert many.uri.startswith("data:image/png;base64,")
 
 
 def test_the_same_study_gives_the_same_files(pictures):

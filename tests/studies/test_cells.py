@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import mlflow
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, clean_environment
 from fashion_dropout import provenance
 from fashion_dropout.config.study import Study, read_study
 from fashion_dropout.errors import UsageError
@@ -97,3 +100,18 @@ def test_a_study_with_runs_taken_over_is_read_whole_and_says_when_it_was_changed
 def test_a_study_that_was_declared_before_its_runs_says_nothing():
     study = record_study(SMOKE)
     assert read_record(study).changed is None
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_a_large_study_compares_without_training(workdir):
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks/large_study.py", "--seeds", "6"],
+        cwd=workdir,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("12 runs: ")

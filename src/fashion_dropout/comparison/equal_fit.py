@@ -7,6 +7,7 @@ it has fitted less. Reading both runs of a pair at one training loss tells the t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,24 @@ def crossing(
     return Crossing(first + share, float(loss))
 
 
+def loss_curves(histories: pd.DataFrame) -> dict[tuple[str, int], NDArray[np.float64]]:
+    """The curves of every run: (regime, seed) → training and validation loss after each epoch.
+
+    Args:
+        histories: A row for each regime, seed and epoch, with the columns regime, seed, epoch,
+            train/loss and val/loss.
+
+    Returns:
+        In the order of the regimes' names and of the seeds; float64 of shape (2, E), in nats.
+    """
+    ordered = histories.sort_values("epoch")
+    losses = ordered[["train/loss", "val/loss"]].to_numpy(dtype=float)
+    rows_of: dict[Any, Any] = ordered.groupby(["regime", "seed"]).indices
+    return {
+        (str(regime), int(seed)): losses[rows].T for (regime, seed), rows in sorted(rows_of.items())
+    }
+
+
 def at_equal_fit(histories: pd.DataFrame, regime: str, baseline: str) -> pd.DataFrame:
     """Both runs of every pair, read at the lowest training loss that both reach.
 
@@ -57,8 +76,7 @@ def at_equal_fit(histories: pd.DataFrame, regime: str, baseline: str) -> pd.Data
     depend on the regime that it is paired with.
 
     Args:
-        histories: A row for each regime, seed and epoch, with the columns regime, seed, epoch,
-            train/loss and val/loss.
+        histories: As for `loss_curves`.
         regime: The regime that is compared.
         baseline: The one it is compared with.
 
@@ -70,12 +88,7 @@ def at_equal_fit(histories: pd.DataFrame, regime: str, baseline: str) -> pd.Data
     columns = ["regime", "seed", VALIDATION_LOSS, EPOCHS]
     if histories.empty:
         return pd.DataFrame(columns=columns)
-    curves = {
-        (str(name), int(str(seed))): rows.sort_values("epoch")[["train/loss", "val/loss"]]
-        .to_numpy(dtype=float)
-        .T
-        for (name, seed), rows in histories.groupby(["regime", "seed"])
-    }
+    curves = loss_curves(histories)
     rows: list[tuple[str, int, float, float]] = []
     for seed in sorted({seed for _, seed in curves}):
         if (regime, seed) not in curves or (baseline, seed) not in curves:

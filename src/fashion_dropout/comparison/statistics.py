@@ -72,16 +72,17 @@ class Difference:
 
 
 def smallest_p(pairs: int, comparisons: int = 1) -> float:
-    """The smallest two-sided p that a sign-flip test of `pairs` pairs can give: 2/2ⁿ, at most 1.
+    """The smallest two-sided p that a sign-flip test of `pairs` pairs can give, at most 1.
 
-    Holm's adjustment multiplies the smallest p of a family by the number of its `comparisons`, and
+    It is 2/2ⁿ where the test is exact, and 2/10,001 where it draws 10,000 sign patterns. Holm's adjustment multiplies the smallest p of a family by the number of its `comparisons`, and
     no other adjusted p of the family is below that one.
     """
-    return min(1.0, comparisons * 2.0 ** (1 - pairs))
+    patterns = 2.0**pairs if pairs <= _EXACT_UP_TO else RESAMPLES + 1
+    return min(1.0, comparisons * 2 / patterns)
 
 
 def seeds_for(alpha: float, comparisons: int = 1) -> int:
-    """The fewest pairs with which p ≤ `alpha` is possible."""
+    """The fewest pairs with which p ≤ `alpha` is possible in an exact test."""
     return math.ceil(1 - math.log2(alpha / comparisons))
 
 

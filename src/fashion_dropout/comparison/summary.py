@@ -148,13 +148,12 @@ def values_of_runs(runs: pd.DataFrame, comparison: Comparison) -> dict[tuple[str
     """(regime, seed) → the value of the primary metric, for every run that has one."""
     metric = comparison.rule.primary
     found = {}
-    for row in runs.itertuples():
-        table = _table_of(metric, str(row.regime), runs, comparison)
+    for regime in map(str, runs["regime"].unique()):
+        table = _table_of(metric, regime, runs, comparison)
         if metric in table:
-            own = table[(table["regime"] == row.regime) & (table["seed"] == row.seed)][metric]
-            found[str(row.regime), int(str(row.seed))] = (
-                float(own.iloc[0]) if len(own) else math.nan
-            )
+            own = table[table["regime"] == regime]
+            for seed, value in zip(own["seed"], own[metric], strict=True):
+                found[regime, int(seed)] = float(value)
     return {place: value for place, value in found.items() if math.isfinite(value)}
 
 

@@ -9,6 +9,7 @@ from io import BytesIO
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -24,29 +25,32 @@ _SVG: Any = {"svg.fonttype": "none", "svg.hashsalt": "fashion-dropout"}
 """Text stays text, in the reader's fonts; the same figure always gives the same file."""
 
 
+_MOST_POINTS = 30_000
+"""On the thin lines of seeds. So many take more than 500 kB as SVG; a PNG file has less."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """A figure that was drawn.
 
     Attributes:
         png: As a PNG file.
-        svg: As an SVG file.
+        svg: As an SVG file; None if it has so many lines that the PNG file is smaller.
         width: Of both, in pixels of a screen.
         height: Of both, in pixels of a screen.
     """
 
     png: bytes
-    svg: bytes
+    svg: bytes | None
     width: int
     height: int
 
     @cached_property
     def uri(self) -> str:
         """The smaller of the two files, as a ``data:`` URI."""
-        kind, content = min(
-            (("svg+xml", self.svg), ("png", self.png)), key=lambda pair: len(pair[1])
-        )
-        return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+        if self.svg is not None and len(self.svg) <= len(self.png):
+            return f"data:image/svg+xml;base64,{base64.b64encode(self.svg).decode()}"
+        return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
 
 
 def draw(record: StudyRecord, comparison: Comparison, language: Language) -> dict[str, Picture]:
@@ -55,14 +59,22 @@ def draw(record: StudyRecord, comparison: Comparison, language: Language) -> dic
 
 
 def picture(figure: Figure) -> Picture:
-    """A figure in both formats."""
-    png, svg = BytesIO(), BytesIO()
+    """A figure as PNG, and as SVG if that can be smaller."""
+    png = BytesIO()
     figure.savefig(png, format="png", dpi=DPI, pil_kwargs={"compress_level": 1})
-    figure.set_layout_engine("none")  # as it was laid out for the first file
+    width, height = (round(96 * inches) for inches in figure.get_size_inches())
+    return Picture(_smaller(png), _svg(figure), width, height)
+
+
+def _svg(figure: Figure) -> bytes | None:
+    lines = figure.findobj(LineCollection)
+    if sum(len(path) for line in lines for path in line.get_paths()) > _MOST_POINTS:
+        return None
+    svg = BytesIO()
+    figure.set_layout_engine("none")  # as it was laid out for the PNG file
     with mpl.rc_context(_SVG):
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-    width, height = (round(96 * inches) for inches in figure.get_size_inches())
-    return Picture(_smaller(png), svg.getvalue(), width, height)
+    return svg.getvalue()
 
 
 def _smaller(png: BytesIO) -> bytes:

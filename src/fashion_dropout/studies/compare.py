@@ -128,9 +128,15 @@ def warnings_of(study: Study) -> list[str]:
     least = smallest_p(pairs, comparisons)
     if least <= rule.alpha:
         return []
+    needed = seeds_for(rule.alpha, comparisons)
     return [
         f"warning: {pairs} seeds can give no p below {least:.2g}, and alpha is {rule.alpha:g}: "
-        f"no difference can be shown; at least {seeds_for(rule.alpha, comparisons)} are needed"
+        "no difference can be shown; "
+        + (
+            f"at least {needed} are needed"
+            if needed > pairs
+            else "declare fewer regimes, or a larger alpha"
+        )
     ]
 
 

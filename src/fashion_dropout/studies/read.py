@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from mlflow.entities import Run
 
@@ -183,12 +184,13 @@ def _cells(regimes: Sequence[str], seeds: Sequence[int], found: pd.DataFrame) ->
 
 
 def _histories(runs: pd.DataFrame) -> pd.DataFrame:
-    tables = []
-    for run in runs.to_dict("records"):
-        table = _history(run["run_id"], run["artifact_uri"])
-        tables.append(table.assign(regime=run["regime"], seed=run["seed"]))
     columns = ["regime", "seed", "epoch", *_CURVES]
-    return pd.concat(tables)[columns] if tables else pd.DataFrame(columns=columns)
+    tables = [_history(*run) for run in zip(runs["run_id"], runs["artifact_uri"], strict=True)]
+    if not tables:
+        return pd.DataFrame(columns=columns)
+    epochs = [len(table) for table in tables]
+    of_runs = {name: np.repeat(runs[name].to_numpy(), epochs) for name in ("regime", "seed")}
+    return pd.concat(tables).assign(**of_runs)[columns]
 
 
 def _history(run_id: str, artifact_uri: str) -> pd.DataFrame:

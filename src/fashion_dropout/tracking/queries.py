@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import mlflow
 import pandas as pd
@@ -183,22 +184,30 @@ def history(run_id: str, metric: str) -> dict[int, float]:
 
 @contextmanager
 def artifact(artifact_uri: str, name: str) -> Iterator[Path | None]:
-    """One artifact as a file that is gone when the block ends; None if there is none.
+    """One artifact as a file to read inside the block; None if there is none.
+
+    The file of a store on this machine is not copied. Any other is fetched, and gone when the block
+    ends.
 
     Args:
         artifact_uri: The artifact URI of the run. From the run's id, MLflow would ask the store
             for this URI three times.
         name: The name of the artifact.
     """
+    if urlsplit(artifact_uri).scheme in ("", "file"):
+        yield _fetched(artifact_uri, name, None)
+        return
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            found = mlflow.artifacts.download_artifacts(
-                artifact_uri=f"{artifact_uri}/{name}", dst_path=folder
-            )
-        except (MlflowException, OSError):
-            yield None
-            return
-        yield Path(found)
+        yield _fetched(artifact_uri, name, folder)
+
+
+def _fetched(artifact_uri: str, name: str, folder: str | None) -> Path | None:
+    """One artifact in a folder, or where it is; None if there is none."""
+    try:
+        uri = f"{artifact_uri}/{name}"
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder))
+    except (MlflowException, OSError):
+        return None
 
 
 def _row(run: Run) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from fashion_dropout.colours import of_regimes
+from fashion_dropout.comparison.equal_fit import loss_curves
 from fashion_dropout.reports.plots.style import (
     MARKED,
     WIDTH,
@@ -44,10 +45,7 @@ def equal_fit(histories: pd.DataFrame, regimes: Sequence[str], language: Languag
         rows = histories[histories["regime"] == regime]
         if rows.empty:
             continue
-        paths = [
-            one.sort_values("epoch")[["train/loss", "val/loss"]].to_numpy(dtype=float)
-            for _, one in rows.groupby("seed")
-        ]
+        paths = [losses.T for losses in loss_curves(rows).values()]
         faint = max(0.08, min(0.35, 3 / len(paths)))
         axes.add_collection(
             LineCollection(paths, colors=colour[regime], linewidths=0.7, alpha=faint)
