@@ -74,8 +74,9 @@ class Difference:
 def smallest_p(pairs: int, comparisons: int = 1) -> float:
     """The smallest two-sided p that a sign-flip test of `pairs` pairs can give, at most 1.
 
-    It is 2/2ⁿ where the test is exact, and 2/10,001 where it draws 10,000 sign patterns. Holm's adjustment multiplies the smallest p of a family by the number of its `comparisons`, and
-    no other adjusted p of the family is below that one.
+    It is 2/2ⁿ where the test is exact, and 2/10,001 where it draws 10,000 sign patterns. Holm's
+    adjustment multiplies the smallest p of a family by the number of its `comparisons`, and no
+    other adjusted p of the family is below that one.
     """
     patterns = 2.0**pairs if pairs <= _EXACT_UP_TO else RESAMPLES + 1
     return min(1.0, comparisons * 2 / patterns)
