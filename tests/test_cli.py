@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import mlflow
 import pytest
 from click.testing import CliRunner
@@ -32,6 +33,14 @@ def test_every_verb_has_help_with_an_example_that_parses(verb):
     for program, name, *arguments in lines:
         assert (program, name) == ("fashion-dropout", verb)
         cli.commands[verb].make_context(verb, list(arguments))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_alone_is_parsed_or_refused(verb):
+    try:
+        cli.commands[verb].make_context(verb, [])
+    except click.UsageError as error:
+        assert "Missing argument" in error.format_message()
 
 
 def test_help_imports_nothing_heavy():

@@ -82,7 +82,7 @@ class WithSwitches(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         switches = {name for of in self.params if isinstance(of.type, _Switch) for name in of.opts}
-        following = [*args[1:], ""]
+        following = [*args, ""][1:]
         return super().parse_args(
             ctx,
             [
