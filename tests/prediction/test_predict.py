@@ -67,6 +67,16 @@ def test_class_names_are_those_in_the_folder_of_the_model(predict, images, regis
     assert file.classes == CLASSES
 
 
+@pytest.mark.parametrize("name", ["./model.keras", "model.keras"])
+def test_a_bare_file_may_be_named_as_seen_from_where_the_user_stands(
+    predict, images, registry, monkeypatch, name
+):
+    monkeypatch.chdir(images)
+    shutil.copy(registry.model / "data" / "model.keras", images)
+    (file,), errors = predict("0.png", model=name)
+    assert (file.classes, errors) == (CLASSES, [])
+
+
 def test_what_cannot_be_read_is_reported_and_the_rest_is_predicted(predict, images):
     (images / "notes.png").write_text("no image")
     (images / "empty").mkdir()

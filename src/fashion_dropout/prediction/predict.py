@@ -125,7 +125,8 @@ def _read_classes(weights: Path) -> tuple[str, ...]:
     Raises:
         DataError: They are no ten names.
     """
-    stored = weights.parents[1] / served.CLASSES_FILE
+    weights = weights.absolute()  # "model.keras" alone has no second parent
+    stored = weights.parent.parent / served.CLASSES_FILE
     if weights.parent.name != "data" or not stored.is_file():
         return CLASSES
     try:
