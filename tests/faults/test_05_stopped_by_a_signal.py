@@ -32,11 +32,14 @@ def test_the_run_is_killed_with_a_checkpoint_and_goes_on(sent, exit_code, tmp_pa
         process.send_signal(sent)
         _, said = process.communicate(timeout=120)
     assert process.returncode == exit_code
-    assert said == f"Error: stopped by {sent.name}\n"
     run = only_run(tmp_path)
+    epoch = checkpoints(folder_of_interrupted(run.info.run_id))[-1]
+    assert said == (
+        f"Error: stopped by {sent.name}\nNote: the same command continues it after epoch {epoch}\n"
+    )
     assert run.info.status == "KILLED"
     assert run.data.tags["error"] == f"stopped by {sent.name}"
-    assert checkpoints(folder_of_interrupted(run.info.run_id))[-1] >= 2
+    assert epoch >= 2
     done = run_command(*TRAIN, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert recorded(only_run(tmp_path)) == uninterrupted

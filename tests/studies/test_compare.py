@@ -267,6 +267,7 @@ def test_ctrl_c_ends_the_study_and_leaves_nothing_running(tmp_path):
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "Traceback" not in said
+    assert "Note: the same command goes on with what is missing" in said
     time.sleep(1)
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     states = {run.info.status for role in ("run", "study") for run in all_runs(uri, role)}

@@ -16,7 +16,7 @@ from fashion_dropout.commands.options import (
     optional,
     switch,
 )
-from fashion_dropout.errors import ExitCode
+from fashion_dropout.errors import ExitCode, Interrupted
 from fashion_dropout.escapes import visible
 from fashion_dropout.files import user_path
 
@@ -71,16 +71,21 @@ def compare(
     from fashion_dropout.commands.console import study_display
     from fashion_dropout.studies.compare import compare_study
 
-    with study_display() as shown:
-        outcome = compare_study(
-            declared,
-            shown,
-            workers=workers or None,
-            scheduler=scheduler,
-            fresh=fresh,
-            data_dir=data_dir,
-            experiment=experiment,
-        )
+    try:
+        with study_display() as shown:
+            outcome = compare_study(
+                declared,
+                shown,
+                workers=workers or None,
+                scheduler=scheduler,
+                fresh=fresh,
+                data_dir=data_dir,
+                experiment=experiment,
+            )
+    except Interrupted as stop:
+        if not fresh:
+            stop.add_note("the same command goes on with what is missing")
+        raise
     command = "uv run fashion-dropout" if _UNDER_UV in os.environ else "fashion-dropout"
     click.echo(
         f"\n{outcome.text}\n\nstudy run {outcome.run_id}; next:\n"

@@ -33,12 +33,14 @@ class RunFolder:
     Attributes:
         identity: Of the run that is asked for.
         interrupted: The run that was begun in it; None if there was none.
+        saved: The epoch after which the run can be continued; 0 if there is none.
     """
 
     def __init__(self, path: Path, identity: Identity) -> None:
         self._path = path
         self.identity = identity
         self.interrupted = read_record(path)
+        self.saved = 0
 
     def check(self) -> None:
         """Refuse to continue a run under other conditions.
@@ -86,7 +88,7 @@ class RunFolder:
         Returns:
             The epochs after which it was continued, this one among them.
         """
-        before = self.interrupted
+        before, self.saved = self.interrupted, after
         self.interrupted = Interrupted(
             run_id,
             name,
@@ -109,6 +111,7 @@ class RunFolder:
         """
         about = asdict(self.interrupted) if self.interrupted else {}
         checkpoint.write(self._path, Checkpoint(epoch, arrays, about))
+        self.saved = epoch
 
     def remove(self) -> None:
         """Forget the run: it has finished, or is given up."""

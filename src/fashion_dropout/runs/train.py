@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fashion_dropout import provenance
 from fashion_dropout.config.training import TrainingConfig
-from fashion_dropout.errors import TrainingDivergedError
+from fashion_dropout.errors import Interrupted, TrainingDivergedError
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.learning.runtime import start_tensorflow
 from fashion_dropout.learning.split import Split, split_of
@@ -173,6 +173,11 @@ def record_run(
                 summary = _train(run, config, dataset, split, display, name, kept, start)
         except TrainingDivergedError:
             kept.remove()  # it would diverge again
+            raise
+        except Interrupted as stop:
+            if kept.saved:
+                without = ", without --fresh," if fresh else ""
+                stop.add_note(f"the same command{without} continues it after epoch {kept.saved}")
             raise
         kept.remove()
         return summary
