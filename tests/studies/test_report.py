@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -75,6 +76,32 @@ def test_the_report_is_one_complete_file(recorded, command, language, tmp_path):
     assert "disagreements.npz is recorded" in text  # said, since nothing stored it
     assert output.stat().st_size < 3_000_000
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_link_stays_a_link_and_its_file_is_written(recorded, command, tmp_path):
+    link, named = tmp_path / "link.html", tmp_path / "elsewhere" / "report.html"
+    named.parent.mkdir()
+    link.symlink_to(named)
+    done = command("report", recorded[1], "--output", str(link))
+    assert done.code == 0, done.said
+    assert link.is_symlink()
+    assert named.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_what_is_no_file_is_not_replaced_by_one(recorded, command, tmp_path):
+    # A pipe stands for /dev/null, which root would take away from the whole machine.
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for output in (pipe, link):
+        done = command("report", recorded[1], "--output", str(output))
+        assert done.code == 2
+        assert (
+            f"expected a file in a folder that exists and can be written to, received {pipe}"
+            in (done.said)
+        )
+    assert pipe.is_fifo()
+    assert link.is_symlink()
 
 
 def test_what_cannot_be_done_is_one_line_and_leaves_no_file(recorded, command, tmp_path):

@@ -43,7 +43,7 @@ def write_report(run_id: str, language: Language, output: Path) -> int:
     Args:
         run_id: The study's own run.
         language: ``en`` or ``ja``.
-        output: The file; it appears when it is complete, or stays as it was.
+        output: The file, or a link to it; it appears when it is complete, or stays as it was.
 
     Returns:
         Its size in bytes.
@@ -55,6 +55,8 @@ def write_report(run_id: str, language: Language, output: Path) -> int:
     from fashion_dropout.studies.read import read_record
     from fashion_dropout.tracking.existing import connect_to_existing
 
+    if output.is_symlink():  # it stays one, and the file that it names is written
+        output = Path(os.path.realpath(output))
     _writable(output)
     connect_to_existing()
     record = read_record(run_id)
@@ -106,8 +108,15 @@ def write_whole(path: Path, content: bytes) -> int:
 
 
 def _writable(path: Path) -> None:
-    """Refuse before the work is done what can only fail after it."""
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+    """Refuse before the work is done what can only fail after it.
+
+    A device or a pipe is refused, too: it would be replaced by a file, even /dev/null.
+    """
+    if (
+        (path.exists() and not path.is_file())
+        or not path.parent.is_dir()
+        or not os.access(path.parent, os.W_OK)
+    ):
         raise UsageError(
             f"expected a file in a folder that exists and can be written to, received {path}"
         )
