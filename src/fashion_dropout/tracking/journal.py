@@ -73,6 +73,7 @@ class Journal:
             whole = _whole_lines(folder / _ENTRIES)
             self.delivered = min(_number(folder / _DELIVERED), len(whole))
             self._waiting = deque(map(_entry, whole[self.delivered :]))
+            self._refusal = self._read(_REFUSED)
             self._stream = (folder / _ENTRIES).open("ab", buffering=0)
             self._size = sum(len(line) + 1 for line in whole)
             self._stream.truncate(self._size)
@@ -174,11 +175,13 @@ class Journal:
     @property
     def refusal(self) -> str:
         """Why the store did not take an entry; empty if it has taken all."""
-        return self._read(_REFUSED)
+        return self._refusal
 
     @refusal.setter
     def refusal(self, why: str) -> None:
-        write_durably(self.folder / _REFUSED, [why.encode()])
+        self._refusal = why
+        with suppress(OSError):  # the disk that has no room for the store may be this one
+            write_durably(self.folder / _REFUSED, [why.encode()])
 
     def _read(self, name: str) -> str:
         path = self.folder / name
