@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import platform
 
+import mlflow
 import pytest
 
 from conftest import TRAIN, run_command
 from faults.interrupting import (
+    checkpoints,
     folder_of_interrupted,
     kill_after_epoch,
     only_run,
@@ -63,6 +65,17 @@ def test_another_store_does_not_have_the_run(interrupted, tmp_path):
     line = refusal(run_command("train", "--resume", run_id, cwd=tmp_path), 2)
     assert f"expected run {run_id} in this store" in line
     assert runs(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_a_deleted_experiment_costs_no_checkpoint(interrupted):
+    run = only_run(interrupted)
+    client, before = mlflow.MlflowClient(), checkpoints(folder_of_interrupted(run.info.run_id))
+    client.delete_experiment(run.info.experiment_id)
+    line = refusal(run_command(*TRAIN, cwd=interrupted), 2)
+    assert f"`mlflow experiments restore -x {run.info.experiment_id}` brings it back" in line
+    client.restore_experiment(run.info.experiment_id)
+    assert checkpoints(folder_of_interrupted(run.info.run_id)) == before
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import resource
 import signal
+from contextlib import suppress
+from pathlib import Path
 
 import mlflow
 import pytest
@@ -12,6 +14,7 @@ from fashion_dropout.errors import TrackingError
 from fashion_dropout.tracking.delivery import deliver, deliver_all
 from fashion_dropout.tracking.journal import Journal, journals, left_behind
 from fashion_dropout.tracking.processes import HOST, this_process
+from faulty import small_disk
 
 ABOUT = {"store": "sqlite:///x", "name": "a run", **this_process()}
 
@@ -61,16 +64,16 @@ def test_a_journal_that_is_held_is_refused_and_left_out():
     held = Journal(journals() / "held", ABOUT)
     with pytest.raises(TrackingError, match="received one that works on it"):
         Journal(journals() / "held")
-    assert "held" not in [journal.folder.name for journal in closed(left_behind())]
+    assert "held" not in [journal.folder.name for journal in closed(left_behind(print))]
     held.close(remove=False)
-    assert "held" in [journal.folder.name for journal in closed(left_behind())]
+    assert "held" in [journal.folder.name for journal in closed(left_behind(print))]
     Journal(journals() / "held").close(remove=True)
     assert not (journals() / "held").exists()
 
 
 def test_a_journal_of_another_machine_is_left_out():
     Journal(journals() / "theirs", {**ABOUT, HOST: "another"}).close(remove=False)
-    assert "theirs" not in [journal.folder.name for journal in closed(left_behind())]
+    assert "theirs" not in [journal.folder.name for journal in closed(left_behind(print))]
     Journal(journals() / "theirs").close(remove=True)
 
 
@@ -98,7 +101,7 @@ def test_a_disk_without_room_is_one_line_and_leaves_whole_entries(tmp_path):
 def test_a_journal_that_is_damaged_is_one_line(tmp_path):
     (tmp_path / "id").mkdir()
     (tmp_path / "id/run.json").write_text("{")
-    with pytest.raises(TrackingError, match="FASHION_DROPOUT_STATE") as refused:
+    with pytest.raises(TrackingError, match="or remove the folder") as refused:
         Journal(tmp_path / "id")
     assert "\n" not in str(refused.value)
 
@@ -140,3 +143,24 @@ def test_a_run_of_which_the_store_refused_a_part_does_not_end_as_finished(tmp_pa
     assert run.info.status == "FAILED"
     assert run.data.tags["error"] == journal.refusal
     journal.close(remove=True)
+
+
+@pytest.mark.usefixtures("store")
+def test_a_refusal_that_cannot_be_noted_still_fails_the_run(tmp_path):
+    client = mlflow.MlflowClient()
+    run_id = client.create_run("0").info.run_id
+    with small_disk(tmp_path / "disk", 64) as disk:
+        journal = Journal(disk / run_id, ABOUT)
+        journal.write("tags", tags={"not a name?\n": "x"})
+        journal.write("end", status="FINISHED")
+        fill(disk)
+        assert deliver_all(client, journal) == 2
+        journal.close(remove=True)
+    assert client.get_run(run_id).info.status == "FAILED"
+
+
+def fill(disk: Path) -> None:
+    """Leave no room on a disk, as another program does."""
+    with suppress(OSError), (disk / "full").open("wb", buffering=0) as file:
+        while file.write(b"x" * 1024):
+            pass

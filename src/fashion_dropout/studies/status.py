@@ -24,11 +24,13 @@ def describe_status() -> str:
     """
     connect()
     runs, kept = running(), _with_checkpoints()
+    unreadable: list[str] = []
     lines = [
         *(_running(run) for run in runs if not is_dead(run)),
         *(_dead(run) for run in runs if is_dead(run) and run.info.run_id not in kept),
         *kept.values(),
-        *(_undelivered(one) for one in undelivered() if one.entries),
+        *(_undelivered(one) for one in undelivered(unreadable.append) if one.entries),
+        *unreadable,
     ]
     store = f"store {store_name(mlflow.get_tracking_uri())}"
     return "\n".join([store, *(lines or ["nothing runs, and everything is delivered"])])

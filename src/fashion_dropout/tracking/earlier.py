@@ -18,9 +18,7 @@ from fashion_dropout.tracking.opening import experiment_id
 from fashion_dropout.tracking.patience import answered
 from fashion_dropout.tracking.processes import has_died
 from fashion_dropout.tracking.store import REFUSED, impatient, one_line
-from fashion_dropout.tracking.upkeep import WHY
-
-_MISSING = "RESOURCE_DOES_NOT_EXIST"
+from fashion_dropout.tracking.upkeep import MISSING, WHY
 
 
 @contextmanager
@@ -88,7 +86,7 @@ def unfinished_run(run_id: str) -> Run | None:
     try:
         run = mlflow.get_run(run_id)
     except MlflowException as error:
-        if error.error_code == _MISSING:
+        if error.error_code == MISSING:
             return None
         raise
     gone = run.info.lifecycle_stage != "active" or run.info.status == "FINISHED"

@@ -24,7 +24,7 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from fashion_dropout.errors import TrackingError
+from fashion_dropout.escapes import brief
 from fashion_dropout.state import VARIABLE, state_folder, write_durably
 from fashion_dropout.tracking.processes import is_of_this_machine
 
@@ -39,6 +40,11 @@ Entry = dict[str, Any]
 
 _ABOUT, _ENTRIES, _DELIVERED = "run.json", "entries.jsonl", "delivered"
 _FILES, _MODEL, _REFUSED = "files", "model_id", "refused"
+_KINDS = frozenset({"metrics", "tags", "params", "input", "artifacts", "model", "end"})
+
+
+class HeldError(TrackingError):
+    """Another process works on the journal."""
 
 
 class Journal:
@@ -49,7 +55,8 @@ class Journal:
         about: What `run.json` is to say; None to read it.
 
     Raises:
-        TrackingError: Another process holds it, or the folder cannot be read or written.
+        HeldError: Another process holds it.
+        TrackingError: The folder cannot be read or written, or this version does not understand it.
     """
 
     def __init__(self, folder: Path, about: Mapping[str, str] | None = None) -> None:
@@ -62,19 +69,27 @@ class Journal:
             self._lock.acquire()
             if about is not None:
                 write_durably(folder / _ABOUT, [json.dumps(about).encode()])
-            self.about: dict[str, str] = json.loads((folder / _ABOUT).read_bytes())
+            self.about = _about(folder / _ABOUT)
             whole = _whole_lines(folder / _ENTRIES)
             self.delivered = min(_number(folder / _DELIVERED), len(whole))
-            self._waiting: deque[Entry] = deque(map(json.loads, whole[self.delivered :]))
+            self._waiting = deque(map(_entry, whole[self.delivered :]))
+            self._refusal = self._read(_REFUSED)
             self._stream = (folder / _ENTRIES).open("ab", buffering=0)
             self._size = sum(len(line) + 1 for line in whole)
             self._stream.truncate(self._size)
         except Timeout as error:
-            raise TrackingError(
+            raise HeldError(
                 f"expected run {folder.name} to be of no other process, received one that works on "
                 "it; wait until that has ended, or stop it"
             ) from error
-        except (OSError, ValueError, KeyError) as error:
+        except ValueError as error:
+            self._lock.release()
+            raise TrackingError(
+                f"expected what run {folder.name} has recorded in {folder}, received: "
+                f"{error}; use the version of the program that wrote it, or remove the folder and "
+                "with it what the store does not have yet"
+            ) from error
+        except OSError as error:
             self._lock.release()
             raise TrackingError(
                 f"expected a folder {folder} to keep what the run records in, received: {error}; "
@@ -160,11 +175,13 @@ class Journal:
     @property
     def refusal(self) -> str:
         """Why the store did not take an entry; empty if it has taken all."""
-        return self._read(_REFUSED)
+        return self._refusal
 
     @refusal.setter
     def refusal(self, why: str) -> None:
-        write_durably(self.folder / _REFUSED, [why.encode()])
+        self._refusal = why
+        with suppress(OSError):  # the disk that has no room for the store may be this one
+            write_durably(self.folder / _REFUSED, [why.encode()])
 
     def _read(self, name: str) -> str:
         path = self.folder / name
@@ -183,22 +200,50 @@ def journals() -> Path:
     return state_folder() / "journal"
 
 
-def left_behind() -> Iterator[Journal]:
+def has_journal(run_id: str) -> bool:
+    """Whether a run has a journal. A folder without `run.json` holds nothing yet: its process was
+    killed, or had no room, when it made it.
+    """
+    return (journals() / run_id / _ABOUT).exists()
+
+
+def left_behind(say: Callable[[str], None]) -> Iterator[Journal]:
     """Every journal of this machine that no living process holds, each open for the caller.
 
     Where several machines share the folder, one cannot see whether a process of another lives.
+
+    Args:
+        say: Told of each journal that cannot be opened, and why.
     """
     folder = journals()
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if (path / _ABOUT).exists():
             try:
                 journal = Journal(path)
-            except TrackingError:
-                continue  # a process works on it
+            except HeldError:
+                continue
+            except TrackingError as error:
+                say(str(error))
+                continue
             if is_of_this_machine(journal.about):
                 yield journal
             else:
                 journal.close(remove=False)
+
+
+def _about(path: Path) -> dict[str, str]:
+    about = json.loads(path.read_bytes())
+    if not isinstance(about, dict) or not {"store", "name"} <= about.keys():
+        raise ValueError(f"a file {path.name} that does not name a run and its store")
+    return about
+
+
+def _entry(line: bytes) -> Entry:
+    """An entry of a kind that can be delivered: what is not understood must not count as such."""
+    entry = json.loads(line)
+    if not isinstance(entry, dict) or entry.get("kind") not in _KINDS:
+        raise ValueError(f"an entry of an unknown kind: {brief(line.decode(errors='replace'))}")
+    return entry
 
 
 def _whole_lines(path: Path) -> list[bytes]:

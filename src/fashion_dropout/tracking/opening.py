@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import mlflow
-from mlflow.entities import Run
+from mlflow.entities import Experiment, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
+from fashion_dropout.errors import UsageError
 from fashion_dropout.tracking import pages
 from fashion_dropout.tracking import tags as tag_names
 from fashion_dropout.tracking.delivery import deliver_all
@@ -77,20 +78,36 @@ def experiment_id(name: str | None) -> str:
     """The experiment of a name, else of MLflow's own variables, else `EXPERIMENT`; made if need be.
 
     `mlflow.set_experiment` would change more.
+
+    Raises:
+        UsageError: It was deleted.
     """
     client = mlflow.MlflowClient()
     name = name or os.environ.get("MLFLOW_EXPERIMENT_NAME")
     if not name and (chosen := os.environ.get("MLFLOW_EXPERIMENT_ID")):
-        return str(client.get_experiment(chosen).experiment_id)
+        return _active(client.get_experiment(chosen))
     name = name or EXPERIMENT
     if found := client.get_experiment_by_name(name):
-        return str(found.experiment_id)
+        return _active(found)
     try:
         return str(client.create_experiment(name))
     except MlflowException:
         if found := client.get_experiment_by_name(name):  # another process was faster
             return str(found.experiment_id)
         raise
+
+
+def _active(experiment: Experiment) -> str:
+    """The id of an experiment. In a deleted one, an interrupted run would look as if it was gone,
+    and its checkpoints would be removed.
+    """
+    if experiment.lifecycle_stage != "active":
+        raise UsageError(
+            f"expected an experiment {experiment.name} that is in use, received one that was "
+            f"deleted; `mlflow experiments restore -x {experiment.experiment_id}` brings it back, "
+            "or give another name with --experiment-name"
+        )
+    return str(experiment.experiment_id)
 
 
 def describe(run: Run, name: str, description: str) -> None:

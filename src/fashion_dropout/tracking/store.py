@@ -42,6 +42,7 @@ _SQL = re.compile(  # what SQLAlchemy writes around the cause of an error
     r"|\[SQL: .*\] ?"
     r"|\(Background on this error at: \S+\)"
 )
+_OTHER_SCHEMA = "out-of-date database schema"
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
@@ -64,6 +65,12 @@ def connect() -> None:
             else:
                 bounded(_ask, _ANSWER_SECONDS)
     except (*REFUSED, ImportError, Timeout, NoAnswerError, sqlite3.Error) as error:
+        if _OTHER_SCHEMA in str(error):
+            raise TrackingError(
+                f"expected a database of MLflow {mlflow.__version__} at {without_password(uri)}, "
+                "received one of another version; make a copy of it and type `mlflow db upgrade "
+                f"{without_password(uri)}`, or use the version of MLflow that wrote it"
+            ) from error
         raise TrackingError(
             f"expected an MLflow tracking store at {without_password(uri)}, received: "
             f"{one_line(error)}; start it, or set MLFLOW_TRACKING_URI to one that runs"

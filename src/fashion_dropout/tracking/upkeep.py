@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 import mlflow
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.tracking import tags
 from fashion_dropout.tracking.delivery import deliver_all
-from fashion_dropout.tracking.journal import Journal, journals, left_behind
+from fashion_dropout.tracking.journal import Journal, has_journal, left_behind
 from fashion_dropout.tracking.patience import answered
 from fashion_dropout.tracking.processes import has_died
-from fashion_dropout.tracking.store import impatient, is_there, store_name
+from fashion_dropout.tracking.store import REFUSED, impatient, is_there, one_line, store_name
 
+MISSING = "RESOURCE_DOES_NOT_EXIST"
 WHY = "its process has ended without saying so, as after kill -9 or a power cut"
 _HIDDEN = ":***@"
 _ROLES = (tags.RUN, tags.STUDY_RUN, tags.PROMOTION)
@@ -38,10 +40,14 @@ class Undelivered:
     entries: int
 
 
-def undelivered() -> list[Undelivered]:
-    """The journals that no living process works on, of all stores; nothing is delivered."""
+def undelivered(say: Callable[[str], None]) -> list[Undelivered]:
+    """The journals that no living process works on, of all stores; nothing is delivered.
+
+    Args:
+        say: Told of each journal that cannot be read, and why.
+    """
     found = []
-    for journal in left_behind():
+    for journal in left_behind(say):
         about = journal.about
         found.append(
             Undelivered(journal.folder.name, about["name"], about["store"], journal.undelivered)
@@ -79,8 +85,9 @@ def tidy(say: Callable[[str], None], *, all_stores: bool = False) -> int:
         How many journals are still undelivered.
     """
     own, waiting, silent = store_name(mlflow.get_tracking_uri()), 0, set[str]()
+    unreadable: list[str] = []
     with impatient():
-        for journal in left_behind():
+        for journal in left_behind(unreadable.append):
             store = journal.about["store"]
             if store != own and not all_stores:
                 journal.close(remove=False)
@@ -93,43 +100,68 @@ def tidy(say: Callable[[str], None], *, all_stores: bool = False) -> int:
                 journal.close(remove=False)
                 continue
             done = store not in silent and _deliver(journal, store, own, say)
-            journal.close(remove=done)
-            if not done:
+            journal.close(remove=bool(done))
+            if done is False:
                 silent.add(store)
                 waiting += 1
         for run in running():
-            if is_dead(run) and not (journals() / run.info.run_id).exists():
+            if is_dead(run) and not has_journal(run.info.run_id):
                 _mark(run)
                 say(f"marked {run.info.run_name}, run {run.info.run_id}, as KILLED: {WHY}")
-    return waiting
+    for line in unreadable:
+        say(line)
+    return waiting + len(unreadable)
 
 
 def _name(journal: Journal) -> str:
     return f"{journal.about['name']}, run {journal.folder.name}"
 
 
-def _deliver(journal: Journal, store: str, own: str, say: Callable[[str], None]) -> bool:
-    """Deliver a journal; its run is KILLED if its process has not said how it has ended."""
+def _deliver(journal: Journal, store: str, own: str, say: Callable[[str], None]) -> bool | None:
+    """Deliver a journal; its run is KILLED if its process has not said how it has ended.
+
+    Returns:
+        Whether it is delivered; None if the store does not have the run any more.
+    """
     run = _name(journal)
     if store != own and _HIDDEN in store:
         say(f"{run}: set MLFLOW_TRACKING_URI to its store {store}, and type this again")
         return False
     ended = journal.ended
-    if not ended:
-        journal.write("tags", tags={tags.ERROR: WHY})
-        journal.write("end", status="KILLED")
     uri = mlflow.get_tracking_uri() if store == own else store
     try:
-        entries = deliver_all(mlflow.MlflowClient(uri), journal)
-    except TrackingError as error:
-        say(f"{run}: {journal.undelivered} entries wait for {store}: {error}")
+        client = mlflow.MlflowClient(uri)
+        if gone := _gone(client, journal.folder.name):
+            say(f"{run}: {store} {gone}; if it is not wanted, remove {journal.folder}")
+            return None
+        if not ended:
+            journal.write("tags", tags={tags.ERROR: WHY})
+            journal.write("end", status="KILLED")
+        entries = deliver_all(client, journal)
+    except (TrackingError, *REFUSED) as error:
+        say(f"{run}: {journal.undelivered} entries wait for {store}: {one_line(error)}")
         return False
+    refused = f"; {journal.refusal}" if journal.refusal else ""
     say(
-        f"delivered {run}: {entries} entries"
+        f"delivered {run}: {entries} entries{refused}"
         if ended
-        else f"marked {run}, as KILLED: {WHY}; {entries - 2} entries delivered"
+        else f"marked {run}, as KILLED: {WHY}; {entries - 2} entries delivered{refused}"
     )
     return True
+
+
+@answered
+def _gone(client: mlflow.MlflowClient, run_id: str) -> str:
+    """Why a store cannot take what a run has recorded; empty if it can."""
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code == MISSING:
+            return "does not have this run, as if it was replaced by another store"
+        raise
+    if run.info.lifecycle_stage != "active":
+        return "has it as deleted, and `mlflow runs restore` would bring it back"
+    return ""
 
 
 @answered

@@ -1,0 +1,120 @@
+"""What `sync` does with journals that it cannot deliver: it keeps them, and says so."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import mlflow
+import pytest
+from filelock import FileLock
+
+from fashion_dropout.studies.status import describe_status
+from fashion_dropout.tracking.journal import Journal, journals
+from fashion_dropout.tracking.processes import this_process
+from fashion_dropout.tracking.store import store_name
+from fashion_dropout.tracking.upkeep import tidy
+
+
+@pytest.fixture(autouse=True)
+def own_state(store, workdir, monkeypatch):
+    monkeypatch.setenv("FASHION_DROPOUT_STATE", str(workdir / "state"))
+
+
+def left_behind() -> str:
+    """The id of a run whose process has died with three entries undelivered."""
+    run_id = mlflow.MlflowClient().create_run("0", tags={"role": "run", **dead()}).info.run_id
+    about = {"store": store_name(mlflow.get_tracking_uri()), "name": "a run", **this_process()}
+    journal = Journal(journals() / run_id, about)
+    for step in (1, 2, 3):
+        journal.write("metrics", metrics={"a": 0.5}, step=step, of_model=False, dataset=None)
+    journal.close(remove=False)
+    return run_id
+
+
+def dead() -> dict[str, str]:
+    return {**this_process(), "process.started": "1.00"}
+
+
+def synced() -> tuple[int, str]:
+    lines: list[str] = []
+    waiting = tidy(lines.append, all_stores=True)
+    return waiting, "\n".join(lines)
+
+
+def test_a_journal_that_cannot_be_read_is_kept_and_named():
+    damages = [
+        ("run.json", b"{"),
+        ("run.json", b"[1]"),
+        ("run.json", b'{"store": "sqlite:///x"}'),
+        ("entries.jsonl", b"\0\0\0\n"),
+        ("entries.jsonl", b"[1]\n"),
+        ("entries.jsonl", b'{"kind": "of another version", "time": 1}\n'),
+        ("delivered", b"many"),
+    ]
+    for file, content in damages:
+        run_id = left_behind()
+        (journals() / run_id / file).write_bytes(content)
+        waiting, said = synced()
+        assert waiting == 1
+        assert str(journals() / run_id) in said
+        assert "use the version of the program that wrote it, or remove the folder" in said
+        assert "use the version of the program that wrote it" in describe_status()
+        assert (journals() / run_id / file).read_bytes() == content
+        shutil.rmtree(journals() / run_id)
+
+
+def test_one_unreadable_journal_does_not_keep_the_others_from_their_store():
+    damaged, whole = left_behind(), left_behind()
+    (journals() / damaged / "run.json").write_text("{")
+    waiting, said = synced()
+    assert waiting == 1
+    assert f"marked a run, run {whole}, as KILLED" in said
+    assert mlflow.get_run(whole).data.metrics == {"a": 0.5}
+
+
+def test_the_run_of_a_journal_that_was_never_begun_is_marked():
+    run_id = mlflow.MlflowClient().create_run("0", tags={"role": "run", **dead()}).info.run_id
+    folder = journals() / run_id
+    folder.mkdir(parents=True)
+    FileLock(folder / "lock").acquire()  # what a process without room, or killed, leaves
+    waiting, said = synced()
+    assert waiting == 0
+    assert f"run {run_id}, as KILLED" in said
+    assert mlflow.get_run(run_id).info.status == "KILLED"
+
+
+def test_a_store_that_was_replaced_does_not_swallow_what_it_cannot_have(workdir):
+    run_id = left_behind()
+    mlflow.set_tracking_uri(f"sqlite:///{workdir / 'other.db'}")
+    mlflow.MlflowClient().create_run("0")
+    about = json.loads((journals() / run_id / "run.json").read_text())
+    about["store"] = store_name(mlflow.get_tracking_uri())
+    (journals() / run_id / "run.json").write_text(json.dumps(about))
+    _, said = synced()
+    assert "does not have this run" in said
+    assert str(journals() / run_id) in said
+    journal = Journal(journals() / run_id)
+    assert journal.undelivered == 3
+    journal.close(remove=False)
+
+
+def test_a_deleted_run_gets_its_records_when_it_is_restored():
+    run_id = left_behind()
+    mlflow.delete_run(run_id)
+    _, said = synced()
+    assert "has it as deleted" in said
+    mlflow.MlflowClient().restore_run(run_id)
+    assert f"marked a run, run {run_id}, as KILLED" in synced()[1]
+    run = mlflow.get_run(run_id)
+    assert (run.info.status, run.data.metrics) == ("KILLED", {"a": 0.5})
+
+
+def test_what_the_store_refused_is_said():
+    run_id = left_behind()
+    journal = Journal(journals() / run_id)
+    journal.write("tags", tags={"not a name?\n": "x"})
+    journal.write("end", status="FINISHED")
+    journal.close(remove=False)
+    assert "MLflow refused what it received" in synced()[1]
+    assert mlflow.get_run(run_id).info.status == "FAILED"
