@@ -13,6 +13,7 @@ from comparison.tables import RULE, compared, runs
 from fashion_dropout.comparison.sentences import sentence
 from fashion_dropout.comparison.statistics import Difference, smallest_p
 from fashion_dropout.comparison.verdict import decide, seeds_needed
+from fashion_dropout.texts import LANGUAGES
 
 
 def test_holm_runs_over_the_regimes_of_the_primary_metric():
@@ -156,6 +157,9 @@ def test_a_rule_without_guards_says_that_harm_was_not_tested():
 def test_a_guard_without_values_excludes_no_harm():
     (verdict,) = compared(runs(-0.15), guards=GUARDS).verdicts
     assert verdict.kind == "better, harm not excluded"
+    for language in LANGUAGES:
+        assert "nan" not in sentence(verdict, RULE, language)
+    assert "the validation loss (fewer than two pairs have a value" in sentence(verdict, RULE)
 
 
 def test_better_and_better_by_more_than_the_smallest_difference_are_told_apart():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,7 +73,7 @@ def _guards(guards: Sequence[Guarded], language: Language) -> str:
     parts = []
     for kind in _GUARDS:
         items = [
-            said["items"]["improves" if one.high < 0 else kind].format(
+            said["items"][_known(one)].format(
                 noun=words["metrics"][one.difference.metric],
                 low=Signed(one.low),
                 high=Signed(one.high),
@@ -84,6 +85,13 @@ def _guards(guards: Sequence[Guarded], language: Language) -> str:
         if items:
             parts.append(said[kind].format(items=said["comma"].join(items)))
     return str(words["verdict"]["between"].join(parts))
+
+
+def _known(one: Guarded) -> str:
+    """Which words say how large the harm may be."""
+    if not math.isfinite(one.high):
+        return "unknown"
+    return "improves" if one.high < 0 else one.kind
 
 
 def change_warning(changed: Changed | None, runs: int, language: Language = "en") -> str | None:
