@@ -13,6 +13,7 @@ from comparison.tables import RULE, compared, runs
 from fashion_dropout.comparison.sentences import sentence
 from fashion_dropout.comparison.statistics import Difference, smallest_p
 from fashion_dropout.comparison.verdict import decide, seeds_needed
+from fashion_dropout.texts import LANGUAGES
 
 
 def test_holm_runs_over_the_regimes_of_the_primary_metric():
@@ -69,7 +70,8 @@ def test_a_study_is_never_advised_to_run_as_many_seeds_as_it_has_run(values, com
     if "it would take about" in said:
         assert verdict.seeds_needed > len(values)
     if smallest_p(len(values), comparisons) > RULE.alpha:
-        assert f"{len(values)} pairs cannot give a p below" in said
+        name = "p" if comparisons == 1 else "Holm-adjusted p"
+        assert f"{len(values)} pairs cannot give a {name} below" in said
         assert "it would take about" in said
 
 
@@ -80,6 +82,33 @@ def test_eight_comparisons_need_more_than_the_six_pairs_that_one_needs():
     verdict = decide(one, RULE, 8)
     assert (verdict.kind, verdict.comparisons, verdict.seeds_needed) == ("not shown", 8, 9)
     assert math.isclose(smallest_p(9, 8), 8 * 2 / 2**9)
+
+
+def test_what_so_few_pairs_cannot_give_is_never_above_what_they_gave():
+    """Six pairs of one regime and ten of another: Holm's method multiplies only the latter by 2."""
+    table = runs(-0.1, seeds=10, noise=0.03, regimes=("none", "few", "many"))
+    table = table[(table["regime"] != "few") | (table["seed"] < 6)]
+    few, many = compared(table, ("few", "many")).verdicts
+    assert (few.difference.n, many.difference.n) == (6, 10)
+    assert few.smallest_p == 2 / 2**6
+    assert many.smallest_p == 2 * 2 / 2**10
+    (five,) = compared(runs(-0.1, seeds=5)).verdicts
+    assert five.smallest_p == 2 / 2**5
+    said = sentence(few, RULE)
+    assert "cannot give" not in said
+    assert "Holm-adjusted p = " in said
+
+
+def test_a_single_pair_needs_no_word_on_the_smallest_p():
+    (one,) = compared(runs(-0.1, seeds=1)).verdicts
+    assert sentence(one, RULE).endswith("(n = 1 pair, no interval).")
+
+
+def test_equivalence_of_few_pairs_comes_with_what_it_rests_on():
+    few, enough = (decide(difference([0.001, 0.002] * n), RULE) for n in (1, 3))
+    assert {few.kind, enough.kind} == {"no difference that matters"}
+    assert "2 pairs are too few to check what this rests on" in sentence(few, RULE)
+    assert "too few" not in sentence(enough, RULE)
 
 
 def guarded(loss: float, accuracy: float, noise: float = 0.001) -> pd.DataFrame:
@@ -128,6 +157,9 @@ def test_a_rule_without_guards_says_that_harm_was_not_tested():
 def test_a_guard_without_values_excludes_no_harm():
     (verdict,) = compared(runs(-0.15), guards=GUARDS).verdicts
     assert verdict.kind == "better, harm not excluded"
+    for language in LANGUAGES:
+        assert "nan" not in sentence(verdict, RULE, language)
+    assert "the validation loss (fewer than two pairs have a value" in sentence(verdict, RULE)
 
 
 def test_better_and_better_by_more_than_the_smallest_difference_are_told_apart():

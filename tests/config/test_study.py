@@ -98,6 +98,10 @@ def test_the_key_names_what_decides_the_study_and_nothing_else():
         ({"decision__alpha": 1.5}, "decision.alpha: .* received 1.5"),
         ({"decision__smallest_difference": 0}, "decision.smallest_difference: .* received 0"),
         (
+            {"decision__primary": "test/nll", "decision__secondary": []},
+            "the test set decides nothing; received 'test/nll'",
+        ),
+        (
             {"decision__guards": {"test/accuracy": 0.01}},
             "the test set decides nothing; received 'test/accuracy'",
         ),

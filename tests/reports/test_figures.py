@@ -61,6 +61,11 @@ def test_a_study_of_two_regimes_has_its_eight_figures_and_a_sweep_one_more():
     assert names(make_record(SWEEP)) == with_doses
 
 
+def test_a_sweep_that_compares_metrics_of_pairs_only_has_no_dose_response():
+    rule = {"primary": "val/loss_at_equal_fit", "secondary": ("epochs_to_equal_fit",)}
+    assert "dose_response" not in names(make_record(SWEEP, rule=RULE.model_copy(update=rule)))
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("record", [make_record(), make_record(SWEEP), make_record(seeds=1)])
 def test_every_figure_can_be_drawn_says_how_many_and_has_units(record, language, recwarn):

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from comparison.records import make_record
+from comparison.tables import RULE
 from fashion_dropout.comparison.sentences import sentence
 from fashion_dropout.reports.figures import study_figures
 from fashion_dropout.reports.html import render
@@ -91,6 +92,12 @@ def test_a_study_without_a_finished_pair_says_so_and_shows_what_there_is():
     assert "FAILED" in shown.text
     nothing = tuple((regime, seed) for regime in ("none", "dropout") for seed in range(6))
     assert texts("ja")["report"]["no_pairs"] in page(make_record(missing=nothing), "ja").text
+
+
+def test_a_guard_without_values_has_no_limits():
+    shown = page(make_record(rule=RULE.model_copy(update={"guards": {"val/loss": 0.01}})))
+    assert "harm not excluded" in shown.text
+    assert "nan" not in shown.text
 
 
 def test_what_is_absent_is_said_and_generated_images_too():

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.guards import Guarded, Harm
 from fashion_dropout.comparison.record import Changed
 from fashion_dropout.comparison.verdict import Verdict
@@ -21,7 +21,7 @@ def sentence(verdict: Verdict, rule: Decision, language: Language = "en") -> str
     words = texts(language)
     said = words["verdict"]
     difference = verdict.difference
-    least = statistics.smallest_p(difference.n, verdict.comparisons)
+    too_few = verdict.smallest_p > rule.alpha and difference.n > 1
     moved = "lower" if difference.mean < 0 else "higher"
     known: dict[str, Any] = {
         "regime": regime_label(difference.regime, language),
@@ -33,13 +33,14 @@ def sentence(verdict: Verdict, rule: Decision, language: Language = "en") -> str
         "confidence": 100 * difference.confidence,
         "low": Signed(difference.low),
         "high": Signed(difference.high),
+        "p_name": said["p" if verdict.comparisons == 1 else "adjusted_p"],
         "p": difference.p_holm,
         "n": difference.n,
         "smallest": rule.smallest_difference,
         "equivalence_confidence": 100 * (1 - 2 * rule.alpha / verdict.comparisons),
         "equivalence_low": Signed(verdict.equivalence[0]) if verdict.equivalence else None,
         "equivalence_high": Signed(verdict.equivalence[1]) if verdict.equivalence else None,
-        "least": least,
+        "least": verdict.smallest_p,
         "seeds": verdict.seeds_needed,
         "undefined": ", ".join(map(str, verdict.undefined)),
     }
@@ -48,10 +49,10 @@ def sentence(verdict: Verdict, rule: Decision, language: Language = "en") -> str
         if verdict.kind in _BETTER:
             parts.append(said["beyond" if verdict.beyond else "not_beyond"])
     elif verdict.kind == "no difference that matters":
-        parts = [said[verdict.kind]]
+        parts = [said[verdict.kind], *([said["few"]] if too_few else [])]
     else:
         parts = [said[("no_pair", "one_pair")[difference.n] if difference.n < 2 else "not shown"]]
-        if least > rule.alpha and difference.n:
+        if too_few:
             parts.append(said["too_few"])
         if verdict.seeds_needed and verdict.seeds_needed > difference.n:
             parts.append(said["seeds_needed"])
@@ -72,7 +73,7 @@ def _guards(guards: Sequence[Guarded], language: Language) -> str:
     parts = []
     for kind in _GUARDS:
         items = [
-            said["items"]["improves" if one.high < 0 else kind].format(
+            said["items"][_known(one)].format(
                 noun=words["metrics"][one.difference.metric],
                 low=Signed(one.low),
                 high=Signed(one.high),
@@ -84,6 +85,13 @@ def _guards(guards: Sequence[Guarded], language: Language) -> str:
         if items:
             parts.append(said[kind].format(items=said["comma"].join(items)))
     return str(words["verdict"]["between"].join(parts))
+
+
+def _known(one: Guarded) -> str:
+    """Which words say how large the harm may be."""
+    if not math.isfinite(one.high):
+        return "unknown"
+    return "improves" if one.high < 0 else one.kind
 
 
 def change_warning(changed: Changed | None, runs: int, language: Language = "en") -> str | None:

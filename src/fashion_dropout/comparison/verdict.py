@@ -42,6 +42,8 @@ class Verdict:
             whatever the regimes have in common.
         comparisons: How many regimes the study compares with the baseline. Holm's method adjusts
             the p-values for this number.
+        smallest_p: The smallest adjusted p that so many pairs, of this regime and of the others,
+            can give.
         seeds_needed: For ``not shown``: about how many pairs would show a difference of the
             smallest size of interest. None for the other verdicts and with fewer than two pairs.
         equivalence: The interval that decides about equivalence: two one-sided tests at alpha
@@ -56,6 +58,7 @@ class Verdict:
     kind: Kind
     difference: Difference
     comparisons: int = 1
+    smallest_p: float = 1.0
     seeds_needed: int | None = None
     equivalence: tuple[float, float] | None = None
     guards: tuple[Guarded, ...] = ()
@@ -118,7 +121,9 @@ def compare_regimes(
         for regime in regimes
     ]
     verdicts = []
-    for one in primary:
+    # Holm's adjustment is monotone: no p of the family can be adjusted to less than this.
+    least = statistics.holm([statistics.smallest_p(one.n) for one in primary])
+    for one, smallest_p in zip(primary, least, strict=True):
         guards = [
             guard(difference(metric, one.regime, 1 - rule.alpha), margin, rule.alpha)
             for metric, margin in rule.guards.items()
@@ -127,7 +132,7 @@ def compare_regimes(
         if rule.primary in PAIR_METRICS:
             seeds = {int(seed) for seed in equal_fit[one.regime]["seed"]}
             undefined = tuple(sorted(seeds - one.by_seed.keys()))
-        verdicts.append(decide(one, rule, len(primary), guards, undefined))
+        verdicts.append(decide(one, rule, len(primary), guards, undefined, smallest_p))
     return Comparison(rule, tuple(verdicts), tuple(statistics.with_holm(others)), equal_fit)
 
 
@@ -137,6 +142,7 @@ def decide(
     comparisons: int = 1,
     guards: Sequence[Guarded] = (),
     undefined: tuple[int, ...] = (),
+    smallest_p: float | None = None,
 ) -> Verdict:
     """Exactly one of the verdicts; the first whose condition holds.
 
@@ -147,7 +153,10 @@ def decide(
         comparisons: How many regimes the study compares with the baseline.
         guards: What the pairs say about the metrics that must not suffer.
         undefined: The seeds of the pairs for which the primary metric has no value.
+        smallest_p: The smallest adjusted p that is possible; as if all regimes had as many pairs
+            if it is not given.
     """
+    least = statistics.smallest_p(difference.n, comparisons) if smallest_p is None else smallest_p
     values = np.array(list(difference.by_seed.values()), dtype=float)
     equivalence = None
     if difference.n >= 2:
@@ -162,6 +171,7 @@ def decide(
             kind,
             difference,
             comparisons,
+            least,
             needed,
             equivalence,
             tuple(guards),

@@ -54,7 +54,7 @@ class Decision(BaseModel):
     )
 
     primary: str
-    """The metric that decides."""
+    """The metric that decides; none of the test set."""
     direction: Direction
     """Which of its values are better."""
     smallest_difference: float = Field(gt=0)
@@ -98,6 +98,11 @@ class Decision(BaseModel):
         """
         for metric in (self.primary, *self.secondary):
             check_known([metric], METRICS, "metric of [decision]")
+        if self.primary.startswith("test/"):
+            raise UsageError(
+                "decision.primary: expected a metric of training or validation images, because "
+                f"the test set decides nothing; received {self.primary!r}"
+            )
         if self.direction != METRICS[self.primary]:
             raise UsageError(
                 f"decision.direction: expected {METRICS[self.primary]!r} for {self.primary}, "

@@ -36,11 +36,12 @@ def study_figures(
     if record.doses and not record.runs.empty:
         shown = (record.rule.primary, *record.rule.secondary[:3])
         present = [metric for metric in shown if metric in record.runs]
-        parameter, doses = record.doses
-        yield (
-            "dose_response",
-            metrics.dose_response(record.runs, doses, parameter, present, language),
-        )
+        if present:  # the metrics of pairs are no metrics of a run
+            parameter, doses = record.doses
+            yield (
+                "dose_response",
+                metrics.dose_response(record.runs, doses, parameter, present, language),
+            )
     if record.results:
         yield from _of_the_test_set(record.results, record, record.foremost, language)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,6 +79,7 @@ def _guards(comparison: Comparison, language: Language) -> list[dict[str, str]]:
     for verdict in comparison.verdicts:
         for one in verdict.guards:
             sign = 1 if METRICS[one.difference.metric] == "lower" else -1
+            known = math.isfinite(one.high)
             harm, low, high = (
                 Signed(value) for value in (sign * one.difference.mean, one.low, one.high)
             )
@@ -85,7 +87,7 @@ def _guards(comparison: Comparison, language: Language) -> list[dict[str, str]]:
                 {
                     "metric": one.difference.metric,
                     "regime": regime_label(one.difference.regime, language),
-                    "harm": f"{harm:+.4f} [{low:+.4f}, {high:+.4f}]",
+                    "harm": f"{harm:+.4f} [{low:+.4f}, {high:+.4f}]" if known else "–",
                     "margin": f"{one.margin:g}",
                     "result": kinds[one.kind],
                 }
