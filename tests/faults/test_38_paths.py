@@ -126,6 +126,24 @@ def test_a_working_directory_that_is_gone_is_one_line(tmp_path):
         assert "working directory" in refusal(done)
 
 
+def test_a_working_directory_whose_name_is_not_utf8_is_one_line(tmp_path):
+    folder = os.fsencode(tmp_path) + b"/name\xe9"
+    Path(os.fsdecode(folder)).mkdir()
+    for arguments in (["train", "--dataset", "synthetic"], ["status"], ["history"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "fashion_dropout", *arguments],
+            cwd=folder,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        line = refusal(done)
+        assert "in UTF-8" in line
+        assert "name\\udce9" in line
+    assert os.listdir(folder) == []  # noqa: PTH208
+
+
 def test_help_into_a_full_device_is_one_line():
     for arguments in (["--help"], ["train", "--help"], ["--version"]):
         with Path("/dev/full").open("w") as full:

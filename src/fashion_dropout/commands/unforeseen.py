@@ -34,6 +34,11 @@ def explain(error: Exception) -> str | None:
         return f"expected to use {place}, received: {error.strerror or error}" + (
             f"; {advice}" if advice else ""
         )
+    if isinstance(error, UnicodeEncodeError) and not _is_utf8(folder := os.getcwd()):  # noqa: PTH109
+        return (
+            f"expected a working directory with a name in UTF-8, received {folder}; rename it, go "
+            "to another one, or name a store elsewhere with MLFLOW_TRACKING_URI"
+        )
     if isinstance(error, MemoryError):
         return "expected more memory than this machine gives; close other programs"
     packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
@@ -42,3 +47,12 @@ def explain(error: Exception) -> str | None:
 
         return f"MLflow's store refused something or went away: {one_line(error)}"
     return None
+
+
+def _is_utf8(path: str) -> bool:
+    """Whether MLflow can make a URI of a path: its bytes are UTF-8, and were read as such."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
