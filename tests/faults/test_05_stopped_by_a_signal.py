@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -44,3 +46,17 @@ def test_the_run_is_killed_with_a_checkpoint_and_goes_on(sent, exit_code, tmp_pa
     assert done.returncode == 0, done.stderr
     assert recorded(only_run(tmp_path)) == uninterrupted
     assert "error" not in only_run(tmp_path).data.tags
+
+
+def test_ctrl_c_while_the_program_is_loaded_is_silent():
+    program = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "def hook(event, arguments):\n"
+        "    if event == 'import' and arguments[0] == 'click':\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.addaudithook(hook)\n"
+        "import fashion_dropout.__main__"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")  # for a shell, 130

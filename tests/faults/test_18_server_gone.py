@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +13,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from conftest import clean_environment, run_command
+from conftest import ROOT, clean_environment, run_command
+from faults.interrupting import running
 from faults.servers import proxied, tracking_server
 
 CLOCK = ("speed/", "system/")
@@ -165,3 +167,30 @@ def test_a_server_that_never_comes_back_costs_exit_code_6_and_sync_delivers_late
     assert again.returncode == 0
     assert "nothing to do" in again.stdout
     assert list((tmp_path / "state/journal").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_study_that_is_stopped_while_the_server_is_gone_says_that_it_was_stopped(
+    tmp_path, server, proxy
+):
+    text = (ROOT / "experiments/dropout/smoke.toml").read_text(encoding="utf-8")
+    (tmp_path / "study.toml").write_text(text.replace("epochs = 3", "epochs = 40"))
+    environment = {
+        "MLFLOW_TRACKING_URI": proxy.address,
+        "MLFLOW_EXPERIMENT_NAME": tmp_path.name,
+        "FASHION_DROPOUT_STATE": str(tmp_path / "state"),
+    }
+    with running("compare", "study.toml", cwd=tmp_path, environment=environment) as process:
+        lines_until(process, "epoch 2/40")
+        proxy.mode = "drop"
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert "Error: stopped by SIGINT" in said
+    assert "type `fashion-dropout sync`" in said
+    proxy.mode = "pass"
+    synced = run_command("sync", cwd=tmp_path, environment=environment)
+    assert synced.returncode == 0, synced.stderr
+    mlflow.set_tracking_uri(server)
+    runs = mlflow.search_runs(experiment_names=[tmp_path.name], output_format="list")
+    assert {run.info.status for run in runs} == {"KILLED"}, "the same command continues them"

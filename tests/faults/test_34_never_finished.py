@@ -12,11 +12,12 @@ import mlflow
 import pytest
 from mlflow.entities import Metric, Param
 
-from conftest import ROOT, clean_environment
+from conftest import ROOT, TRAIN, clean_environment, run_command
 from fashion_dropout.config.study import read_study
 from fashion_dropout.studies.cells import finished_cells
 from fashion_dropout.studies.read import read_record
 from fashion_dropout.tracking import tags
+from faults.interrupting import kill_after_epoch, only_run, recorded
 from faults.servers import proxied, tracking_server
 from recorded import record_study
 
@@ -150,3 +151,15 @@ def test_a_run_that_says_finished_and_lacks_a_part_is_no_finished_cell(part):
     assert broken not in set(record.runs["run_id"])
     digest = tags.DATASET_SHA256  # what `record_study` gives
     assert finished_cells(study, experiment, digest).missing(study) == [cell]
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_that_another_program_ends_as_finished_goes_on(tmp_path, uninterrupted):
+    kill_after_epoch(1, tmp_path)
+    interrupted = only_run(tmp_path).info.run_id
+    with mlflow.start_run(run_id=interrupted):  # its end says FINISHED
+        mlflow.set_tag("note", "killed by hand")
+    assert mlflow.get_run(interrupted).info.status == "FINISHED"
+    again = run_command(*TRAIN, cwd=tmp_path)
+    assert f"continuing run {interrupted} after epoch" in again.stdout, again.stderr
+    assert recorded(only_run(tmp_path)) == uninterrupted

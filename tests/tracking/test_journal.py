@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import resource
 import signal
-from contextlib import suppress
-from pathlib import Path
 
 import mlflow
 import pytest
@@ -14,7 +12,7 @@ from fashion_dropout.errors import TrackingError
 from fashion_dropout.tracking.delivery import deliver, deliver_all
 from fashion_dropout.tracking.journal import Journal, journals, left_behind
 from fashion_dropout.tracking.processes import HOST, this_process
-from faulty import small_disk
+from faulty import fill, small_disk
 
 ABOUT = {"store": "sqlite:///x", "name": "a run", **this_process()}
 
@@ -157,10 +155,3 @@ def test_a_refusal_that_cannot_be_noted_still_fails_the_run(tmp_path):
         assert deliver_all(client, journal) == 2
         journal.close(remove=True)
     assert client.get_run(run_id).info.status == "FAILED"
-
-
-def fill(disk: Path) -> None:
-    """Leave no room on a disk, as another program does."""
-    with suppress(OSError), (disk / "full").open("wb", buffering=0) as file:
-        while file.write(b"x" * 1024):
-            pass

@@ -12,6 +12,7 @@ from fashion_dropout.errors import Interrupted, TrackingError, TrainingDivergedE
 from fashion_dropout.interrupts import interruptible, shielded
 from fashion_dropout.tracking.launched import end_launched_run
 from fashion_dropout.tracking.runs import tracked_run
+from faulty import fill, small_disk
 
 
 def opened(**changes):
@@ -166,3 +167,15 @@ def test_the_experiments_description_is_never_overwritten():
     with opened():
         pass
     assert client.get_experiment(experiment).tags["mlflow.note.content"] == "by hand"
+
+
+@pytest.mark.usefixtures("store")
+def test_a_run_for_whose_journal_there_is_no_room_does_not_stay_running(tmp_path, monkeypatch):
+    with small_disk(tmp_path / "disk", 64) as disk:
+        fill(disk)
+        monkeypatch.setenv("FASHION_DROPOUT_STATE", str(disk))
+        with pytest.raises(TrackingError, match="No space left on device"), opened():
+            pass
+    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    assert run.info.status == "FAILED"
+    assert "No space left on device" in run.data.tags["error"]

@@ -24,7 +24,7 @@ def status() -> None:
 def sync() -> None:
     """Deliver records that the store has not received yet; mark the runs of processes that died.
 
-    Exit code 6: a store still does not answer; its records are kept.
+    Exit code 6: a store still does not answer, or a record cannot be read; all is kept.
 
     \b
     Examples:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fashion_dropout import colours, provenance
 from fashion_dropout.comparison.statistics import seeds_for, smallest_p
 from fashion_dropout.config.study import Cell, Study
+from fashion_dropout.errors import TrackingError
 from fashion_dropout.escapes import markdown
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.progress import StudyDisplay
@@ -165,7 +166,8 @@ def _run_cells(
     display: StudyDisplay,
 ) -> dict[str, str]:
     """Run the cells; returns the name of each that failed, and why."""
-    from fashion_dropout.tracking import queries
+    from fashion_dropout.tracking.queries import end_abandoned_runs
+    from fashion_dropout.tracking.store import REFUSED
 
     results: list[CellResult] = []
     try:
@@ -173,7 +175,10 @@ def _run_cells(
             for result in cluster.run_cells(client, cells, session, display.epoch):
                 results.append(result)
                 display.ended(result.cell.name, result.error)
-    finally:  # the workers have ended: what they left RUNNING is abandoned
-        finished = {result.run_id for result in results}
-        queries.end_abandoned_runs(session.name, experiment_id, finished)
+    except BaseException:  # a store that is gone, too, must not take its place: it is the reason
+        with suppress(*REFUSED, TrackingError):
+            end_abandoned_runs(session.name, experiment_id, ())
+        raise
+    # The workers have ended: what they left RUNNING is abandoned.
+    end_abandoned_runs(session.name, experiment_id, {result.run_id for result in results})
     return {result.cell.name: result.error for result in results if result.error}

@@ -17,6 +17,7 @@ from fashion_dropout.tracking.launched import launched_run_id
 from fashion_dropout.tracking.opening import experiment_id
 from fashion_dropout.tracking.patience import answered
 from fashion_dropout.tracking.processes import has_died
+from fashion_dropout.tracking.queries import missing_parts
 from fashion_dropout.tracking.store import REFUSED, impatient, one_line
 from fashion_dropout.tracking.upkeep import MISSING, WHY
 
@@ -64,8 +65,13 @@ def place_of_next_run(experiment: str | None) -> Place:
 @_told()
 @answered
 def finished_run(experiment: str, wanted: Mapping[str, str]) -> Run | None:
-    """The newest finished run with these tags; an empty text stands for a tag that is missing."""
-    return next(_runs(experiment, wanted, "= 'FINISHED'"), None)
+    """The newest finished run with these tags; an empty text stands for a tag that is missing.
+
+    Who opens an interrupted run with ``mlflow.start_run``, to add a note, ends it as FINISHED: such
+    a run has not finished.
+    """
+    found = _runs(experiment, wanted, "= 'FINISHED'")
+    return next((run for run in found if not missing_parts(run)), None)
 
 
 @_told()
@@ -89,8 +95,8 @@ def unfinished_run(run_id: str) -> Run | None:
         if error.error_code == MISSING:
             return None
         raise
-    gone = run.info.lifecycle_stage != "active" or run.info.status == "FINISHED"
-    return None if gone else run
+    finished = run.info.status == "FINISHED" and not missing_parts(run)
+    return None if finished or run.info.lifecycle_stage != "active" else run
 
 
 @_told()

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from fashion_dropout.errors import UsageError
+from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.tracking import pages
 from fashion_dropout.tracking import tags as tag_names
 from fashion_dropout.tracking.delivery import deliver_all
@@ -23,7 +23,7 @@ from fashion_dropout.tracking.launched import (
     launched_run_id,
 )
 from fashion_dropout.tracking.processes import this_process
-from fashion_dropout.tracking.store import store_name
+from fashion_dropout.tracking.store import one_line, store_name
 
 EXPERIMENT = "fashion-mnist-dropout"
 _DESCRIPTION = """\
@@ -52,10 +52,14 @@ def open_run(
         labels = resolve_tags({name: str(value) for name, value in tags.items()})
         known = client.create_run(experiment_id(experiment), None, labels, name).info.run_id
     forget_launched_run()
-    journal = Journal(
-        journals() / known,
-        {"store": store_name(mlflow.get_tracking_uri()), "name": name, **this_process()},
-    )
+    about = {"store": store_name(mlflow.get_tracking_uri()), "name": name, **this_process()}
+    try:
+        journal = Journal(journals() / known, about)
+    except TrackingError as error:
+        if known != resume:  # it is ours, and has not begun
+            client.set_tag(known, tag_names.ERROR, one_line(error))
+            client.set_terminated(known, "FAILED")
+        raise
     deliver_all(client, journal)  # of an interrupted run
     client.update_run(known, status="RUNNING")
     run = client.get_run(known)
