@@ -114,3 +114,12 @@ def test_the_unpaired_half_width_is_that_of_welch():
     assert unpaired_half_width(one, other) == pytest.approx((interval.high - interval.low) / 2)
     assert np.isnan(unpaired_half_width(one[:1], other))
     assert unpaired_half_width(np.zeros(3), np.zeros(3)) == 0
+
+
+@pytest.mark.parametrize(("language", "alpha"), [("en", "1 − alpha"), ("ja", "1 − 有意水準")])
+def test_every_table_of_differences_says_the_confidence_of_its_intervals(language, alpha):
+    for name in ("best_epoch", "images", "recalibration"):
+        assert alpha in texts(language)[name]["caption"], name
+    figure = texts(language)["figures"]["paired_differences"]["caption"]
+    assert alpha in figure  # and not that this interval decides about equivalence
+    assert {"en": "1 − 2·alpha", "ja": "1 − 2·有意水準"}[language] in figure
