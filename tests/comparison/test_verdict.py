@@ -208,3 +208,5 @@ def test_a_pair_whose_curves_are_not_finite_is_named():
     said = sentence(verdict, RULE.model_copy(update=rule))
     assert "lowers the validation loss at equal training loss" in said
     assert "The pairs of seeds 3 have no value" in said
+    (gap,) = compared(broken).verdicts  # any other primary metric is no exception
+    assert gap.undefined == (3,)
