@@ -32,12 +32,14 @@ def test_recalibration_says_how_much_of_a_gain_survives():
     found = shown()["recalibration"]
     assert found.table["regime"].tolist() == ["no dropout", "dropout", "dropout − no dropout"]
     nll, ece = found.sentences
-    # Made up: 0.01 of 0.10 survive in the negative log-likelihood, nothing in the other.
+    # Made up: 0.01 of 0.10 survive in the negative log-likelihood. In the other, the true share
+    # is zero: its interval contains zero, so that nothing is shown to survive, whatever the mean.
     share = int(nll.partition(" % of the gain survives")[0].rpartition(" ")[2])
     assert 2 <= share <= 20
     words = texts("en")["recalibration"]
     assert nll.endswith(words["rest"])
-    assert ece.endswith(words["nothing_shown"])
+    assert "It is not shown that any of the gain survives (estimated share " in ece
+    assert "% of the gain survives" not in ece
 
 
 def test_a_gain_that_recalibration_turns_round_survives_in_nothing():
@@ -48,7 +50,7 @@ def test_a_gain_that_recalibration_turns_round_survives_in_nothing():
     results = dataclasses.replace(record.results, recalibrated=table)
     record = dataclasses.replace(record, results=results)
     nll, _ = details(record, record.compare())["recalibration"].sentences
-    assert "Nothing of the gain survives (its share is −" in nll
+    assert "Nothing of the gain survives: after recalibration, dropout is worse (share −" in nll
 
 
 def test_a_gain_that_is_not_shown_cannot_survive():
@@ -112,3 +114,12 @@ def test_the_unpaired_half_width_is_that_of_welch():
     assert unpaired_half_width(one, other) == pytest.approx((interval.high - interval.low) / 2)
     assert np.isnan(unpaired_half_width(one[:1], other))
     assert unpaired_half_width(np.zeros(3), np.zeros(3)) == 0
+
+
+@pytest.mark.parametrize(("language", "alpha"), [("en", "1 − alpha"), ("ja", "1 − 有意水準")])
+def test_every_table_of_differences_says_the_confidence_of_its_intervals(language, alpha):
+    for name in ("best_epoch", "images", "recalibration"):
+        assert alpha in texts(language)[name]["caption"], name
+    figure = texts(language)["figures"]["paired_differences"]["caption"]
+    assert alpha in figure  # and not that this interval decides about equivalence
+    assert {"en": "1 − 2·alpha", "ja": "1 − 2·有意水準"}[language] in figure

@@ -52,9 +52,18 @@ def test_the_first_crossing_counts_where_the_training_loss_rises_again():
 def test_a_pair_with_a_broken_curve_has_no_value_and_is_kept(broken):
     whole = history("dropout", [0.8, 0.5, 0.3], [0.8, 0.6, 0.4])
     other = history("none", broken, [0.7] * len(broken))
-    found = at_equal_fit(pd.concat([whole, other]), "dropout", "none")
+    without_partner = history("none", [0.6, 0.5, 0.4], [0.7] * 3, seed=1)
+    found = at_equal_fit(pd.concat([whole, other, without_partner]), "dropout", "none")
     assert found["seed"].tolist() == [0, 0]
     assert found[[VALIDATION_LOSS, EPOCHS]].isna().all(axis=None)
+
+
+def test_regimes_of_different_numbers_of_epochs_have_an_equal_fit_too():
+    short = history("short", [0.8, 0.5], [0.8, 0.6])
+    long = history("long", [0.8, 0.5, 0.3], [0.8, 0.6, 0.7])
+    found = at_equal_fit(pd.concat([short, long]), "short", "long").set_index("regime")
+    assert found[VALIDATION_LOSS].tolist() == [0.6, 0.6]
+    assert found[EPOCHS].tolist() == [2, 2]
 
 
 def test_a_seed_without_a_partner_is_no_pair():

@@ -68,4 +68,14 @@ def test_a_metric_that_no_run_has_is_shown_as_missing():
     comparison = compared(table)
     shown = summary.summary_table(table, ["none", "dropout"], comparison)
     assert shown.loc[1, ["no dropout", "dropout"]].tolist() == ["–", "–"]
+    assert shown.loc[1, "dropout − no dropout"] == "–"
     assert summary.difference_metrics(comparison).keys().isdisjoint({"diff/test/accuracy/mean"})
+
+
+def test_a_difference_of_fewer_pairs_than_there_are_says_of_how_many():
+    table = runs(-0.1)
+    table["test/accuracy"] = table["test/accuracy"].where(table["seed"] != 3)
+    shown = summary.summary_table(table, ["none", "dropout"], compared(table))
+    gap, accuracy = shown["dropout − no dropout"]
+    assert "n =" not in gap
+    assert accuracy.endswith(", n = 7")

@@ -178,6 +178,8 @@ def test_the_intervals_have_the_confidence_of_the_decision():
     several = compared(runs(-0.1, regimes=names), names[1:])
     assert [one.difference.confidence for one in several.verdicts] == [0.975, 0.975]
     assert {one.confidence for one in several.secondary} == {0.95}
+    strict = compared(runs(-0.1, regimes=names), names[1:], alpha=0.001).verdicts[0]
+    assert "(99.95 % interval" in sentence(strict, RULE)  # not 100 %
 
 
 def test_equivalence_is_two_one_sided_tests_at_alpha():
@@ -206,3 +208,5 @@ def test_a_pair_whose_curves_are_not_finite_is_named():
     said = sentence(verdict, RULE.model_copy(update=rule))
     assert "lowers the validation loss at equal training loss" in said
     assert "The pairs of seeds 3 have no value" in said
+    (gap,) = compared(broken).verdicts  # any other primary metric is no exception
+    assert gap.undefined == (3,)

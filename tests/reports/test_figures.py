@@ -127,6 +127,9 @@ def test_a_bin_stands_at_its_mean_confidence_and_one_of_few_images_is_hidden():
     above, _ = drawn(test_set.reliability(bins, TWO, 1_000, "en")).axes
     for line in above.lines[1:]:
         assert list(line.get_xdata()) == [0.52, 0.97]  # 10 images of the third bin are too few
+    fewer = bins[(bins["regime"] == "none") | (bins["seed"] == 0)]
+    title = test_set.reliability(fewer, TWO, 1_000, "en").get_suptitle()
+    assert "n = 1 to 2 seeds per regime" in title
 
 
 def test_without_runs_predictions_or_pairs_there_are_the_figures_that_can_be():

@@ -7,6 +7,7 @@ import pytest
 
 from comparison.records import make_record
 from comparison.tables import RULE
+from fashion_dropout.comparison.record import Changed
 from fashion_dropout.comparison.sentences import sentence
 from fashion_dropout.reports.figures import study_figures
 from fashion_dropout.reports.html import render
@@ -98,6 +99,14 @@ def test_a_guard_without_values_has_no_limits():
     shown = page(make_record(rule=RULE.model_copy(update={"guards": {"val/loss": 0.01}})))
     assert "harm not excluded" in shown.text
     assert "nan" not in shown.text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_rule_that_was_declared_late_is_not_called_declared_before(language):
+    words = texts(language)["report"]
+    for what, late in (((), True), (("rule", "seeds"), True), (("seeds",), False)):
+        shown = page(make_record(changed=Changed("2026-01-02", 3, what)), language).text
+        assert (words["how_late"] in shown, words["how_before"] in shown) == (late, not late)
 
 
 def test_what_is_absent_is_said_and_generated_images_too():

@@ -224,12 +224,10 @@ def _survives(
         known |= {
             name: f"{Signed(round(100 * value)):.0f}" for name, value in asdict(share).items()
         }
-        known["confidence"] = f"{100 * before.confidence:.3g}"
-        parts = ["sentence", "share" if share.value > 0 else "none"]
-        if share.low <= 0:
-            parts.append("nothing_shown")
-        elif share.high < 1:
-            parts.append("rest")
+        known["confidence"] = f"{100 * before.confidence:.4g}"
+        parts = ["sentence", "turned" if share.high < 0 else "none_shown"]
+        if share.low > 0:
+            parts = ["sentence", "share", *(["rest"] if share.high < 1 else [])]
     return str(words["between"].join(words[part] for part in parts).format(**known))
 
 

@@ -83,22 +83,29 @@ def at_equal_fit(histories: pd.DataFrame, regime: str, baseline: str) -> pd.Data
     Returns:
         A table of runs (see `statistics`): two rows for each seed that both regimes have, with the
         columns regime, seed, `VALIDATION_LOSS` in nats and `EPOCHS`. Both are NaN where a curve of
-        the pair is not finite or has another number of epochs.
+        the pair is not finite, or has fewer epochs than another one of its regime.
     """
     columns = ["regime", "seed", VALIDATION_LOSS, EPOCHS]
     if histories.empty:
         return pd.DataFrame(columns=columns)
     curves = loss_curves(histories)
+    epochs = {
+        name: max((curve.shape[1] for (of, _), curve in curves.items() if of == name), default=0)
+        for name in (regime, baseline)
+    }
     rows: list[tuple[str, int, float, float]] = []
     for seed in sorted({seed for _, seed in curves}):
         if (regime, seed) not in curves or (baseline, seed) not in curves:
             continue
-        pair = [curves[regime, seed], curves[baseline, seed]]
-        if len({curve.shape for curve in pair}) > 1 or not all(np.isfinite(c).all() for c in pair):
-            rows += [(name, seed, np.nan, np.nan) for name in (regime, baseline)]
+        pair = {name: curves[name, seed] for name in (regime, baseline)}
+        if any(
+            curve.shape[1] < epochs[name] or not np.isfinite(curve).all()
+            for name, curve in pair.items()
+        ):
+            rows += [(name, seed, np.nan, np.nan) for name in pair]
             continue
-        level = max(float(curve[0].min()) for curve in pair)
-        for name, curve in zip((regime, baseline), pair, strict=True):
+        level = max(float(curve[0].min()) for curve in pair.values())
+        for name, curve in pair.items():
             found = crossing(curve[0], curve[1], level)
             rows.append((name, seed, found.validation_loss, found.epochs))
     return pd.DataFrame(rows, columns=columns)

@@ -40,6 +40,12 @@ def unpaired(
     return found
 
 
+def paired_seeds(runs: pd.DataFrame, regime: str, baseline: str) -> set[int]:
+    """The seeds for which both regimes have a run, whatever its values."""
+    own, other = (runs.loc[runs["regime"] == name, "seed"] for name in (regime, baseline))
+    return {int(seed) for seed in own} & {int(seed) for seed in other}
+
+
 def mixed_pairs(runs: pd.DataFrame, columns: Sequence[str]) -> list[int] | None:
     """The pairs whose runs differ in something that should be equal and need not be.
 

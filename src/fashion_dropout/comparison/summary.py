@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from fashion_dropout.comparison import statistics
+from fashion_dropout.comparison.pairing import paired_seeds
+from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.config.decision import PAIR_METRICS
 from fashion_dropout.texts import Language, Signed, difference_label, regime_label, texts
@@ -105,9 +107,9 @@ def summary_table(
             )
         for verdict in comparison.verdicts:
             one = by_place[verdict.difference.regime, metric]
-            row[difference_label(one.regime, comparison.rule.baseline, language)] = (
-                f"{_interval(one.mean, one.low, one.high, sign='+')} p {one.p_holm:.2g}"
-            )
+            base = comparison.rule.baseline
+            pairs = len(paired_seeds(runs, one.regime, base))
+            row[difference_label(one.regime, base, language)] = _difference(one, pairs)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -155,6 +157,14 @@ def values_of_runs(runs: pd.DataFrame, comparison: Comparison) -> dict[tuple[str
             for seed, value in zip(own["seed"], own[metric], strict=True):
                 found[regime, int(seed)] = float(value)
     return {place: value for place, value in found.items() if math.isfinite(value)}
+
+
+def _difference(one: Difference, pairs: int) -> str:
+    """A difference with its interval and p; and from how many pairs, if some have no value."""
+    if not one.n:
+        return "–"
+    shown = f"{_interval(one.mean, one.low, one.high, sign='+')} p {one.p_holm:.2g}"
+    return shown if one.n == pairs else f"{shown}, n = {one.n}"
 
 
 def _interval(mean: float, low: float, high: float, sign: str = "") -> str:

@@ -14,6 +14,7 @@ from scipy import stats
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.equal_fit import at_equal_fit
 from fashion_dropout.comparison.guards import Guarded, guard
+from fashion_dropout.comparison.pairing import paired_seeds
 from fashion_dropout.comparison.statistics import Difference, seeds_for
 from fashion_dropout.config.decision import METRICS, PAIR_METRICS, Decision
 
@@ -128,10 +129,8 @@ def compare_regimes(
             guard(difference(metric, one.regime, 1 - rule.alpha), margin, rule.alpha)
             for metric, margin in rule.guards.items()
         ]
-        undefined: tuple[int, ...] = ()
-        if rule.primary in PAIR_METRICS:
-            seeds = {int(seed) for seed in equal_fit[one.regime]["seed"]}
-            undefined = tuple(sorted(seeds - one.by_seed.keys()))
+        pairs = paired_seeds(runs, one.regime, rule.baseline)
+        undefined = tuple(sorted(pairs - one.by_seed.keys()))
         verdicts.append(decide(one, rule, len(primary), guards, undefined, smallest_p))
     return Comparison(rule, tuple(verdicts), tuple(statistics.with_holm(others)), equal_fit)
 

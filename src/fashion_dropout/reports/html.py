@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 from fashion_dropout.comparison.detail import details
-from fashion_dropout.comparison.record import StudyRecord
+from fashion_dropout.comparison.record import Changed, StudyRecord
 from fashion_dropout.comparison.sentences import change_warning, kernel_warning, sentence
 from fashion_dropout.comparison.summary import summary_table, values_of_runs
 from fashion_dropout.comparison.verdict import Comparison
@@ -58,6 +58,7 @@ def render(
         summary=summary_table(record.runs, list(record.regimes), comparison, language),
         figures=figures,
         rule=words["report"]["how_rule"].format(
+            declared=words["report"]["how_late" if _late(record.changed) else "how_before"],
             primary=rule.primary,
             direction=words["report"][rule.direction],
             alpha=rule.alpha,
@@ -70,6 +71,11 @@ def render(
         guards=_guards(comparison, language),
         cells=_cells(record, comparison),
     )
+
+
+def _late(changed: Changed | None) -> bool:
+    """Whether the rule was declared with results known: another one before it, or none."""
+    return changed is not None and ("rule" in changed.what or not changed.what)
 
 
 def _guards(comparison: Comparison, language: Language) -> list[dict[str, str]]:

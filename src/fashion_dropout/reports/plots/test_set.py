@@ -20,6 +20,7 @@ from fashion_dropout.reports.plots.style import (
     WIDTH,
     markers,
     plot_words,
+    seeds_of,
     spread,
     styled,
 )
@@ -46,10 +47,8 @@ def reliability(
         language: Of the words.
     """
     words = plot_words(language)
-    seeds = bins.groupby("regime")["seed"].nunique().max()
     figure = Figure(figsize=(WIDTH, 6.6))
-    n = words["n_seeds"].format(n=f"n = {seeds}")
-    figure.suptitle(words["reliability"].format(n=n))
+    figure.suptitle(words["reliability"].format(n=seeds_of(bins, language)))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     above.plot([0, 1], [0, 1], color=MARKED, linestyle=":", label=words["as_sure_as_right"])
     colour, marker = of_regimes(regimes), markers(regimes)
