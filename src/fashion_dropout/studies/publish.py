@@ -48,7 +48,7 @@ def publish(
             f"expected the study that {folder / name}.toml declares, {declared}, received "
             f"{record.key}; run `compare` on the file as it is now"
         )
-    result = {
+    result: dict[str, Any] = {
         "study": record.key,
         "run_id": record.run_id,
         "begun": record.begun,
