@@ -97,7 +97,7 @@ def tidy(say: Callable[[str], None], *, all_stores: bool = False) -> int:
             if not done:
                 silent.add(store)
                 waiting += 1
-        for run in running():
+        for run in running() if is_there(mlflow.get_tracking_uri()) else ():
             if is_dead(run) and not (journals() / run.info.run_id).exists():
                 _mark(run)
                 say(f"marked {run.info.run_name}, run {run.info.run_id}, as KILLED: {WHY}")
