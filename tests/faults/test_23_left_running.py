@@ -99,6 +99,20 @@ def check(folder: Path, uri: str) -> None:
     assert "nothing runs, and everything is delivered" in idle.stdout
 
 
+def test_a_folder_without_a_store_gets_none_by_being_asked(tmp_path):
+    environment = {"FASHION_DROPOUT_STATE": str(tmp_path / "state")}
+    asked = run_command("status", cwd=tmp_path, environment=environment)
+    assert asked.returncode == 0, asked.stderr
+    assert asked.stdout.splitlines() == [
+        f"store sqlite:///{tmp_path}/mlflow.db: there is none yet",
+        "nothing runs, and everything is delivered",
+    ]
+    synced = run_command("sync", cwd=tmp_path, environment=environment)
+    assert synced.returncode == 0, synced.stderr
+    assert synced.stdout.startswith("nothing to do")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_on_sqlite(tmp_path):
     check(tmp_path, f"sqlite:///{tmp_path / 'mlflow.db'}")

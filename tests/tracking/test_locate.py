@@ -50,6 +50,7 @@ def test_a_model_is_found_by_each_of_its_names(used, tmp_path, reference):
         ("models:/one/two/three", "expected models:/<name>/<version>"),
         ("runs:/{run_id}/other", "with a model 'other', received {run_id} with 'model'"),
         ("no alias", "Invalid alias name"),
+        ("", "expected models:/<name>/<version>, .*, received 'models:/fashion-mnist-cnn@'"),
     ],
 )
 def test_a_model_that_does_not_exist_is_refused_in_one_line(used, tmp_path, reference, message):

@@ -30,11 +30,14 @@ def sync() -> None:
     Examples:
       fashion-dropout sync
     """
+    import mlflow
+
     from fashion_dropout.errors import UndeliveredError
-    from fashion_dropout.tracking.store import connect
+    from fashion_dropout.tracking.store import connect, is_there
     from fashion_dropout.tracking.upkeep import tidy
 
-    connect()
+    if is_there(mlflow.get_tracking_uri()):  # to ask something must not make an empty store
+        connect()
     told: list[str] = []
 
     def say(line: str) -> None:

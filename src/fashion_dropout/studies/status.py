@@ -12,19 +12,25 @@ from fashion_dropout.errors import FashionDropoutError
 from fashion_dropout.runs.interrupted import interrupted_runs
 from fashion_dropout.tracking import processes, tags
 from fashion_dropout.tracking.earlier import unfinished_run
-from fashion_dropout.tracking.store import connect, store_name
+from fashion_dropout.tracking.store import connect, is_there, store_name
 from fashion_dropout.tracking.upkeep import Undelivered, is_dead, running, undelivered
 
 
 def describe_status() -> str:
     """The state of all runs of the store that MLflow uses, and of this machine's journals.
 
+    A store that is not there is not made.
+
     Raises:
         TrackingError: The store does not answer.
     """
-    connect()
-    runs, kept = running(), _with_checkpoints()
+    uri = mlflow.get_tracking_uri()
+    runs: list[Run] = []
+    kept: dict[str, str] = {}
     unreadable: list[str] = []
+    if there := is_there(uri):
+        connect()
+        runs, kept = running(), _with_checkpoints()
     lines = [
         *(_running(run) for run in runs if not is_dead(run)),
         *(_dead(run) for run in runs if is_dead(run) and run.info.run_id not in kept),
@@ -32,7 +38,7 @@ def describe_status() -> str:
         *(_undelivered(one) for one in undelivered(unreadable.append) if one.entries),
         *unreadable,
     ]
-    store = f"store {store_name(mlflow.get_tracking_uri())}"
+    store = f"store {store_name(uri)}{'' if there else ': there is none yet'}"
     return "\n".join([store, *(lines or ["nothing runs, and everything is delivered"])])
 
 

@@ -14,7 +14,7 @@ from fashion_dropout.files import user_path
 from fashion_dropout.tracking.background import asked
 
 _URIS = ("models:/", "runs:/")
-_MODEL_URI = re.compile(r"models:/[^/]+(/[^/]+)?")
+_MODEL_URI = re.compile(r"models:/[^/]+(?<!@)(/[^/]+)?")
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND", "BAD_REQUEST")
 

@@ -104,7 +104,7 @@ def tidy(say: Callable[[str], None], *, all_stores: bool = False) -> int:
             if done is False:
                 silent.add(store)
                 waiting += 1
-        for run in running():
+        for run in running() if is_there(mlflow.get_tracking_uri()) else ():
             if is_dead(run) and not has_journal(run.info.run_id):
                 _mark(run)
                 say(f"marked {run.info.run_name}, run {run.info.run_id}, as KILLED: {WHY}")
