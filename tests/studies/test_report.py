@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import mlflow
 import pytest
@@ -133,6 +134,12 @@ def test_what_is_published_belongs_to_its_study_until_something_changes(recorded
     result = json.loads((home / "result.json").read_text())
     assert result["study"] == read_study(SMOKE).key
     assert {path.name for path in home.glob("*.png")} == set(result["figures"])
+    assert len(set(result["runs"].values())) == len(result["runs"]) > 0
+    for one in result["differences"]:  # whoever doubts a figure can compute it again
+        mean = fmean(one["by_seed"].values())
+        shown = result["values"][f"{one['metric']} {one['regime']} difference"]
+        digits = 1 if "epoch" in one["metric"] else 4
+        assert f"{mean:+.{digits}f}" == shown.replace("−", "-")
     english = (project / "README.md").read_text(encoding="utf-8")
     assert "| `gap/loss` |" in english
     assert "> It is not shown that" in english

@@ -48,11 +48,16 @@ def publish(
             f"expected the study that {folder / name}.toml declares, {declared}, received "
             f"{record.key}; run `compare` on the file as it is now"
         )
-    result = {
+    result: dict[str, Any] = {
         "study": record.key,
         "run_id": record.run_id,
         "begun": record.begun,
         "environment": dict(record.environment),
+        "runs": {f"{run.regime}-seed{run.seed}": run.run_id for run in record.cells.itertuples()},
+        "differences": [
+            {"regime": one.regime, "metric": one.metric, "by_seed": dict(one.by_seed)}
+            for one in comparison.differences
+        ],
         "blocks": {language: blocks(record, comparison, language) for language in LANGUAGES},
         "values": values(record, comparison),
         "figures": {f"{name}.png": _sha256(png) for name, png in figures.items()},
