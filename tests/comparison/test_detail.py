@@ -62,6 +62,19 @@ def test_a_gain_that_is_not_shown_cannot_survive():
         assert sentence.endswith(texts("en")["recalibration"]["undefined"])
 
 
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_a_metric_without_values_is_a_dash_and_no_sentence(language):
+    record = make_record(rule=RULE.model_copy(update={"secondary": SECONDARY}))
+    runs = record.runs.assign(**{"test/ece": float("nan")})
+    record = dataclasses.replace(record, runs=runs)
+    found = details(record, record.compare(), language)["recalibration"]
+    assert len(found.sentences) == 1
+    assert (found.table[texts(language)["recalibration"]["ece"]] == "–").all()
+    assert (
+        not found.table.astype(str).apply(lambda column: column.str.contains("nan")).any(axis=None)
+    )
+
+
 def test_without_validation_predictions_there_is_no_recalibration():
     record = make_record()
     assert record.results is not None

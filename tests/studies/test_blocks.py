@@ -7,7 +7,8 @@ import dataclasses
 from comparison.records import make_record
 from comparison.tables import RULE
 from fashion_dropout.comparison.detail import details
-from fashion_dropout.studies.blocks import values
+from fashion_dropout.studies.blocks import blocks, values
+from fashion_dropout.texts import LANGUAGES
 
 SECONDARY = ("test/accuracy", "test/nll", "test/ece")
 
@@ -40,3 +41,12 @@ def test_a_study_without_validation_predictions_has_no_values_of_recalibration()
     found = values(old, old.compare())
     assert "gap/loss dropout half" in found
     assert not [name for name in found if name.startswith("temperature") or " left" in name]
+
+
+def test_a_regime_without_runs_has_dashes_in_every_block():
+    lost = tuple(("a", seed) for seed in range(6))
+    record = make_record({"none": 0.0, "a": 0.2, "b": 0.5}, missing=lost)
+    for language in LANGUAGES:
+        found = blocks(record, record.compare(), language)
+        assert "nan" not in "".join(found.values())
+        assert found["short"].splitlines()[2].split(" | ")[2] == "–"

@@ -108,9 +108,9 @@ def recalibration(record: StudyRecord, language: Language) -> Detail:
     rows = []
     for regime in record.regimes:
         own = runs[runs["regime"] == regime]
-        figures = {metric: f"{own[metric].mean():.4f}" for metric in metrics}
+        figures = {metric: _mean(own[metric]) for metric in metrics}
         rows.append(
-            (regime_label(regime, language), f"{own['temperature'].mean():.3f}", *_ordered(figures))
+            (regime_label(regime, language), _mean(own["temperature"], 3), *_ordered(figures))
         )
     sentences = []
     for regime in record.others:
@@ -122,7 +122,9 @@ def recalibration(record: StudyRecord, language: Language) -> Detail:
             (difference_label(regime, record.rule.baseline, language), "", *_ordered(figures))
         )
         for before, after in zip(_BEFORE, RECALIBRATED, strict=True):
-            sentences.append(_survives(differences[before], differences[after], record, language))
+            if differences[before].n and differences[after].n:
+                one, other = differences[before], differences[after]
+                sentences.append(_survives(one, other, record, language))
     headings = ["regime", "temperature", "nll", "nll_after", "ece", "ece_after"]
     table = pd.DataFrame(rows, columns=[words[name] for name in headings])
     return Detail(table, tuple(sentences))
@@ -237,7 +239,14 @@ def _ordered(figures: Mapping[str, str]) -> list[str]:
     return [figures[metric] for pair in pairs for metric in pair]
 
 
+def _mean(values: pd.Series, digits: int = 4) -> str:
+    mean = float(values.mean())
+    return f"{mean:.{digits}f}" if math.isfinite(mean) else "–"
+
+
 def _figures(one: Difference) -> str:
+    if not one.n:
+        return "–"
     interval = f" {_interval(one.low, one.high)}" if math.isfinite(one.low) else ""
     return f"{Signed(one.mean):+.4f}{interval}"
 

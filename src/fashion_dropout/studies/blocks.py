@@ -160,9 +160,10 @@ def _short(record: StudyRecord, comparison: Comparison, language: Language) -> p
         noun = words["metrics"][metric].removeprefix("the ")
         row = {words["short"]["metric"]: noun[:1].upper() + noun[1:]}
         for regime, (mean, _, _) in means[metric].items():
-            row[regime_label(regime, language)] = _number(metric, mean)
+            shown = _number(metric, mean) if math.isfinite(mean) else "–"
+            row[regime_label(regime, language)] = shown
         for one in comparison.differences:
-            if one.metric == metric:
+            if one.metric == metric and one.n:
                 name = words["short"]["difference"].format(confidence=100 * one.confidence)
                 if len(comparison.verdicts) > 1:
                     name = f"{regime_label(one.regime, language)}: {name}"
