@@ -56,6 +56,13 @@ def test_a_store_that_is_not_there_is_one_clear_line(tracking_uri, uri):
     assert uri.partition("://")[0] in message
 
 
+def test_a_folder_as_a_store_is_one_clear_line_at_once(tracking_uri, workdir):
+    tracking_uri(f"sqlite:///{workdir}")
+    assert f"received the folder {workdir};" in refusal()
+    assert list(workdir.iterdir()) == []
+    assert not workdir.with_name(f"{workdir.name}.lock").exists()
+
+
 @pytest.mark.slow
 def test_a_server_that_never_answers_is_given_up(tracking_uri, silent_server):
     tracking_uri(f"http://127.0.0.1:{silent_server}")

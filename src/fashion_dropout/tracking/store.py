@@ -134,6 +134,11 @@ def _first_use_lock(uri: str) -> Any:
             f"expected a folder {path.parent} for the store {path.name}, received none; create it, "
             "or set MLFLOW_TRACKING_URI to another place"
         )
+    if path.is_dir():  # MLflow would try to open it for minutes
+        raise TrackingError(
+            f"expected a SQLite file as store, received the folder {path}; set MLFLOW_TRACKING_URI "
+            f"to a file in it, such as sqlite:///{path / 'mlflow.db'}"
+        )
     return FileLock(f"{path}.lock", timeout=_FIRST_USE_SECONDS)
 
 
