@@ -33,14 +33,12 @@ class RunFolder:
     Attributes:
         identity: Of the run that is asked for.
         interrupted: The run that was begun in it; None if there was none.
-        saved: The epoch after which the run can be continued; 0 if there is none.
     """
 
     def __init__(self, path: Path, identity: Identity) -> None:
         self._path = path
         self.identity = identity
         self.interrupted = read_record(path)
-        self.saved = 0
 
     def check(self) -> None:
         """Refuse to continue a run under other conditions.
@@ -61,6 +59,11 @@ class RunFolder:
                 f"expected to continue run {self.interrupted.run_id} with what it was begun with, "
                 f"received {', '.join(changed)}; bring that back, or start over with --fresh"
             )
+
+    @property
+    def last_epoch(self) -> int:
+        """As `learning.checkpoint.last_epoch`."""
+        return checkpoint.last_epoch(self._path)
 
     def newest(self) -> tuple[Checkpoint | None, list[CheckpointError]]:
         """As `learning.checkpoint.newest`.
@@ -88,7 +91,7 @@ class RunFolder:
         Returns:
             The epochs after which it was continued, this one among them.
         """
-        before, self.saved = self.interrupted, after
+        before = self.interrupted
         self.interrupted = Interrupted(
             run_id,
             name,
@@ -111,7 +114,6 @@ class RunFolder:
         """
         about = asdict(self.interrupted) if self.interrupted else {}
         checkpoint.write(self._path, Checkpoint(epoch, arrays, about))
-        self.saved = epoch
 
     def remove(self) -> None:
         """Forget the run: it has finished, or is given up."""

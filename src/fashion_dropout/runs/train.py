@@ -175,9 +175,9 @@ def record_run(
             kept.remove()  # it would diverge again
             raise
         except Interrupted as stop:
-            if kept.saved:
+            if epoch := kept.last_epoch:
                 without = ", without --fresh," if fresh else ""
-                stop.add_note(f"the same command{without} continues it after epoch {kept.saved}")
+                stop.add_note(f"the same command{without} continues it after epoch {epoch}")
             raise
         kept.remove()
         return summary
