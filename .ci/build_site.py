@@ -68,6 +68,7 @@ PAGES = (
     Listed("docs/use-the-model.md", "Use the model", "モデルを使う"),
     Listed("docs/reproducibility.md", "Reproducibility", "再現性"),
     Listed("docs/reliability.md", "Reliability", "信頼性"),
+    Listed("docs/troubleshooting.md", "Troubleshooting", "トラブルシューティング"),
     Listed("SECURITY.md", "Security", "セキュリティ(英語)"),
     Listed("benchmarks/README.md", "Benchmarks", "ベンチマーク(英語)"),
     Listed("benchmarks/results/peers-avx512.md", "Benchmark results", "ベンチマークの結果(英語)"),
