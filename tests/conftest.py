@@ -16,13 +16,20 @@ from types import ModuleType
 import pytest
 from filelock import FileLock
 
+from fashion_dropout import environment
 from fashion_dropout.learning import archives
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("MLFLOW_", archives.DIRECTORY_VARIABLE)
 STATE = "FASHION_DROPOUT_STATE"
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"  # each process would compile TensorFlow and MLflow anew
 
+# This process computes as the program does, whatever its CPU or its caller would choose. What it
+# starts chooses for itself (`clean_environment`).
+os.environ.pop(ONEDNN, None)
+environment.settle()
+os.environ[ONEDNN] = "1"
 
 # A shell starts background jobs, and nohup its own, with these ignored; children inherit that.
 for _sign, _default in (
@@ -50,7 +57,7 @@ def script(name: str) -> ModuleType:
 
 def clean_environment(**added: str) -> dict[str, str]:
     """The environment without what a developer's shell says of stores and data."""
-    dropped = (*OURS, NO_BYTECODE)
+    dropped = (*OURS, NO_BYTECODE, ONEDNN, *environment.SET)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return {**kept, "MLFLOW_DISABLE_TELEMETRY": "true", **added}
 

@@ -7,13 +7,19 @@ import subprocess
 import sys
 
 ASK = """
-import fashion_dropout.cli
+from fashion_dropout.environment import settle
+settle()
 import mlflow
 from mlflow.telemetry import utils
 from mlflow.telemetry.client import get_telemetry_client
 print(utils.is_telemetry_disabled(), get_telemetry_client() is None)
 """
-SET = "import os, fashion_dropout; print(os.environ['MLFLOW_DISABLE_TELEMETRY'])"
+SET = """
+import os
+from fashion_dropout.environment import settle
+settle()
+print(os.environ['MLFLOW_DISABLE_TELEMETRY'])
+"""
 # MLflow sends nothing from where these are set, which would hide what the program does.
 HIDING = ("CI", "GITHUB_ACTIONS", "PYTEST_CURRENT_TEST", "DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY")
 

@@ -13,7 +13,7 @@ from typing import TextIO
 
 import click
 
-from fashion_dropout import __version__, escapes
+from fashion_dropout import __version__, environment, escapes
 from fashion_dropout.commands import prediction, promotion, runs, studies, unforeseen, upkeep
 from fashion_dropout.errors import FashionDropoutError, Interrupted, UsageError
 from fashion_dropout.interrupts import interruptible
@@ -34,6 +34,13 @@ def cli() -> None:
     except FileNotFoundError as error:
         raise UsageError(
             "expected a working directory, received one that was removed; go to another folder"
+        ) from error
+    try:
+        Path.home()  # MLflow asks for it when it is imported
+    except RuntimeError as error:
+        raise UsageError(
+            "expected a home folder, received none: HOME is not set and this user id has no name; "
+            "set HOME to a folder that may be written to"
         ) from error
 
 
@@ -57,6 +64,12 @@ for verb in (
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; what a user can cause ends in one line and an exit code."""
+    ignored = environment.settle()
+    environment.write_what_can_be_shown(sys.stdout, sys.stderr)
+    if ignored:
+        click.echo(
+            f"note: not followed: {', '.join(ignored)}; docs/reliability.md says why", err=True
+        )
     code = 0
     try:
         _run(arguments)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 import platform
 import subprocess
 from dataclasses import dataclass
@@ -17,6 +16,9 @@ PACKAGES = ("fashion_dropout", "python", "tensorflow", "keras", "mlflow", "numpy
 
 _DECIDING = ("seeds.py", "config/training.py")
 _GIT_TIMEOUT_SECONDS = 20
+# A difference that `git apply` takes, whatever the user's own settings of git are.
+_PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/")
+_RUN_BYTES = 1.3e9  # the memory of a process that trains, the largest seen
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,12 @@ def git_state() -> GitState | None:
     try:
         _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)
         commit = _git(folder, "rev-parse", "HEAD").strip()
-        status = _git(folder, "status", "--porcelain")
+        status = _git(folder, "status", "--porcelain", "--untracked-files=normal")
         difference = ""
         if status:
             unknown = [line[3:] for line in status.splitlines() if line.startswith("??")]
             difference = "".join(f"# not known to git: {name}\n" for name in unknown)
-            difference += _git(folder, "diff", "HEAD")
+            difference += _git(folder, "diff", *_PLAIN, "HEAD")
         return GitState(commit, bool(status), difference)
     except (OSError, subprocess.SubprocessError):
         return None
@@ -66,8 +68,17 @@ def cpu() -> str:
 
 
 def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many cores this process may use: its affinity and the limits of a container count."""
+    from dask.system import cpu_count
+
+    return int(cpu_count())
+
+
+def runs_at_once() -> int:
+    """How many training runs this machine carries at once: one a core, as far as memory allows."""
+    from distributed.system import memory_limit
+
+    return max(1, min(cores(), int(memory_limit() // _RUN_BYTES)))
 
 
 def versions() -> dict[str, str]:

@@ -40,6 +40,7 @@ def training(folder: Path, address: str, epochs: int):
         MLFLOW_EXPERIMENT_NAME=folder.name,  # a finished run of the same would be shown again
         FASHION_DROPOUT_STATE=str(folder / "state"),
         PYTHONUNBUFFERED="1",
+        MLFLOW_ENABLE_ASYNC_LOGGING="true",  # row 54: advised by some clouds
     )
     with subprocess.Popen(
         [sys.executable, "-m", "fashion_dropout", *TRAIN, str(epochs)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -85,9 +86,8 @@ class LiveBar:
 @contextmanager
 def display(epochs: int) -> Iterator[Display]:
     """A live bar if standard output is a terminal, plain lines otherwise."""
-    console = Console()
-    if console.is_terminal:
-        with LiveBar(epochs, console).shown() as bar:
+    if sys.stdout.isatty():  # not rich's own answer, which FORCE_COLOR changes
+        with LiveBar(epochs, Console()).shown() as bar:
             yield bar
     else:
         yield Lines(epochs)
@@ -187,9 +187,8 @@ class StudyBars:
 @contextmanager
 def study_display() -> Iterator[StudyDisplay]:
     """Live bars if standard output is a terminal, plain lines otherwise."""
-    console = Console()
-    if console.is_terminal:
-        with StudyBars(console).shown() as bars:
+    if sys.stdout.isatty():
+        with StudyBars(Console()).shown() as bars:
             yield bars
     else:
         yield StudyLines()

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Literal
 
 from fashion_dropout import provenance
+from fashion_dropout.environment import LIMIT_VARIABLE, ONEDNN_VARIABLE
 from fashion_dropout.errors import UsageError
 
 KernelChoice = Literal["native", "portable"]
 """``native``: the fastest that the CPU has; ``portable``: oneDNN's for AVX2, on every CPU."""
 
-ONEDNN_VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
-LIMIT_VARIABLE = "ONEDNN_MAX_CPU_ISA"
 _ON, _OFF = ("1", "true"), ("0", "false")
 
 # oneDNN's names in its order. A CPU has an instruction set if it has the flags of all up to it.
@@ -155,5 +154,5 @@ def describe_machine() -> str:
         f"{text}, {found}\n"
         f"to expect: {slow:,} to {fast:,} images/s a core, as on the machines of this kind that "
         f"were measured; a run of 20 epochs takes {minutes[0]:.0f} to {minutes[1]:.0f} minutes, "
-        f"and a study runs {provenance.cores()} at once"
+        f"and a study runs {provenance.runs_at_once()} at once"
     )

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from fashion_dropout import environment
 from fashion_dropout.errors import UsageError
 from fashion_dropout.learning.kernels import KernelChoice, Kernels, choose, in_force
 
@@ -66,8 +67,10 @@ def start_tensorflow(
                 f"expected to choose kernels {kernels} before TensorFlow is imported, but this "
                 "process has imported it; use another process"
             )
+        environment.settle()
         choose(kernels)
         _import(threads, device)
+        _configure_keras()
         _started = wanted
     before, now = asdict(_started), asdict(wanted)
     for name in (name for name in now if now[name] != before[name]):
@@ -94,7 +97,6 @@ def kernels_in_force() -> Kernels:
 
 
 def _import(threads: int, device: DeviceChoice) -> None:
-    os.environ["KERAS_BACKEND"] = "tensorflow"
     with _without_banner():
         import tensorflow as tf
 
@@ -118,6 +120,27 @@ def _import(threads: int, device: DeviceChoice) -> None:
                 f"works with in this process, received {threads}; use another process"
             ) from error
         tf.config.list_logical_devices()
+
+
+def _configure_keras() -> None:
+    """What decides bits, also where this process has imported Keras before and told it otherwise.
+
+    Raises:
+        UsageError: Keras has another backend, which cannot change in a process.
+    """
+    import keras
+
+    if (backend := keras.config.backend()) != "tensorflow":
+        raise UsageError(
+            f"expected Keras with the backend tensorflow, received {backend}, which this process "
+            "has imported; use another process"
+        )
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_max_epochs(None)
+    keras.config.set_max_steps_per_epoch(None)
 
 
 @contextmanager

@@ -8,13 +8,13 @@ from functools import cached_property
 from io import BytesIO
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from PIL import Image
 
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.verdict import Comparison
+from fashion_dropout.drawing import fixed_settings
 from fashion_dropout.reports.figures import study_figures
 from fashion_dropout.texts import Language
 
@@ -61,7 +61,8 @@ def draw(record: StudyRecord, comparison: Comparison, language: Language) -> dic
 def picture(figure: Figure) -> Picture:
     """A figure as PNG, and as SVG if that can be smaller."""
     png = BytesIO()
-    figure.savefig(png, format="png", dpi=DPI, pil_kwargs={"compress_level": 1})
+    with fixed_settings():
+        figure.savefig(png, format="png", dpi=DPI, pil_kwargs={"compress_level": 1})
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
     return Picture(_smaller(png), _svg(figure), width, height)
 
@@ -72,7 +73,7 @@ def _svg(figure: Figure) -> bytes | None:
         return None
     svg = BytesIO()
     figure.set_layout_engine("none")  # as it was laid out for the PNG file
-    with mpl.rc_context(_SVG):
+    with fixed_settings(_SVG):
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     return svg.getvalue()
 

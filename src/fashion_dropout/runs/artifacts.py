@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from fashion_dropout.drawing import fixed_settings
+from fashion_dropout.escapes import brief
 from fashion_dropout.learning import metrics
 from fashion_dropout.learning.dataset import Examples
 from fashion_dropout.runs import figures
@@ -46,21 +50,37 @@ class RunArtifacts:
         """The test metrics, under the names that MLflow shows."""
         return metrics.summary(self.test_probabilities, self.test.labels, self.classes)
 
-    def write(self, folder: Path) -> None:
-        """Write every file into `folder`."""
+    def write(self, folder: Path) -> list[str]:
+        """Write every file into `folder`.
+
+        Returns:
+            A line for each figure that could not be drawn: that costs the figure, not the run.
+        """
         predicted = self.test_probabilities.argmax(axis=1)
         confusion = metrics.confusion_matrix(predicted, self.test.labels, len(self.classes))
         classes = metrics.per_class(predicted, self.test.labels, self.classes)
         tested = f"{self.title}: test set, model of epoch {self.selected_epoch}"
-        drawn = {
-            "curves.png": figures.learning_curves(self.history, self.best_epoch, self.title),
-            "confusion_matrix.png": figures.confusion_matrix(confusion, self.classes, tested),
-            "misclassified.png": figures.misclassified(
+        missing = []
+        drawn: dict[str, Callable[[], Figure]] = {
+            "curves.png": lambda: figures.learning_curves(
+                self.history, self.best_epoch, self.title
+            ),
+            "confusion_matrix.png": lambda: figures.confusion_matrix(
+                confusion, self.classes, tested
+            ),
+            "misclassified.png": lambda: figures.misclassified(
                 self.test.images, self.test.labels, self.test_probabilities, self.classes, tested
             ),
         }
-        for name, figure in drawn.items():
-            figure.savefig(folder / name, dpi=120)
+        for name, draw in drawn.items():
+            try:
+                with fixed_settings():
+                    draw().savefig(folder / name, dpi=120)
+            except OSError:  # no room, which concerns the run
+                raise
+            except Exception as error:  # whatever Matplotlib or a font runs into
+                (folder / name).unlink(missing_ok=True)
+                missing.append(f"warning: {name} could not be drawn: {brief(error)}")
         self.history.to_csv(folder / "history.csv", index=False)
         classes.to_csv(folder / "per_class.csv", index=False)
         np.savez_compressed(
@@ -71,3 +91,4 @@ class RunArtifacts:
             validation_labels=self.validation.labels,
         )
         (folder / "model_summary.txt").write_text(self.model_summary, encoding="utf-8")
+        return missing

@@ -223,7 +223,9 @@ def _train(
     test_input = _log_dataset(run, dataset, test, "test")
     run.log_metrics(test_metrics, step=config.epochs, of_model=True, dataset=test_input)
     with run.artifacts() as folder:
-        artifacts.write(folder)
+        warnings = artifacts.write(folder)
+    for warning in warnings:
+        display.note(warning)
     return RunSummary(
         run.run_id, run.experiment_id, selected.epoch, {**selected.metrics(), **test_metrics}
     )

@@ -17,6 +17,7 @@ from typing import Any
 import dask
 from distributed import Client, LocalCluster, as_completed, get_worker
 
+from fashion_dropout import environment
 from fashion_dropout.config.study import Cell
 from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.learning import dataset as data
@@ -95,6 +96,7 @@ def local_cluster(workers: int) -> Iterator[Client]:
     """A client of a new cluster of `workers` processes on this machine."""
     _quieten()
     with (
+        dask.config.set(_dasks_defaults()),
         dask.config.set(_ALLOCATOR),
         LocalCluster(
             n_workers=workers,
@@ -108,6 +110,13 @@ def local_cluster(workers: int) -> Iterator[Client]:
         Client(local) as client,
     ):
         yield client
+
+
+def _dasks_defaults() -> dict[str, Any]:
+    """Dask's settings without those of the user, which are for a cluster: its TLS, its limits."""
+    settings: dict[str, Any] = {}
+    dask.config.refresh(settings, paths=[], env={})
+    return settings
 
 
 def run_cells(
@@ -147,6 +156,7 @@ def run_cells(
 
 def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
     """One cell in a worker; an error becomes a result, so that the other cells go on."""
+    environment.settle()
     import mlflow
 
     from fashion_dropout.runs.train import record_run

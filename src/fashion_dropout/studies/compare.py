@@ -114,7 +114,7 @@ def compare_study(
         display.begin(study.key, len(cells), len(study.cells()))
         failed = {}
         if cells:
-            processes = _cluster(workers or provenance.cores(), len(cells), scheduler)
+            processes = _cluster(workers or provenance.runs_at_once(), len(cells), scheduler)
             failed = _run_cells(processes, cells, session, run.experiment_id, display)
             tidy(display.note)  # what workers could not deliver
         from fashion_dropout.studies.conclude import conclude

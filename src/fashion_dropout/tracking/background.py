@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Generic, ParamSpec, TypeVar
 
+from fashion_dropout.environment import settle
 from fashion_dropout.errors import FashionDropoutError, TrackingError
 
 Parameters = ParamSpec("Parameters")
@@ -114,6 +115,7 @@ def asked(
 
 def reply() -> None:
     """Answer the question that arrives at the standard input; this runs in the other process."""
+    settle()
     with Connection(os.dup(0)) as connection, Path(os.devnull).open() as nothing:
         os.dup2(nothing.fileno(), 0)  # what the question calls must not read the connection
         question, args, kwargs = connection.recv()

@@ -19,11 +19,11 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import Schema, TensorSpec
 from numpy.typing import NDArray
 
+from fashion_dropout import environment
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.tracking import served
 from fashion_dropout.tracking.store import one_line
 
-_LOADER = "fashion_dropout_served"
 _NEEDS = ("keras", "numpy", "tensorflow")
 
 
@@ -81,13 +81,18 @@ def save_classifier(
         input_example=example.astype(np.float32),
         pip_requirements=[f"{name}=={version(name)}" for name in _NEEDS],
     )
-    copyfile(served.__file__, folder / "code" / f"{_LOADER}.py")
+    for module, name in ((served, served.LOADER), (environment, served.ENVIRONMENT)):
+        copyfile(str(module.__file__), folder / "code" / f"{name}.py")
+    variables = json.dumps(environment.of_model(), indent=2)
+    (folder / served.ENVIRONMENT_FILE).write_text(f"{variables}\n", encoding="utf-8")
     names = json.dumps(list(classes), ensure_ascii=False, indent=2)
     (folder / served.CLASSES_FILE).write_text(f"{names}\n", encoding="utf-8")
-    served.write_checksums(folder, served.WEIGHTS_FILE, served.CLASSES_FILE)
+    served.write_checksums(
+        folder, served.WEIGHTS_FILE, served.CLASSES_FILE, served.ENVIRONMENT_FILE
+    )
     mlflow.pyfunc.add_to_model(
         model,
-        loader_module=_LOADER,
+        loader_module=served.LOADER,
         code="code",
         conda_env="conda.yaml",
         python_env="python_env.yaml",

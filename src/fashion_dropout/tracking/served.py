@@ -3,17 +3,32 @@
 MLflow casts a request to the dtype of the model's signature before the model sees it: declared as
 uint8, a grey value of 0.5 would become 0, and an image scaled to [0, 1] would become black. So the
 signature says float32, and this module looks at the values. As it must load wherever the model is
-served, it needs nothing of this package.
+served, it needs nothing of this package but `environment`, a copy of which is stored beside it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+LOADER = "fashion_dropout_served"
+"""The module that this file is stored as."""
+
+ENVIRONMENT = "fashion_dropout_environment"
+"""The module that `environment` is stored as."""
+
+ENVIRONMENT_FILE = "environment.json"
+"""The file of a stored model with the variables that it was trained with."""
+
+if __name__ == LOADER:
+    import fashion_dropout_environment as environment
+else:
+    from fashion_dropout import environment
 
 CHECKSUMS_FILE = "SHA256SUMS"
 """The file of a stored model with the digest of its weights, as `sha256sum` writes it."""
@@ -141,7 +156,10 @@ def grey_values(images: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def _load_pyfunc(path: str) -> ServedClassifier:
     """What MLflow calls to load the model; `path` is the model's folder."""
+    verify_checksums(Path(path))
+    trained_with = json.loads((Path(path) / ENVIRONMENT_FILE).read_text(encoding="utf-8"))
+    environment.settle_for_model(trained_with)
+
     import mlflow.keras
 
-    verify_checksums(Path(path))
     return ServedClassifier(mlflow.keras.load_model(path, load_model_kwargs={"safe_mode": True}))

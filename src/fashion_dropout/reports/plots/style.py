@@ -14,6 +14,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from fashion_dropout.comparison.statistics import t_intervals
+from fashion_dropout.drawing import fixed_settings
 from fashion_dropout.texts import Language, texts
 
 with mpl.rc_context():  # the import makes its font the default, which is undone here
@@ -47,7 +48,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with mpl.rc_context(_TEXT):
+        with fixed_settings(_TEXT):
             return draw(*args, **kwargs)
 
     return drawn

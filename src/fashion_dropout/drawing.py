@@ -1,0 +1,24 @@
+"""The settings that all figures are drawn and stored with, whatever a matplotlibrc says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def fixed_settings(changed: Any = None) -> Iterator[None]:
+    """While this is open, Matplotlib has its own defaults, and `changed` on top of them.
+
+    A user's file could ask for LaTeX, cut off margins, or change sizes and colours.
+
+    Args:
+        changed: Settings of Matplotlib, by name.
+    """
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(changed or {})
+        yield

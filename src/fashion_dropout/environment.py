@@ -1,0 +1,182 @@
+"""What of a user's machine the program follows: the one place that decides.
+
+A variable or a file that was set for something else must not change what a run computes, what is
+delivered, or whether a command ends. `settle` is called first: by the command, by the workers of a
+study, by the process that asks MLflow in the background, and by the loader of a stored model,
+beside which a copy of this file is stored. So this module needs nothing but Python.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Mapping
+from io import TextIOWrapper
+from typing import TextIO
+
+DECIDING_BITS = ("TF_", "TF2_", "XLA_", "ONEDNN_", "DNNL_", "KERAS_")
+"""How the variables of TensorFlow, oneDNN and Keras begin. Most of them change what is computed or
+how much of it, so only those in `FOLLOWED` are followed."""
+
+ONEDNN_VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
+LIMIT_VARIABLE = "ONEDNN_MAX_CPU_ISA"
+
+FOLLOWED = frozenset(
+    {
+        ONEDNN_VARIABLE,  # recorded with each run, as is the next one
+        LIMIT_VARIABLE,
+        "TF_NUM_INTEROP_THREADS",  # changes no bit
+        "TF_CONFIG",  # what training platforms set; nothing here reads it
+        "TF_FORCE_GPU_ALLOW_GROWTH",
+        "TF_GPU_ALLOCATOR",
+        "TF_CPP_MIN_LOG_LEVEL",
+        "TF_CPP_MAX_VLOG_LEVEL",
+        "TF_CPP_VMODULE",
+        "ONEDNN_VERBOSE",
+    }
+)
+
+SET: Mapping[str, str] = {
+    "KERAS_BACKEND": "tensorflow",
+    "TF2_BEHAVIOR": "1",  # TensorFlow sets it, too
+    # A place where nothing can be: Keras then reads no keras.json, and writes none.
+    "KERAS_HOME": f"{os.devnull}/keras",
+    "MPLBACKEND": "agg",
+    # Delivered means written. MLflow's queue loses what it holds when a server goes away.
+    "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
+    # Requirements are pinned; resolving them again needs a network and takes minutes.
+    "MLFLOW_LOCK_MODEL_DEPENDENCIES": "false",
+    "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
+}
+"""Variables that have this value, whatever they had."""
+
+DEFAULTS: Mapping[str, str] = {
+    # MLflow reports its use to its makers unless it is told otherwise before it is imported. Nobody
+    # who starts this program has agreed to that; who wants it sets the variable to false.
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GIT_PYTHON_REFRESH": "quiet",  # or MLflow's GitPython fails where there is no git
+}
+"""Variables that have this value unless the user has given another one."""
+
+REMOVED = (
+    "MLFLOW_ACTIVE_MODEL_ID",  # metrics would be recorded as those of that model
+    "PYTHONWARNINGS",  # “error” makes a failure of each warning of a library
+    # Git sets these for what its hooks start: another repository would be recorded.
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"),
+    *("GIT_PREFIX", "GIT_EXTERNAL_DIFF"),
+)
+"""Variables of other programs that are taken away."""
+
+_MODEL = (ONEDNN_VARIABLE, LIMIT_VARIABLE)
+_NUMBERS = {"true": "1", "false": "0"}  # TensorFlow takes both
+_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
+
+
+def settle() -> list[str]:
+    """Decide the variables of this process and of those that it starts; call it first.
+
+    Returns:
+        The variables of TensorFlow, oneDNN and Keras that the user has set and that are not
+        followed.
+    """
+    if "PYTHONWARNINGS" in os.environ:
+        _usual_warnings()
+    ignored = _drop_what_decides_bits()
+    for name in REMOVED:
+        os.environ.pop(name, None)
+    os.environ.update(SET)
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    _ask_this_machine_directly()
+    _name_the_user()
+    return ignored
+
+
+def settle_for_model(trained_with: Mapping[str, str]) -> None:
+    """Decide what the bits of a stored model depend on, in a process that loads it.
+
+    The process may be anybody's, so nothing else of its environment is touched.
+
+    Args:
+        trained_with: As `of_model` gave it where the model was trained.
+
+    Raises:
+        ImportError: Keras is there already, with another backend.
+    """
+    _drop_what_decides_bits()
+    os.environ["KERAS_BACKEND"] = SET["KERAS_BACKEND"]
+    for name in _MODEL:
+        os.environ.pop(name, None)
+    os.environ.update({name: trained_with[name] for name in _MODEL if name in trained_with})
+    port = sys.modules.get("tensorflow.python.util._pywrap_util_port")
+    if port is not None and ONEDNN_VARIABLE in trained_with:
+        received = str(int(port.IsMklEnabled()))
+        if received != (expected := trained_with[ONEDNN_VARIABLE]):
+            warnings.warn(
+                f"expected TensorFlow with {ONEDNN_VARIABLE}={expected}, as this model was "
+                f"trained, received {received}, as this process has imported it; the last digits "
+                "of probabilities may differ",
+                stacklevel=2,
+            )
+    keras = sys.modules.get("keras")
+    if keras is not None and (backend := keras.config.backend()) != SET["KERAS_BACKEND"]:
+        raise ImportError(
+            f"expected Keras with the backend tensorflow, received {backend}, which this process "
+            "has imported; load the model in another process, or set KERAS_BACKEND=tensorflow"
+        )
+
+
+def of_model() -> dict[str, str]:
+    """The variables that a model was trained with, and is to be computed with again."""
+    found = {name: os.environ[name] for name in _MODEL if name in os.environ}
+    return {name: _NUMBERS.get(value.lower(), value) for name, value in found.items()}
+
+
+def write_what_can_be_shown(*streams: TextIO | None) -> None:
+    """Let streams replace what their encoding does not have, where Python would fail on it."""
+    for stream in streams:
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _drop_what_decides_bits() -> list[str]:
+    ignored = sorted(
+        name
+        for name, value in os.environ.items()
+        if name.startswith(DECIDING_BITS) and name not in FOLLOWED and value != SET.get(name)
+    )
+    for name in ignored:
+        del os.environ[name]
+    return ignored
+
+
+def _usual_warnings() -> None:
+    """Python's own rules for warnings, in front of the user's, here and in child processes."""
+    sys.warnoptions.clear()
+    warnings.simplefilter("default")
+    for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+        warnings.simplefilter("ignore", kind)
+
+
+def _ask_this_machine_directly() -> None:
+    """Let no proxy stand between this process and servers on this machine."""
+    if not any(name.lower() in ("http_proxy", "https_proxy", "all_proxy") for name in os.environ):
+        return
+    for name in ("no_proxy", "NO_PROXY"):
+        named = [host for host in os.environ.get(name, "").split(",") if host.strip()]
+        missing = [host for host in _THIS_MACHINE if host not in named]
+        os.environ[name] = ",".join([*named, *missing])
+
+
+def _name_the_user() -> None:
+    """A user id without a name, as in a container: MLflow wants one for each run."""
+    try:
+        import pwd
+
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        if not any(os.environ.get(name) for name in ("LOGNAME", "USER", "LNAME", "USERNAME")):
+            os.environ["LOGNAME"] = f"uid{os.getuid()}"
+    except (ImportError, AttributeError):  # no such users on this system
+        return
