@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from fashion_dropout.comparison.verdict import Comparison, compare_regimes
+from fashion_dropout.comparison.regimes import Comparison, compare_regimes
 from fashion_dropout.config.decision import Decision
 
 RULE = Decision(

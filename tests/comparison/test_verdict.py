@@ -104,11 +104,14 @@ def test_a_single_pair_needs_no_word_on_the_smallest_p():
     assert sentence(one, RULE).endswith("(n = 1 pair, no interval).")
 
 
-def test_equivalence_of_few_pairs_comes_with_what_it_rests_on():
-    few, enough = (decide(difference([0.001, 0.002] * n), RULE) for n in (1, 3))
-    assert {few.kind, enough.kind} == {"no difference that matters"}
-    assert "2 pairs are too few to check what this rests on" in sentence(few, RULE)
-    assert "too few" not in sentence(enough, RULE)
+@pytest.mark.parametrize(
+    ("pairs", "kind"), [(2, "not shown"), (4, "not shown"), (5, "no difference that matters")]
+)
+def test_equivalence_needs_as_many_pairs_as_its_exact_tests_do(pairs, kind):
+    """However narrow the interval is: the smallest one-sided p of four pairs is 1/16."""
+    verdict = decide(difference([0.001, 0.002, 0.0015, 0.001, 0.002][:pairs]), RULE)
+    assert verdict.equivalence[1] < 0.006
+    assert verdict.kind == kind
 
 
 def guarded(loss: float, accuracy: float, noise: float = 0.001) -> pd.DataFrame:
@@ -183,9 +186,9 @@ def test_the_intervals_have_the_confidence_of_the_decision():
 
 
 def test_equivalence_is_two_one_sided_tests_at_alpha():
-    values = [0.0, 0.03, 0.0, 0.03, 0.0, 0.024]
+    values = [0.0, 0.02, 0.001, 0.02, 0.0, 0.019]
     one = difference(values)
-    verdict = decide(one, RULE.model_copy(update={"smallest_difference": 0.0275}))
+    verdict = decide(one, RULE.model_copy(update={"smallest_difference": 0.021}))
     low, high = verdict.equivalence
     assert stats.ttest_1samp(values, low, alternative="greater").pvalue == pytest.approx(0.05)
     assert stats.ttest_1samp(values, high, alternative="less").pvalue == pytest.approx(0.05)
@@ -193,6 +196,25 @@ def test_equivalence_is_two_one_sided_tests_at_alpha():
     said = sentence(verdict, RULE)
     assert f"90 % interval {low:+.4f} to {high:+.4f}" in said
     assert "two one-sided tests" in said
+
+
+def test_equivalence_asks_the_exact_test_as_well_as_the_interval():
+    """Its interval lies inside, but too many sign patterns of m − d reach the sum of the data."""
+    one = difference([0.0, 0.03, 0.0, 0.03, 0.0, 0.024])
+    verdict = decide(one, RULE.model_copy(update={"smallest_difference": 0.0275}))
+    assert -0.0275 < verdict.equivalence[0] < verdict.equivalence[1] < 0.0275
+    assert verdict.kind == "not shown"
+
+
+def test_a_difference_can_be_shown_and_be_smaller_than_what_matters():
+    (verdict,) = compared(runs(-0.008, noise=0.001), guards=GUARDS).verdicts
+    assert verdict.kind == "better, by less than matters"
+    assert not verdict.beyond
+    said = sentence(verdict, RULE)
+    assert "less than the smallest difference of interest, 0.02 (90 % interval" in said
+    (other,) = compared(runs(0.008, noise=0.001)).verdicts
+    assert other.kind == "worse, by less than matters"
+    assert "less than the smallest difference of interest" in sentence(other, RULE)
 
 
 def test_a_pair_whose_curves_are_not_finite_is_named():

@@ -29,7 +29,7 @@ def changed(**changes):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_study_file_declares_a_study_and_says_what_it_is(path):
     study = read_study(path)
-    assert study.name == path.stem
+    assert study.name == {"second-edition": "full"}.get(path.stem, path.stem)
     head = path.read_text(encoding="utf-8").partition("\n\n")[0]
     for word in ("# Hypothesis: ", "# Command:  ", "# Run time: "):
         assert word in head
@@ -41,7 +41,8 @@ def test_the_named_studies_are_what_the_protocol_says():
         read_study(ROOT / f"experiments/dropout/{name}.toml") for name in ("quick", "full", "sweep")
     )
     assert (len(quick.seeds), quick.config("none", 0).epochs) == (6, 8)
-    assert (len(full.seeds), full.config("none", 0).epochs) == (10, 20)
+    assert (len(full.seeds), full.config("none", 0).epochs) == (16, 20)
+    assert full.decision.looks == (7, 10, 16)
     for study in (quick, full):
         assert {r: study.config(r, 0).dropout for r in study.regimes} == {"none": 0, "dropout": 0.5}
     rates = sorted(sweep.config(regime, 0).dropout for regime in sweep.regimes)
@@ -73,6 +74,7 @@ def test_the_key_names_what_decides_the_study_and_nothing_else():
         {"base__epochs": 4},
         {"decision__alpha": 0.01},
         {"decision__guards": {"val/loss": 0.01}},
+        {"decision__looks": [3], "decision__alpha": 0.3},
         {"regimes__dropout__dropout": 0.4},
     ):
         assert parse_study(changed(**change)).key != key, change
@@ -112,6 +114,15 @@ def test_the_key_names_what_decides_the_study_and_nothing_else():
         ({"decision__guards": {"val/loss": 0}}, "decision.guards.val/loss: .* received 0"),
         ({"decision__guards": {"val/loss": -0.1}}, "decision.guards.val/loss: .* received -0.1"),
         ({"decision__guards": ["val/loss"]}, r"decision.guards: .* received \['val/loss'\]"),
+        ({"decision__looks": [7, 7]}, "decision.looks: expected increasing .* received 7, 7"),
+        ({"decision__looks": [7, 17]}, "expected at most as many pairs as .* 3, received 17"),
+        (
+            {"decision__looks": [5, 10], "seeds": list(range(10))},
+            "expected at least 7 pairs at a look that may spend 0.031 of alpha, received 5 of 5, 10"
+            ": no p is below 2/2\\^5",
+        ),
+        ({"decision__looks": [0, 10]}, "decision.looks.0: .* received 0"),
+        ({"decision__looks": ["7"]}, "decision.looks.0: .* received '7'"),
         ({"regimes__none__dropout": 1.0}, "dropout: expected a number from 0 up to"),
         ({"regimes__none__dropout": "abc"}, "received 'abc'"),
         ({"base__epochs": 0}, "epochs: expected a whole number from 1 to 1000000, received 0"),

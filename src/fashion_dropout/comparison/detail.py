@@ -14,9 +14,9 @@ from fashion_dropout.comparison.best_epoch import at_best_epoch
 from fashion_dropout.comparison.pairing import unpaired_half_width
 from fashion_dropout.comparison.recalibration import Share, share_left
 from fashion_dropout.comparison.record import RECALIBRATED, StudyRecord
+from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.statistics import Difference, t_interval
 from fashion_dropout.comparison.two_level import METRICS as IMAGE_METRICS
-from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.config.decision import PAIR_METRICS
 from fashion_dropout.texts import Language, Signed, difference_label, regime_label, texts
 

@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+OVER_RANGE = "val/loss_over_equal_fit"
 VALIDATION_LOSS, EPOCHS = "val/loss_at_equal_fit", "epochs_to_equal_fit"
-"""The two metrics of a pair, as columns of `at_equal_fit`."""
+_COLUMNS = (OVER_RANGE, VALIDATION_LOSS, EPOCHS)
+"""The metrics of a pair, as columns of `at_equal_fit`."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,34 @@ def crossing(
     return Crossing(first + share, float(loss))
 
 
+def mean_over(
+    training: NDArray[np.float64], validation: NDArray[np.float64], low: float, high: float
+) -> float:
+    """The validation loss averaged over a range of training losses, uniform in their logarithm.
+
+    At a training loss L the validation loss v(L) is that of `crossing`: piecewise linear in L. Of
+    each piece v = a + b·L the integral of v/L is a·ln(L₂/L₁) + b·(L₂ − L₁); their sum is divided by
+    ln(high/low). So no single epoch decides, and each halving of the training loss counts alike.
+
+    Args:
+        training: Training loss after each epoch from the first, in nats, float64 of shape (E,); it
+            begins at `high` or above, and its minimum is at most `low`.
+        validation: Validation loss after each epoch, in nats, float64 of shape (E,).
+        low: The lower end of the range, in nats, > 0.
+        high: The upper one, > `low`.
+    """
+    reached = np.minimum.accumulate(training)
+    upper, lower = np.minimum(reached[:-1], high), np.maximum(training[1:], low)
+    (pieces,) = np.nonzero(lower < upper)  # epochs that bring the loss where it was not before
+    upper, lower = upper[pieces], lower[pieces]
+    after, loss = training[pieces + 1], validation[pieces + 1]
+    slope = (loss - validation[pieces]) / (after - training[pieces])
+    width = upper - lower
+    logarithm = np.log1p(width / lower)  # exact for a narrow piece, whose slope may be large
+    integral = loss * logarithm + slope * (width - after * logarithm)
+    return float(integral.sum() / np.log(high / low))
+
+
 def loss_curves(histories: pd.DataFrame) -> dict[tuple[str, int], NDArray[np.float64]]:
     """The curves of every run: (regime, seed) → training and validation loss after each epoch.
 
@@ -70,10 +100,12 @@ def loss_curves(histories: pd.DataFrame) -> dict[tuple[str, int], NDArray[np.flo
 
 
 def at_equal_fit(histories: pd.DataFrame, regime: str, baseline: str) -> pd.DataFrame:
-    """Both runs of every pair, read at the lowest training loss that both reach.
+    """Both runs of every pair, read where they fit the training images equally well.
 
-    The level of a pair is the larger of its two lowest training losses. The values of the baseline
-    depend on the regime that it is paired with.
+    The common range of a pair begins at the larger of its two lowest training losses and ends at
+    the smaller of the two after the first epoch. `VALIDATION_LOSS` and `EPOCHS` are read at its
+    lower end, `OVER_RANGE` is the mean over it (see `mean_over`). The values of the baseline depend
+    on the regime that it is paired with.
 
     Args:
         histories: As for `loss_curves`.
@@ -82,10 +114,11 @@ def at_equal_fit(histories: pd.DataFrame, regime: str, baseline: str) -> pd.Data
 
     Returns:
         A table of runs (see `statistics`): two rows for each seed that both regimes have, with the
-        columns regime, seed, `VALIDATION_LOSS` in nats and `EPOCHS`. Both are NaN where a curve of
-        the pair is not finite, or has fewer epochs than another one of its regime.
+        columns regime, seed, `OVER_RANGE` and `VALIDATION_LOSS` in nats, and `EPOCHS`. All three
+        are NaN where a curve of the pair is not finite, or has fewer epochs than another one of its
+        regime; `OVER_RANGE` is NaN also where the range is empty.
     """
-    columns = ["regime", "seed", VALIDATION_LOSS, EPOCHS]
+    columns = ["regime", "seed", *_COLUMNS]
     if histories.empty:
         return pd.DataFrame(columns=columns)
     curves = loss_curves(histories)
@@ -93,7 +126,7 @@ def at_equal_fit(histories: pd.DataFrame, regime: str, baseline: str) -> pd.Data
         name: max((curve.shape[1] for (of, _), curve in curves.items() if of == name), default=0)
         for name in (regime, baseline)
     }
-    rows: list[tuple[str, int, float, float]] = []
+    rows: list[tuple[str, int, float, float, float]] = []
     for seed in sorted({seed for _, seed in curves}):
         if (regime, seed) not in curves or (baseline, seed) not in curves:
             continue
@@ -102,10 +135,23 @@ def at_equal_fit(histories: pd.DataFrame, regime: str, baseline: str) -> pd.Data
             curve.shape[1] < epochs[name] or not np.isfinite(curve).all()
             for name, curve in pair.items()
         ):
-            rows += [(name, seed, np.nan, np.nan) for name in pair]
+            rows += [(name, seed, np.nan, np.nan, np.nan) for name in pair]
             continue
-        level = max(float(curve[0].min()) for curve in pair.values())
-        for name, curve in pair.items():
-            found = crossing(curve[0], curve[1], level)
-            rows.append((name, seed, found.validation_loss, found.epochs))
+        low, high = common_range(*(curve[0] for curve in pair.values()))
+        for name, (training, validation) in pair.items():
+            found = crossing(training, validation, low)
+            mean = mean_over(training, validation, low, high) if 0 < low < high else np.nan
+            rows.append((name, seed, mean, found.validation_loss, found.epochs))
     return pd.DataFrame(rows, columns=columns)
+
+
+def common_range(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[float, float]:
+    """The training losses, in nats, that both runs of a pair pass: (low, high), low < high.
+
+    Empty, with low ≥ high, if one run begins where the other one never comes.
+
+    Args:
+        one: Training loss of one run after each epoch from the first, float64 of shape (E,).
+        other: That of the other one.
+    """
+    return float(max(one.min(), other.min())), float(min(one[0], other[0]))

@@ -14,9 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fashion_dropout.comparison.equal_fit import at_equal_fit
+from fashion_dropout.comparison.regimes import Comparison, compare_regimes
 from fashion_dropout.comparison.statistics import paired_differences
+from fashion_dropout.comparison.stopping import Looks
 from fashion_dropout.comparison.two_level import ImageScores, image_intervals
-from fashion_dropout.comparison.verdict import Comparison, compare_regimes
 from fashion_dropout.config.decision import PAIR_METRICS, Decision
 
 RECALIBRATED = ("test/nll_recalibrated", "test/ece_recalibrated")
@@ -115,6 +116,9 @@ class StudyRecord:
         undecided: Which regime's model becomes a candidate for the registry when the verdict names
             none, as the study declares it.
         question_ja: As declared in Japanese; empty if it is not.
+        looks: The looks that it has taken, if it declares any. Cells, runs, histories and results
+            are then those that the last look has seen.
+        unused: How many finished runs no look has seen.
     """
 
     run_id: str
@@ -136,6 +140,13 @@ class StudyRecord:
     changed: Changed | None = None
     undecided: str = "simpler"
     question_ja: str = ""
+    looks: Looks = field(default_factory=Looks)
+    unused: int = 0
+
+    @property
+    def not_run(self) -> int:
+        """How many declared cells need no run, because the study was decided before."""
+        return len(self.regimes) * len(self.seeds) - len(self.cells)
 
     @property
     def others(self) -> list[str]:
@@ -168,7 +179,8 @@ class StudyRecord:
 
     def compare(self) -> Comparison:
         """The study's differences and verdicts."""
-        return compare_regimes(self.runs, self.histories, self.others, self.rule)
+        seen = self.looks.seen
+        return compare_regimes(self.runs, self.histories, self.others, self.rule, seen)
 
 
 def foremost(

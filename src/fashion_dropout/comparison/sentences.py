@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from fashion_dropout.comparison.guards import Guarded, Harm
-from fashion_dropout.comparison.record import Changed
+from fashion_dropout.comparison.record import Changed, StudyRecord
 from fashion_dropout.comparison.verdict import Verdict
 from fashion_dropout.config.decision import Decision
 from fashion_dropout.texts import Language, Signed, regime_label, texts
 
 _BETTER = ("better", "mixed", "better, harm not excluded")
+_LESS = ("better, by less than matters", "worse, by less than matters")
 _GUARDS: tuple[Harm, ...] = ("harm", "harm not excluded", "no harm that matters")
 
 
@@ -44,12 +45,14 @@ def sentence(verdict: Verdict, rule: Decision, language: Language = "en") -> str
         "seeds": verdict.seeds_needed,
         "undefined": ", ".join(map(str, verdict.undefined)),
     }
-    if verdict.kind in (*_BETTER, "worse"):
+    if verdict.kind in (*_BETTER, *_LESS, "worse"):
         parts = [said["change"]]
-        if verdict.kind in _BETTER:
+        if verdict.kind in _LESS:
+            parts.append(said["less"])
+        elif verdict.kind in _BETTER:
             parts.append(said["beyond" if verdict.beyond else "not_beyond"])
     elif verdict.kind == "no difference that matters":
-        parts = [said[verdict.kind], *([said["few"]] if too_few else [])]
+        parts = [said[verdict.kind]]
     else:
         parts = [said[("no_pair", "one_pair")[difference.n] if difference.n < 2 else "not shown"]]
         if too_few:
@@ -59,7 +62,7 @@ def sentence(verdict: Verdict, rule: Decision, language: Language = "en") -> str
     if verdict.undefined:
         parts.append(said["undefined"])
     text = said["between"].join(part.format(**known) for part in parts)
-    if verdict.kind in _BETTER:
+    if verdict.kind in (*_BETTER, _LESS[0]):
         text += said["between"] + _guards(verdict.guards, language)
     return str(text)
 
@@ -111,6 +114,30 @@ def change_warning(changed: Changed | None, runs: int, language: Language = "en"
             when=changed.when, finished=changed.finished, runs=runs, what=what
         )
     )
+
+
+def looks_sentence(record: StudyRecord, language: Language = "en") -> str | None:
+    """After how many pairs the study was decided; None if it declares no looks."""
+    looks, words = record.looks, texts(language)["looks"]
+    if not record.rule.looks:
+        return None
+    seen = len(looks.seen[-1]) if looks.seen else 0
+    known = {
+        "pairs": seen,
+        "seeds": len(record.seeds),
+        "cells": record.not_run - record.unused,
+        "unused": record.unused,
+        "next": next((pairs for pairs in record.rule.looks if pairs > seen), seen),
+    }
+    if not looks.over:
+        parts = ["waiting"]
+    elif record.not_run:
+        parts = ["decided" if seen < record.rule.looks[-1] else "last"]
+    else:
+        parts = ["all"]
+    if record.unused:
+        parts.append("unused")
+    return str(words["between"].join(words[part] for part in parts).format(**known))
 
 
 def kernel_warning(mixed_pairs: Sequence[int] | None, language: Language = "en") -> str | None:

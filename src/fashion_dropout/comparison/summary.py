@@ -9,8 +9,8 @@ import pandas as pd
 
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.pairing import paired_seeds
+from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.statistics import Difference
-from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.config.decision import PAIR_METRICS
 from fashion_dropout.texts import Language, Signed, difference_label, regime_label, texts
 

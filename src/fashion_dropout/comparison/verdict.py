@@ -1,22 +1,20 @@
-"""From a table of runs to differences and verdicts, by the rule that the study declared."""
+"""The verdict for one regime, by the rule that the study declared."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
 from fashion_dropout.comparison import statistics
-from fashion_dropout.comparison.equal_fit import at_equal_fit
-from fashion_dropout.comparison.guards import Guarded, guard
-from fashion_dropout.comparison.pairing import paired_seeds
+from fashion_dropout.comparison.guards import Guarded
+from fashion_dropout.comparison.sequential import Look, in_order, sign_flip_looks
 from fashion_dropout.comparison.statistics import Difference, seeds_for
-from fashion_dropout.config.decision import METRICS, PAIR_METRICS, Decision
+from fashion_dropout.config.decision import Decision
 
 _POWER = 0.8
 
@@ -25,9 +23,21 @@ Kind = Literal[
     "mixed",
     "better, harm not excluded",
     "worse",
+    "better, by less than matters",
+    "worse, by less than matters",
     "no difference that matters",
     "not shown",
 ]
+DECIDED: tuple[Kind, ...] = (
+    "better",
+    "mixed",
+    "worse",
+    "better, by less than matters",
+    "worse, by less than matters",
+    "no difference that matters",
+)
+"""The verdicts that end a study at a look. The others leave open what more pairs may show: the
+effect itself, or whether a guard suffers."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,9 @@ class Verdict:
     Attributes:
         kind: ``better`` and ``worse`` describe the regime, not the baseline. ``mixed``: better in
             the primary metric, but a guard is harmed. ``better, harm not excluded``: better in the
-            primary metric, and no guard is harmed, but not all are shown to be unharmed.
+            primary metric, and no guard is harmed, but not all are shown to be unharmed. ``better
+            (worse), by less than matters``: a difference is shown, and also shown to be smaller
+            than the smallest difference of interest.
         difference: The difference in the primary metric. Its interval has the confidence
             1 − alpha, simultaneous over the regimes by Bonferroni's inequality, which holds
             whatever the regimes have in common.
@@ -47,13 +59,15 @@ class Verdict:
             can give.
         seeds_needed: For ``not shown``: about how many pairs would show a difference of the
             smallest size of interest. None for the other verdicts and with fewer than two pairs.
-        equivalence: The interval that decides about equivalence: two one-sided tests at alpha
-            (Schuirmann 1987), as the interval of confidence 1 − 2·alpha, simultaneous likewise.
-            None with fewer than two pairs.
+        equivalence: The t interval that belongs to the tests of equivalence (Schuirmann 1987): of
+            confidence 1 − 2·alpha, simultaneous likewise; with looks, 1 − 2 · what this look newly
+            spends of alpha. None with fewer than two pairs.
         guards: The metrics that must not suffer, in the order of the rule.
         beyond: Whether the whole interval is better than the baseline by more than the smallest
             difference of interest.
         undefined: The seeds of the pairs for which the primary metric has no value.
+        look: At which look it was found, from 1; 0 if the study declares none, or before the first.
+        test: The sign-flip test of that look; None before the first.
     """
 
     kind: Kind
@@ -65,74 +79,8 @@ class Verdict:
     guards: tuple[Guarded, ...] = ()
     beyond: bool = False
     undefined: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """All differences and verdicts of a study.
-
-    Attributes:
-        rule: The decision rule that the study declared.
-        verdicts: One for each regime other than the baseline, in the order of the study.
-        secondary: The differences in all other metrics. Their p-values are adjusted as one family;
-            their intervals have the confidence 1 − alpha, each on its own.
-        equal_fit: Regime → both runs of its pairs at equal fit; see `equal_fit.at_equal_fit`.
-    """
-
-    rule: Decision
-    verdicts: tuple[Verdict, ...]
-    secondary: tuple[Difference, ...]
-    equal_fit: Mapping[str, pd.DataFrame]
-
-    @property
-    def differences(self) -> tuple[Difference, ...]:
-        """The differences in the primary metric, then those in all other metrics."""
-        return (*(verdict.difference for verdict in self.verdicts), *self.secondary)
-
-
-def compare_regimes(
-    runs: pd.DataFrame, histories: pd.DataFrame, regimes: Sequence[str], rule: Decision
-) -> Comparison:
-    """Compare each regime with the baseline.
-
-    Args:
-        runs: A table of runs (see `statistics`).
-        histories: A row for each run and epoch; see `equal_fit.at_equal_fit`.
-        regimes: The regimes other than the baseline.
-        rule: The decision rule that the study declared.
-    """
-    equal_fit = {regime: at_equal_fit(histories, regime, rule.baseline) for regime in regimes}
-
-    def difference(metric: str, regime: str, confidence: float) -> Difference:
-        table = equal_fit[regime] if metric in PAIR_METRICS else runs
-        return statistics.compare(
-            table if metric in table else table.assign(**{metric: math.nan}),
-            metric,
-            regime=regime,
-            baseline=rule.baseline,
-            direction=METRICS[metric],
-            confidence=confidence,
-        )
-
-    each = 1 - rule.alpha / len(regimes)
-    primary = statistics.with_holm(difference(rule.primary, regime, each) for regime in regimes)
-    others = [
-        difference(metric, regime, 1 - rule.alpha)
-        for metric in rule.secondary
-        for regime in regimes
-    ]
-    verdicts = []
-    # Holm's adjustment is monotone: no p of the family can be adjusted to less than this.
-    least = statistics.holm([statistics.smallest_p(one.n) for one in primary])
-    for one, smallest_p in zip(primary, least, strict=True):
-        guards = [
-            guard(difference(metric, one.regime, 1 - rule.alpha), margin, rule.alpha)
-            for metric, margin in rule.guards.items()
-        ]
-        pairs = paired_seeds(runs, one.regime, rule.baseline)
-        undefined = tuple(sorted(pairs - one.by_seed.keys()))
-        verdicts.append(decide(one, rule, len(primary), guards, undefined, smallest_p))
-    return Comparison(rule, tuple(verdicts), tuple(statistics.with_holm(others)), equal_fit)
+    look: int = 0
+    test: Look | None = None
 
 
 def decide(
@@ -142,8 +90,14 @@ def decide(
     guards: Sequence[Guarded] = (),
     undefined: tuple[int, ...] = (),
     smallest_p: float | None = None,
+    looks: Sequence[Sequence[int]] | None = None,
 ) -> Verdict:
     """Exactly one of the verdicts; the first whose condition holds.
+
+    Superiority and equivalence are both shown by exact sign-flip tests and by Student's t together:
+    the difference by the two-sided test and its interval; that it is smaller than the smallest
+    difference of interest m by one-sided tests of d + m > 0 and of m − d > 0 and the interval of
+    confidence 1 − 2·alpha inside ±m (Lakens 2017). What a test has shown at a look stays shown.
 
     Args:
         difference: The difference in the primary metric, with its p-value adjusted over the
@@ -154,16 +108,33 @@ def decide(
         undefined: The seeds of the pairs for which the primary metric has no value.
         smallest_p: The smallest adjusted p that is possible; as if all regimes had as many pairs
             if it is not given.
+        looks: The seeds that each look so far has seen; empty before the first declared look, when
+            nothing is decided; None for one look at all pairs.
     """
+    if looks is None:
+        looks = (tuple(difference.by_seed),)
     least = statistics.smallest_p(difference.n, comparisons) if smallest_p is None else smallest_p
-    values = np.array(list(difference.by_seed.values()), dtype=float)
-    equivalence = None
-    if difference.n >= 2:
-        equivalence = statistics.t_interval(values, 1 - 2 * rule.alpha / comparisons)
+    spending = [newly / comparisons for newly in rule.spending[: len(looks)]]
+    values, sizes = in_order(difference.by_seed, looks)
+    smallest = rule.smallest_difference
+    test, equivalence, equivalent, shown = None, None, False, False
+    if difference.n >= 2 and looks:
+        tests = sign_flip_looks(values, sizes, spending, two_sided=True)
+        test = tests[-1]
+        shown = (
+            any(one.significant for one in tests) if rule.looks else difference.p_holm <= rule.alpha
+        )
+        equivalence = statistics.t_interval(values, 1 - 2 * spending[-1])
+        inside = -smallest < equivalence[0] and equivalence[1] < smallest
+        equivalent = inside and all(
+            any(
+                one.significant
+                for one in sign_flip_looks(shifted, sizes, spending, two_sided=False)
+            )
+            for shifted in (smallest + values, smallest - values)
+        )
     sign = 1 if rule.direction == "higher" else -1
     worst, best = sorted((sign * difference.low, sign * difference.high))
-    shown = difference.n >= 2 and difference.p_holm <= rule.alpha
-    smallest = rule.smallest_difference
 
     def verdict(kind: Kind, needed: int | None = None) -> Verdict:
         return Verdict(
@@ -176,16 +147,20 @@ def decide(
             tuple(guards),
             beyond=shown and worst > smallest,
             undefined=undefined,
+            look=len(looks) if rule.looks else 0,
+            test=test,
         )
 
     if shown and worst > 0:
+        if equivalent:
+            return verdict("better, by less than matters")
         harms = {one.kind for one in guards}
         if "harm" in harms:
             return verdict("mixed")
         return verdict("better, harm not excluded" if "harm not excluded" in harms else "better")
     if shown and best < 0:
-        return verdict("worse")
-    if equivalence and -smallest < equivalence[0] and equivalence[1] < smallest:
+        return verdict("worse, by less than matters" if equivalent else "worse")
+    if equivalent:
         return verdict("no difference that matters")
     return verdict("not shown", seeds_needed(difference, rule, comparisons))
 

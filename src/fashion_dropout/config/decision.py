@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -31,6 +33,7 @@ RUN_METRICS: Mapping[str, Direction] = {
 """The metrics of a finished run that a study can compare, and which values of each are better."""
 
 PAIR_METRICS: Mapping[str, Direction] = {
+    "val/loss_over_equal_fit": "lower",
     "val/loss_at_equal_fit": "lower",
     "epochs_to_equal_fit": "lower",
 }
@@ -77,18 +80,72 @@ class Decision(BaseModel):
     """Metrics that are reported beside the primary one."""
     guards: dict[str, Annotated[float, Field(gt=0)]] = {}
     """Metrics that must not get worse → the harm that would matter, in the metric's unit."""
+    looks: tuple[Annotated[int, Field(ge=1, strict=True)], ...] = ()
+    """Numbers of pairs after which the study ends if its verdict is decided; without it, one look
+    after all pairs.
+    """
 
     def resolved(self) -> dict[str, Any]:
         """Everything that decides the verdict, as JSON values.
 
-        Guards are left out where there are none: a study of the time before them keeps its key.
+        Guards and looks are left out where there are none: a study of the time before them keeps
+        its key.
         """
-        return self.model_dump(mode="json", exclude=None if self.guards else {"guards"})
+        younger = {name for name in ("guards", "looks") if not getattr(self, name)}
+        return self.model_dump(mode="json", exclude=younger)
 
     def parameters(self) -> dict[str, Any]:
         """What MLflow shows of the rule as parameters of the study's run."""
         guards = ", ".join(f"{metric}: {margin:g}" for metric, margin in self.guards.items())
-        return {**self.model_dump(exclude={"secondary", "guards"}), "guards": guards or "none"}
+        looks = ", ".join(map(str, self.looks))
+        rest = self.model_dump(exclude={"secondary", "guards", "looks"})
+        return {**rest, "guards": guards or "none", **({"looks": looks} if looks else {})}
+
+    @property
+    def spending(self) -> tuple[float, ...]:
+        """How much of alpha is newly spent at each look; all of it at once without looks.
+
+        By the look after n of N pairs α·ln(1 + (e − 1)·n/N) may be spent (Lan and DeMets 1983,
+        *Discrete sequential boundaries for clinical trials*: the form near that of Pocock 1977).
+        """
+        if not self.looks:
+            return (self.alpha,)
+        spent = [
+            self.alpha * math.log1p((math.e - 1) * pairs / self.looks[-1])
+            for pairs in (0, *self.looks)
+        ]
+        return tuple(now - before for before, now in itertools.pairwise(spent))
+
+    def check_looks(self, seeds: int, comparisons: int) -> None:
+        """Refuse looks at which nothing can be decided, or that never come.
+
+        Args:
+            seeds: How many the study declares.
+            comparisons: How many regimes it compares with the baseline.
+
+        Raises:
+            UsageError: The looks are not increasing, too early, or more than there are seeds.
+        """
+        looks = ", ".join(map(str, self.looks))
+        if any(before >= after for before, after in itertools.pairwise(self.looks)):
+            raise UsageError(
+                f"decision.looks: expected increasing numbers of pairs, received {looks}"
+            )
+        if self.looks and self.looks[-1] > seeds:
+            raise UsageError(
+                f"decision.looks: expected at most as many pairs as there are seeds, {seeds}, "
+                f"received {self.looks[-1]}"
+            )
+        for pairs, spent in zip(self.looks, self.spending if self.looks else (), strict=True):
+            needed = math.ceil(1 - math.log2(spent / comparisons))
+            if pairs < needed:
+                raise UsageError(
+                    f"decision.looks: expected at least {needed} pairs at a look that may spend "
+                    f"{spent:.2g} of alpha"
+                    + (f" on {comparisons} regimes" if comparisons > 1 else "")
+                    + f", received {pairs} of {looks}: no p is below 2/2^{pairs}; leave this look "
+                    "out, or look later"
+                )
 
     def check(self) -> None:
         """Refuse metrics that there are not.

@@ -61,6 +61,10 @@ class Study(BaseModel):
             for regime in self.regimes
         ]
 
+    def seen_by(self, pairs: int) -> set[int]:
+        """The seeds that a look after so many pairs sees: the smallest ones."""
+        return set(sorted(self.seeds)[:pairs])
+
     def config(self, regime: str, seed: int) -> TrainingConfig:
         """The parameters of one cell."""
         return TrainingConfig(
@@ -223,6 +227,7 @@ def _check_rule(study: Study) -> None:
             f"{brief(rule.baseline)}{suggestion(rule.baseline, study.regimes)}"
         )
     rule.check()
+    rule.check_looks(len(study.seeds), len(study.others))
     check_known(
         [study.promotion.undecided],
         ("simpler", "nothing", *study.regimes),

@@ -8,8 +8,8 @@ from functools import cached_property
 from mlflow.entities import Run
 
 from fashion_dropout.comparison.record import StudyRecord
+from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.sentences import sentence
-from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.config.training import TrainingConfig, recorded_config
 from fashion_dropout.errors import UsageError
 from fashion_dropout.promotion import selection

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from fashion_dropout.comparison.verdict import Comparison
+from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.texts import Language, texts
 
 Reason = Literal["better", "worse", "simpler", "declared"]

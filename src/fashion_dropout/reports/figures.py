@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fashion_dropout.comparison.record import StudyRecord, TestResults
-from fashion_dropout.comparison.verdict import Comparison
+from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.reports.plots import metrics, test_set
 from fashion_dropout.reports.plots.equal_fit import equal_fit
 from fashion_dropout.texts import Language

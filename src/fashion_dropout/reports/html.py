@@ -10,9 +10,14 @@ import jinja2
 
 from fashion_dropout.comparison.detail import details
 from fashion_dropout.comparison.record import Changed, StudyRecord
-from fashion_dropout.comparison.sentences import change_warning, kernel_warning, sentence
+from fashion_dropout.comparison.regimes import Comparison
+from fashion_dropout.comparison.sentences import (
+    change_warning,
+    kernel_warning,
+    looks_sentence,
+    sentence,
+)
 from fashion_dropout.comparison.summary import summary_table, values_of_runs
-from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.config.decision import METRICS
 from fashion_dropout.reports.pictures import Picture
 from fashion_dropout.texts import Language, Signed, regime_label, texts
@@ -46,7 +51,10 @@ def render(
         question=(language == "ja" and record.question_ja) or record.question,
         pairs=any(verdict.difference.n for verdict in comparison.verdicts),
         finished=int((record.cells["state"] == "FINISHED").sum()),
-        sentences=[sentence(verdict, rule, language) for verdict in comparison.verdicts],
+        sentences=[
+            *(sentence(verdict, rule, language) for verdict in comparison.verdicts),
+            *filter(None, [looks_sentence(record, language)]),
+        ],
         warnings=[
             warning
             for warning in (

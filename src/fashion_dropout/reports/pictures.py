@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from fashion_dropout.comparison.record import StudyRecord
-from fashion_dropout.comparison.verdict import Comparison
+from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.drawing import fixed_settings
 from fashion_dropout.reports.figures import study_figures
 from fashion_dropout.texts import Language

@@ -21,10 +21,10 @@ import pandas as pd
 from fashion_dropout.comparison.best_epoch import at_best_epoch
 from fashion_dropout.comparison.detail import half_width_without_pairs, shares_left, temperatures
 from fashion_dropout.comparison.record import StudyRecord
-from fashion_dropout.comparison.sentences import change_warning, sentence
+from fashion_dropout.comparison.regimes import Comparison
+from fashion_dropout.comparison.sentences import change_warning, looks_sentence, sentence
 from fashion_dropout.comparison.statistics import mean_interval
 from fashion_dropout.comparison.summary import intervals, summary_table
-from fashion_dropout.comparison.verdict import Comparison
 from fashion_dropout.errors import UsageError
 from fashion_dropout.texts import Language, Signed, regime_label, texts
 
@@ -177,6 +177,8 @@ def _short(record: StudyRecord, comparison: Comparison, language: Language) -> p
 def _said(record: StudyRecord, comparison: Comparison, language: Language) -> Iterator[str]:
     for verdict in comparison.verdicts:
         yield sentence(verdict, record.rule, language)
+    if looks := looks_sentence(record, language):
+        yield looks
     if warning := change_warning(record.changed, len(record.runs), language):
         yield warning
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from fashion_dropout.studies.conclude import StudyOutcome
+    from fashion_dropout.tracking.recording import TrackedRun
 
 
 def compare_study(
@@ -54,7 +56,6 @@ def compare_study(
     """
     import mlflow
 
-    from fashion_dropout.studies.cells import TAKEN_OVER_FILE, finished_cells
     from fashion_dropout.studies.charts import prepare_charts
     from fashion_dropout.tracking.runs import tracked_run
     from fashion_dropout.tracking.store import connect
@@ -104,19 +105,8 @@ def compare_study(
         _, refused = prepare_charts(study, run.experiment_id)
         if refused:
             display.note(f"warning: {refused}")
-        cells = study.cells()
-        if not fresh:
-            finished = finished_cells(study, run.experiment_id, dataset.sha256)
-            cells = finished.missing(study)
-            if finished.taken_over:
-                display.note(finished.sentence)
-                run.log_text(json.dumps(finished.taken_over, indent=2) + "\n", TAKEN_OVER_FILE)
-        display.begin(study.key, len(cells), len(study.cells()))
-        failed = {}
-        if cells:
-            processes = _cluster(workers or provenance.runs_at_once(), len(cells), scheduler)
-            failed = _run_cells(processes, cells, session, run.experiment_id, display)
-            tidy(display.note)  # what workers could not deliver
+        cells = _Cells(study, run, dataset.sha256, fresh, display)
+        failed = _run_looks(cells, workers or provenance.runs_at_once(), scheduler, session)
         from fashion_dropout.studies.conclude import conclude
 
         display.note("comparing the runs, drawing figures, writing the report")
@@ -152,29 +142,73 @@ def _interrupted(study: Study, experiment: str | None) -> str | None:
     return studies.interrupted_study(study.key, experiment_id(experiment))
 
 
-def _cluster(workers: int, cells: int, scheduler: str | None) -> AbstractContextManager[Client]:
-    if scheduler is not None:
-        return cluster.remote_cluster(scheduler)
-    return cluster.local_cluster(min(workers, cells))
+@dataclass
+class _Cells:
+    """The cells of a study that are still to be run, as the store knows it at each look."""
+
+    study: Study
+    run: TrackedRun
+    dataset_sha256: str
+    fresh: bool
+    display: StudyDisplay
+    ran: set[str] = field(default_factory=set)
+    taken_over: dict[str, str] = field(default_factory=dict)
+
+    def missing(self, pairs: int) -> list[Cell]:
+        """The missing ones among the first so many pairs."""
+        from fashion_dropout.studies.cells import TAKEN_OVER_FILE, finished_cells
+
+        seen = self.study.seen_by(pairs)
+        cells = [cell for cell in self.study.cells() if cell.config.seed in seen]
+        if not self.fresh:
+            found = finished_cells(self.study, self.run.experiment_id, self.dataset_sha256)
+            cells = [cell for cell in found.missing(self.study) if cell in cells]
+            if found.taken_over != self.taken_over:
+                self.taken_over = found.taken_over
+                self.display.note(found.sentence)
+                text = json.dumps(found.taken_over, indent=2)
+                self.run.log_text(f"{text}\n", TAKEN_OVER_FILE)
+        return [cell for cell in cells if cell.name not in self.ran]
 
 
-def _run_cells(
-    processes: AbstractContextManager[Client],
-    cells: list[Cell],
-    session: Session,
-    experiment_id: str,
-    display: StudyDisplay,
+def _run_looks(
+    cells: _Cells, workers: int, scheduler: str | None, session: Session
 ) -> dict[str, str]:
-    """Run the cells; returns the name of each that failed, and why."""
+    """Run the missing cells look by look, until the study is decided or all have been run.
+
+    Returns:
+        The name of each cell that failed, and why.
+    """
+    from fashion_dropout.studies.read import read_looks
     from fashion_dropout.tracking.queries import end_abandoned_runs
     from fashion_dropout.tracking.store import REFUSED
+    from fashion_dropout.tracking.upkeep import tidy
 
+    study, display, experiment_id = cells.study, cells.display, cells.run.experiment_id
+    looks = study.decision.looks or (len(study.seeds),)
     results: list[CellResult] = []
     try:
-        with processes as client:
-            for result in cluster.run_cells(client, cells, session, display.epoch):
-                results.append(result)
-                display.ended(result.cell.name, result.error)
+        with ExitStack() as stack:
+            client = None
+            for number, pairs in enumerate(looks, start=1):
+                missing = cells.missing(pairs)
+                if len(looks) > 1:
+                    display.note(f"look {number} of {len(looks)}: after {pairs} pairs of runs")
+                display.begin(study.key, len(missing), len(study.cells()))
+                if missing and client is None:
+                    client = stack.enter_context(_cluster(workers, len(missing), scheduler))
+                if missing and client is not None:
+                    for result in cluster.run_cells(client, missing, session, display.epoch):
+                        results.append(result)
+                        cells.ran.add(result.cell.name)
+                        display.ended(result.cell.name, result.error)
+                    tidy(display.note)  # what workers could not deliver
+                if pairs == looks[-1]:
+                    break
+                cells.run.settle()
+                taken = read_looks(cells.run.run_id)
+                if taken.over or len(taken.seen) < number:
+                    break
     except BaseException:  # a store that is gone, too, must not take its place: it is the reason
         with suppress(*REFUSED, TrackingError):
             end_abandoned_runs(session.name, experiment_id, ())
@@ -182,3 +216,9 @@ def _run_cells(
     # The workers have ended: what they left RUNNING is abandoned.
     end_abandoned_runs(session.name, experiment_id, {result.run_id for result in results})
     return {result.cell.name: result.error for result in results if result.error}
+
+
+def _cluster(workers: int, cells: int, scheduler: str | None) -> AbstractContextManager[Client]:
+    if scheduler is not None:
+        return cluster.remote_cluster(scheduler)
+    return cluster.local_cluster(min(workers, cells))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from fashion_dropout.comparison import pairing, sentences, summary
 from fashion_dropout.comparison.record import StudyRecord
-from fashion_dropout.comparison.verdict import Comparison
+from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.config.study import Study
 from fashion_dropout.errors import UnpairedError, UsageError
 from fashion_dropout.escapes import csv_cell, markdown, visible
@@ -65,6 +65,8 @@ def conclude(
     missing = _missing(record, failed)
     verdicts = [sentences.sentence(one, record.rule) for one in comparison.verdicts]
     table = summary.summary_table(record.runs, list(study.regimes), comparison)
+    looks = sentences.looks_sentence(record)
+    verdicts += [looks] if looks else []
     changed = sentences.change_warning(record.changed, len(record.runs))
     verdicts += [changed] if changed else []
     warning = sentences.kernel_warning(record.mixed_kernels)

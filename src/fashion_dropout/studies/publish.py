@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_dropout.comparison.record import StudyRecord
-from fashion_dropout.comparison.verdict import Comparison
+from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.config.study import read_study
 from fashion_dropout.errors import OutdatedError, UsageError
 from fashion_dropout.escapes import brief
@@ -92,10 +92,11 @@ def check(folder: Path) -> list[str]:
     results = {path.parent.name: _read_result(path) for path in _results(folder)}
     if not results:
         raise UsageError(f"expected published results ({RESULT}) in {folder}, received none")
+    declared = {read_study(path).key for path in sorted(folder.glob("*.toml"))}
     wrong = []
     for name, result in results.items():
-        if (declared := read_study(folder / f"{name}.toml").key) != result["study"]:
-            wrong.append(f"{folder / name}.toml declares {declared}, not {result['study']}")
+        if result["study"] not in declared:
+            wrong.append(f"no study file of {folder} declares {result['study']}")
         for figure, digest in result["figures"].items():
             path = folder / name / figure
             if not path.is_file() or _sha256(path.read_bytes()) != digest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
@@ -15,6 +16,7 @@ from mlflow.entities import Run
 from fashion_dropout import provenance
 from fashion_dropout.comparison.pairing import mixed_pairs
 from fashion_dropout.comparison.record import Changed, StudyRecord, foremost
+from fashion_dropout.comparison.stopping import Looks, looks_taken
 from fashion_dropout.config.decision import Decision, Promotion
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.escapes import brief
@@ -27,6 +29,7 @@ from fashion_dropout.tracking import queries, studies, tags
 _LARGEST_DECLARATION = 2**26  # bytes: a thousand regimes have 400 kB
 _LARGEST_TABLE = 2**28  # bytes: a million epochs
 _CURVES = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
+_ENDED = ("FINISHED", "FAILED")  # not KILLED, which goes on
 _SHOWN = (
     *(tags.DATASET, tags.DATASET_SHA256, tags.SPLIT_SHA256, tags.GIT_COMMIT, tags.GIT_DIRTY),
     *(tags.CPU, *tags.KERNELS, "threads", *map(tags.version_of, provenance.PACKAGES)),
@@ -52,23 +55,22 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
     configs = _configs(run, declared, rule.baseline)
     differing, common = _differing(configs)
     dataset = data.DATASETS[common["dataset"]]
-    fresh = recorded.get(tags.FRESH) == "True"
-    taken_over: dict[str, str] = _json(run, TAKEN_OVER_FILE) or {}
-    found = queries.study_runs(
-        recorded[tags.STUDY],
-        run.info.experiment_id,
-        session=recorded[tags.SESSION] if fresh else None,
-        # A study that goes on still has the end of its interruption, before its newest runs.
-        until=None if run.info.status == "RUNNING" else run.info.end_time,
-        also=taken_over.values(),
+    found = _found(run, declared, configs)
+    looks = found.looks
+    seen = looks.seen[-1] if looks.seen else found.seeds
+    runs, histories = (
+        table[table["seed"].isin(seen)].reset_index(drop=True)
+        for table in (found.runs, found.histories)
     )
-    runs = found[found["state"] == "FINISHED"].reset_index(drop=True)
+    cells = found.cells
+    if looks.over:  # no other cell will ever be needed
+        cells = cells[cells["seed"].isin(seen)].reset_index(drop=True)
+    others = list(configs)[1:]
     mixed = mixed_pairs(runs, tags.KERNELS)
-    histories = _histories(runs)
     results, absent = read_results(
         run.info.artifact_uri,
         runs,
-        (rule.baseline, foremost(runs, histories, list(configs)[1:], rule)),
+        (rule.baseline, foremost(runs, histories, others, rule)),
         dataset.classes,
         test,
     )
@@ -84,17 +86,70 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
         rule=rule,
         regimes=differing,
         common=common,
-        seeds=tuple(declared["seeds"]),
-        cells=_cells(list(configs), declared["seeds"], found),
+        seeds=found.seeds,
+        cells=cells,
         runs=runs,
         histories=histories,
         results=results,
         environment={name: sorted({str(value) for value in runs[name]} - {""}) for name in _SHOWN},
         absent=tuple(absent),
         mixed_kernels=None if mixed is None else tuple(mixed),
-        changed=None if fresh else _changed(run, declared, runs),
+        changed=(
+            None if recorded.get(tags.FRESH) == "True" else _changed(run, declared, found.runs)
+        ),
         undecided=Promotion.model_validate(declared.get("promotion", {})).undecided,
+        looks=looks,
+        unused=len(found.runs) - len(runs),
     )
+
+
+def read_looks(run_id: str) -> Looks:
+    """The looks that a study has taken, from all its runs so far; errors as of `read_record`."""
+    run = studies.study_run(run_id)
+    declared = _declared(run)
+    rule = Decision.model_validate(declared["decision"])
+    return _found(run, declared, _configs(run, declared, rule.baseline)).looks
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the store has of a study's cells.
+
+    Attributes:
+        seeds: As declared, in their order.
+        cells: See `_cells`.
+        runs: The finished runs.
+        histories: A row for each of them and epoch.
+        looks: The looks that have been taken.
+    """
+
+    seeds: tuple[int, ...]
+    cells: pd.DataFrame
+    runs: pd.DataFrame
+    histories: pd.DataFrame
+    looks: Looks
+
+
+def _found(run: Run, declared: Mapping[str, Any], regimes: Mapping[str, Any]) -> _Found:
+    """The cells of a study; `regimes` begins with the baseline."""
+    recorded = run.data.tags
+    taken_over: dict[str, str] = _json(run, TAKEN_OVER_FILE) or {}
+    found = queries.study_runs(
+        recorded[tags.STUDY],
+        run.info.experiment_id,
+        session=recorded[tags.SESSION] if recorded.get(tags.FRESH) == "True" else None,
+        # A study that goes on still has the end of its interruption, before its newest runs.
+        until=None if run.info.status == "RUNNING" else run.info.end_time,
+        also=taken_over.values(),
+    )
+    runs = found[found["state"] == "FINISHED"].reset_index(drop=True)
+    histories = _histories(runs)
+    seeds = tuple(sorted(declared["seeds"]))
+    cells = _cells(list(regimes), seeds, found)
+    ended = set(seeds) - set(cells.loc[~cells["state"].isin(_ENDED), "seed"])
+    rule = Decision.model_validate(declared["decision"])
+    looks = looks_taken(runs, histories, list(regimes)[1:], rule, seeds, ended)
+    return _Found(seeds, cells, runs, histories, looks)
 
 
 def _configs(run: Run, declared: Mapping[str, Any], baseline: str) -> dict[str, dict[str, Any]]:

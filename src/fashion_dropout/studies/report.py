@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fashion_dropout.comparison.record import StudyRecord
-from fashion_dropout.comparison.verdict import Comparison
+from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.errors import UsageError
 from fashion_dropout.reports import html
 from fashion_dropout.reports.pictures import draw

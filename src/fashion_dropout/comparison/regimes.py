@@ -1,0 +1,146 @@
+"""From a table of runs to differences and verdicts, by the rule that the study declared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from fashion_dropout.comparison import statistics
+from fashion_dropout.comparison.equal_fit import at_equal_fit
+from fashion_dropout.comparison.guards import guard
+from fashion_dropout.comparison.pairing import paired_seeds
+from fashion_dropout.comparison.statistics import Difference
+from fashion_dropout.comparison.verdict import DECIDED, Verdict, decide
+from fashion_dropout.config.decision import METRICS, PAIR_METRICS, Decision
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All differences and verdicts of a study.
+
+    Attributes:
+        rule: The decision rule that the study declared.
+        verdicts: One for each regime other than the baseline, in the order of the study.
+        secondary: The differences in all other metrics. Their p-values are adjusted as one family;
+            their intervals have the confidence 1 − alpha, each on its own.
+        equal_fit: Regime → both runs of its pairs at equal fit; see `equal_fit.at_equal_fit`.
+    """
+
+    rule: Decision
+    verdicts: tuple[Verdict, ...]
+    secondary: tuple[Difference, ...]
+    equal_fit: Mapping[str, pd.DataFrame]
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """The differences in the primary metric, then those in all other metrics."""
+        return (*(verdict.difference for verdict in self.verdicts), *self.secondary)
+
+
+def compare_regimes(
+    runs: pd.DataFrame,
+    histories: pd.DataFrame,
+    regimes: Sequence[str],
+    rule: Decision,
+    looks: Sequence[Sequence[int]] = (),
+) -> Comparison:
+    """Compare each regime with the baseline.
+
+    Args:
+        runs: A table of runs (see `statistics`).
+        histories: A row for each run and epoch; see `equal_fit.at_equal_fit`.
+        regimes: The regimes other than the baseline.
+        rule: The decision rule that the study declared.
+        looks: The seeds that each look so far has seen, those of the earlier ones among them.
+    """
+    equal_fit = {regime: at_equal_fit(histories, regime, rule.baseline) for regime in regimes}
+    verdicts = verdicts_of(runs, equal_fit, rule, looks)
+    others = [
+        _difference(runs, equal_fit, metric, regime, rule, 1 - rule.alpha)
+        for metric in rule.secondary
+        for regime in regimes
+    ]
+    return Comparison(rule, tuple(verdicts), tuple(statistics.with_holm(others)), equal_fit)
+
+
+def verdicts_of(
+    runs: pd.DataFrame,
+    equal_fit: Mapping[str, pd.DataFrame],
+    rule: Decision,
+    looks: Sequence[Sequence[int]] = (),
+) -> list[Verdict]:
+    """The verdict for each regime: that of the first look at which it is decided, else the last.
+
+    Args:
+        runs: A table of runs (see `statistics`).
+        equal_fit: Regime → its pairs at equal fit, of every regime that is compared.
+        rule: The decision rule that the study declared.
+        looks: As for `compare_regimes`.
+    """
+    everything = tuple(sorted(map(int, runs["seed"].unique())))
+    if not rule.looks:
+        return _verdicts_at(runs, equal_fit, rule, (everything,))
+    found: dict[str, Verdict] = {}
+    for number in range(len(looks), 0, -1):  # an earlier decision takes the place of a later one
+        seen = tuple(map(tuple, looks[:number]))
+        for one in _verdicts_at(runs, equal_fit, rule, seen):
+            if one.kind in DECIDED or number == len(looks):
+                found[one.difference.regime] = one
+    return list(found.values()) or _verdicts_at(runs, equal_fit, rule, ())
+
+
+def _difference(
+    runs: pd.DataFrame,
+    equal_fit: Mapping[str, pd.DataFrame],
+    metric: str,
+    regime: str,
+    rule: Decision,
+    confidence: float,
+) -> Difference:
+    table = equal_fit[regime] if metric in PAIR_METRICS else runs
+    return statistics.compare(
+        table if metric in table else table.assign(**{metric: math.nan}),
+        metric,
+        regime=regime,
+        baseline=rule.baseline,
+        direction=METRICS[metric],
+        confidence=confidence,
+    )
+
+
+def _verdicts_at(
+    runs: pd.DataFrame,
+    equal_fit: Mapping[str, pd.DataFrame],
+    rule: Decision,
+    looks: tuple[tuple[int, ...], ...],
+) -> list[Verdict]:
+    """The verdict for each regime at the last of `looks`."""
+    if looks:
+        runs = runs[runs["seed"].isin(looks[-1])]
+        equal_fit = {
+            regime: table[table["seed"].isin(looks[-1])] for regime, table in equal_fit.items()
+        }
+    each = 1 - rule.alpha / len(equal_fit)
+    primary = statistics.with_holm(
+        _difference(runs, equal_fit, rule.primary, regime, rule, each) for regime in equal_fit
+    )
+    newly = rule.spending[len(looks) - 1] if looks else 0.0
+    verdicts = []
+    # Holm's adjustment is monotone: no p of the family can be adjusted to less than this.
+    least = statistics.holm([statistics.smallest_p(one.n) for one in primary])
+    for one, smallest_p in zip(primary, least, strict=True):
+        guards = [
+            guard(
+                _difference(runs, equal_fit, metric, one.regime, rule, 1 - rule.alpha),
+                margin,
+                newly or rule.alpha,
+            )
+            for metric, margin in rule.guards.items()
+        ]
+        pairs = paired_seeds(runs, one.regime, rule.baseline)
+        undefined = tuple(sorted(pairs - one.by_seed.keys()))
+        verdicts.append(decide(one, rule, len(primary), guards, undefined, smallest_p, looks))
+    return verdicts

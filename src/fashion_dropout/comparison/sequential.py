@@ -1,0 +1,133 @@
+"""Sign-flip tests at declared numbers of pairs, with alpha spent over them: pure functions.
+
+A study that looks at its data several times, each time at alpha, is wrong more often than alpha.
+Lan and DeMets (1983) spend alpha over the looks instead, by a function that is declared beforehand
+(`Decision.spending`). What a sign-flip test spends can be counted: if there is no effect, all sign
+patterns of the pairs seen are equally likely, whatever the distribution of their sizes. So the
+error rate of the whole is at most alpha exactly, and only data seen so far is used.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+EXACT_UP_TO = 16
+"""Pairs with which all 2ⁿ sign patterns are enumerated."""
+_RANDOM_PATTERNS = 10_000
+_SEED = 0
+_PATTERNS_AT_ONCE = 2**12
+_DIGITS = 12  # sums of the same terms in another order are equal
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a sign-flip test says at one look.
+
+    Attributes:
+        p: The share of sign patterns whose statistic reaches that of the data.
+        level: The largest p that is significant here: the share of patterns that reach the critical
+            value of this look; 0 if no p is small enough.
+    """
+
+    p: float
+    level: float
+
+    @property
+    def significant(self) -> bool:
+        """Whether the statistic reaches the critical value."""
+        return 0 < self.p <= self.level
+
+
+@lru_cache(maxsize=4)
+def sign_patterns(pairs: int) -> NDArray[np.int8]:
+    """The sign patterns of a test: all 2ⁿ up to 16 pairs, else 10,000 random ones, seeded.
+
+    Args:
+        pairs: n.
+
+    Returns:
+        ±1, int8 of shape (patterns, n); the first pattern is that of the data, all +1.
+    """
+    if pairs <= EXACT_UP_TO:
+        flipped = (np.arange(2**pairs)[:, np.newaxis] >> np.arange(pairs) & 1).astype(np.int8)
+    else:
+        rng = np.random.default_rng(_SEED)
+        flipped = rng.integers(0, 2, (1 + _RANDOM_PATTERNS, pairs), dtype=np.int8)
+        flipped[0] = 0
+    return 1 - 2 * flipped
+
+
+def sign_flip_looks(
+    values: NDArray[np.float64],
+    sizes: Sequence[int],
+    spending: Sequence[float],
+    *,
+    two_sided: bool,
+) -> list[Look]:
+    """A sign-flip test of the mean at each look.
+
+    The critical value of a look is the smallest for which the share of sign patterns that reach it
+    there, and had not reached that of an earlier look, is at most what is newly spent.
+
+    Args:
+        values: The paired differences in the order in which they are seen, float64 of shape (n,).
+        sizes: How many of them are seen at each look, increasing; the last is n.
+        spending: What may be newly spent at each look, as a share; see `Decision.spending`.
+        two_sided: Whether a mean below zero counts as one above it.
+
+    Returns:
+        The test at each look.
+    """
+    if not len(values):
+        return [Look(1.0, 0.0) for _ in sizes]
+    patterns = sign_patterns(len(values))
+    scale = np.abs(values).max() or 1.0
+    crossed = np.zeros(len(patterns), dtype=bool)
+    found = []
+    for size, newly in zip(sizes, spending, strict=True):
+        reached = _sums(patterns[:, :size], values[:size] / scale)
+        reached = np.round(np.abs(reached) if two_sided else reached, _DIGITS)
+        critical = _critical(reached[~crossed], newly * len(patterns))
+        crossed |= reached >= critical
+        p, level = ((reached >= bound).mean() for bound in (reached[0], critical))
+        found.append(Look(float(p), float(level)))
+    return found
+
+
+def _sums(patterns: NDArray[np.int8], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The sum of the values with each pattern of signs, a block of patterns at a time."""
+    blocks = range(0, len(patterns), _PATTERNS_AT_ONCE)
+    return np.concatenate(
+        [patterns[first : first + _PATTERNS_AT_ONCE] @ values for first in blocks]
+    )
+
+
+def _critical(reached: NDArray[np.float64], allowed: float) -> float:
+    """The smallest value that at most `allowed` of the statistics reach; infinite if none is."""
+    ordered, counts = np.unique(reached, return_counts=True)
+    reaching = np.cumsum(counts[::-1])[::-1]
+    possible = ordered[reaching <= allowed + 1e-9]
+    return float(possible[0]) if len(possible) else np.inf
+
+
+def in_order(
+    by_seed: Mapping[int, float], looks: Iterable[Iterable[int]]
+) -> tuple[NDArray[np.float64], list[int]]:
+    """Paired differences in the order in which the looks see them.
+
+    Args:
+        by_seed: Seed → difference; a pair without a value is left out.
+        looks: The seeds that each look sees, those of the earlier ones among them.
+
+    Returns:
+        The values, float64 of shape (n,), and how many of them each look sees.
+    """
+    seen = [[seed for seed in look if seed in by_seed] for look in looks]
+    order = dict.fromkeys(itertools.chain.from_iterable(seen))
+    return np.array([by_seed[seed] for seed in order], dtype=float), [len(look) for look in seen]

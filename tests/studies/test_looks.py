@@ -1,0 +1,101 @@
+"""A study that ends when it is decided, as a user runs it, and as it is read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from conftest import ROOT, run_command
+from fashion_dropout.comparison.sentences import looks_sentence
+from fashion_dropout.config.study import Study, read_study
+from fashion_dropout.studies.read import read_looks, read_record
+from recorded import record_study
+
+SMOKE = ROOT / "experiments/dropout/smoke.toml"
+
+
+def study(**rule: object) -> Study:
+    """Ten pairs in looks at 7 and 10, which differ by less than 9."""
+    smoke = read_study(SMOKE)
+    declared = {"looks": (7, 10), "smallest_difference": 9.0, "guards": {}, **rule}
+    decision = smoke.decision.model_copy(update=declared)
+    return smoke.model_copy(update={"seeds": tuple(range(9, -1, -1)), "decision": decision})
+
+
+def end_cell(name: str, status: str) -> None:
+    (run,) = mlflow.search_runs(
+        search_all_experiments=True,
+        filter_string=f"attributes.run_name = '{name}'",
+        output_format="list",
+    )
+    mlflow.MlflowClient().set_terminated(run.info.run_id, status)
+
+
+@pytest.mark.usefixtures("store")
+def test_a_study_is_read_as_its_deciding_look_saw_it():
+    record = read_record(record_study(study()))
+    assert record.looks.seen == (tuple(range(7)),)  # by seed, whatever the order of the file
+    assert sorted(set(record.runs["seed"])) == list(range(7))
+    assert (len(record.cells), record.not_run, record.unused) == (14, 6, 6)
+    (verdict,) = record.compare().verdicts
+    assert (verdict.kind, verdict.difference.n) == ("no difference that matters", 7)
+    said = looks_sentence(record)
+    assert said.startswith("Decided after 7 of 10 pairs; 0 cells not run.")
+    assert "6 finished runs" in said
+
+
+@pytest.mark.usefixtures("store")
+def test_an_interrupted_look_is_not_taken_and_a_failed_pair_blocks_nothing():
+    run_id = record_study(study())
+    end_cell("none-seed3", "KILLED")
+    record = read_record(run_id)
+    assert (record.looks.seen, record.looks.over) == ((), False)
+    assert len(record.cells) == 20
+    (verdict,) = record.compare().verdicts
+    assert (verdict.kind, verdict.test) == ("not shown", None)
+    assert "Nothing is decided after 0 of 10 pairs; the next look is after 7." in looks_sentence(
+        record
+    )
+    end_cell("none-seed3", "FAILED")
+    assert [len(seen) for seen in read_looks(run_id).seen] == [7]
+
+
+@pytest.mark.usefixtures("store")
+def test_an_undecided_study_is_compared_at_its_last_look_and_a_larger_one_keeps_its_rule():
+    open_rule = {"smallest_difference": 1e-9, "alpha": 0.02}
+    record = read_record(record_study(study(**open_rule, looks=(8, 10))))
+    assert ([len(seen) for seen in record.looks.seen], record.looks.over) == ([8, 10], True)
+    assert (record.not_run, record.unused) == (0, 0)
+    assert looks_sentence(record) == "All 10 pairs were compared, at the last look."
+    grown = study(**open_rule, looks=(8, 9))
+    record = read_record(record_study(grown))
+    assert [len(seen) for seen in record.looks.seen] == [8, 9]
+    assert "9 of 10 pairs were compared, as many as the last look declares" in looks_sentence(
+        record
+    )
+
+
+@pytest.mark.slow
+def test_compare_runs_look_by_look_and_ends_when_it_is_decided(tmp_path: Path):
+    text = SMOKE.read_text(encoding="utf-8").replace("[0, 1, 2]", "[0, 1, 2, 3, 4, 5]")
+    text = text.replace("alpha = 0.05", "alpha = 0.49\nlooks = [3, 6]")
+    text = text.replace("smallest_difference = 0.02", "smallest_difference = 9")
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    done = run_command("compare", "study.toml", "--workers", "2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "look 1 of 2: after 3 pairs of runs" in done.stdout
+    assert "look 2" not in done.stdout
+    assert "6 of 12 cells to run" in done.stdout
+    assert "ecided after 3 of 6 pairs; 6 cells not run" in done.stdout
+    assert "missing" not in done.stdout
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    runs = mlflow.search_runs(
+        search_all_experiments=True, filter_string="tags.role = 'run'", output_format="list"
+    )
+    assert sorted(run.data.tags["seed"] for run in runs) == ["0", "0", "1", "1", "2", "2"]
+    again = run_command("compare", "study.toml", cwd=tmp_path)
+    assert "0 of 12 cells to run" in again.stdout
+    verdict = [line for line in done.stdout.splitlines() if line.startswith("verdict: ")]
+    assert all(line in again.stdout for line in verdict)
