@@ -41,7 +41,9 @@ def test_what_decides_bits_is_taken_away_and_named(name, value):
     assert name not in os.environ
 
 
-@pytest.mark.parametrize("name", sorted(environment.FOLLOWED))
+@pytest.mark.parametrize(
+    "name", [*sorted(environment.FOLLOWED), "TF_VAR_region", "TF_CLI_CONFIG_FILE", "TF_BUILD"]
+)
 def test_what_is_followed_stays_as_it_is(name):
     os.environ[name] = "anything"
     assert environment.settle() == []

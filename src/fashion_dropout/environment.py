@@ -37,6 +37,11 @@ FOLLOWED = frozenset(
     }
 )
 
+_OF_OTHERS = (  # Terraform's variables, and one of Azure Pipelines
+    *("TF_VAR_", "TF_CLI_", "TF_LOG", "TF_DATA_DIR", "TF_WORKSPACE", "TF_IN_AUTOMATION"),
+    *("TF_INPUT", "TF_PLUGIN_", "TF_REGISTRY_", "TF_TOKEN_", "TF_BUILD"),
+)
+
 SET: Mapping[str, str] = {
     "KERAS_BACKEND": "tensorflow",
     "TF2_BEHAVIOR": "1",  # TensorFlow sets it, too
@@ -144,7 +149,10 @@ def _drop_what_decides_bits() -> list[str]:
     ignored = sorted(
         name
         for name, value in os.environ.items()
-        if name.startswith(DECIDING_BITS) and name not in FOLLOWED and value != SET.get(name)
+        if name.startswith(DECIDING_BITS)
+        and not name.startswith(_OF_OTHERS)
+        and name not in FOLLOWED
+        and value != SET.get(name)
     )
     for name in ignored:
         del os.environ[name]
