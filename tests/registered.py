@@ -37,6 +37,7 @@ def using(uri: str) -> Iterator[None]:
 def register(finished: FinishedRun, folder: Path) -> Registered:
     """Copy the store of a finished run to a folder, and make its model the champion there."""
     shutil.copy(finished.folder / "mlflow.db", folder)
+    (folder / "mlruns").symlink_to(finished.folder / "mlruns")
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     with using(uri):
         client = mlflow.MlflowClient()

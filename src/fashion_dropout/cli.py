@@ -58,6 +58,7 @@ for verb in (
     promotion.history,
     upkeep.status,
     upkeep.sync,
+    upkeep.relocate,
 ):
     cli.add_command(verb)
 

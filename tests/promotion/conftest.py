@@ -57,6 +57,7 @@ def _run_studies(folder: Path) -> str:
 def client(studies: Studies, workdir: Path) -> Iterator[mlflow.MlflowClient]:
     """The client of a copy of the store; the artifacts are those of the studies themselves."""
     shutil.copy(studies.folder / "mlflow.db", workdir / "mlflow.db")
+    (workdir / "mlruns").symlink_to(studies.folder / "mlruns")
     mlflow.set_tracking_uri(f"sqlite:///{workdir / 'mlflow.db'}")
     yield mlflow.MlflowClient()
     mlflow.end_run()

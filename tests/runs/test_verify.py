@@ -14,6 +14,7 @@ from conftest import FinishedRun, run_command
 def copied(finished_run, tmp_path):
     """A store of its own for tests that change it, and the run in it."""
     shutil.copy(finished_run.folder / "mlflow.db", tmp_path)
+    (tmp_path / "mlruns").symlink_to(finished_run.folder / "mlruns")
     copy = FinishedRun(tmp_path, finished_run.output)
     mlflow.set_tracking_uri(copy.uri)
     (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")

@@ -1,4 +1,4 @@
-"""What runs and what was left behind: ``status``, ``sync``."""
+"""What runs, what was left behind or moved: ``status``, ``sync``, ``relocate``."""
 
 from __future__ import annotations
 
@@ -49,3 +49,21 @@ def sync() -> None:
         say("nothing to do: everything is delivered, and no run of a dead process is RUNNING")
     if waiting:
         sys.exit(UndeliveredError.exit_code)
+
+
+@click.command()
+def relocate() -> None:
+    """Record where the files of a store are, after its folder was renamed, moved or copied.
+
+    MLflow records the absolute places of models and artifacts. This command makes a copy of the
+    database, then records that they are beside it. It refuses when they are not.
+
+    \b
+    Examples:
+      fashion-dropout relocate
+    """
+    import mlflow
+
+    from fashion_dropout.tracking.places import relocate as record_present_places
+
+    click.echo(record_present_places(mlflow.get_tracking_uri()))

@@ -160,13 +160,14 @@ def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
     import mlflow
 
     from fashion_dropout.runs.train import record_run
+    from fashion_dropout.tracking.existing import connect_to_existing
     from fashion_dropout.tracking.launched import forget_launched_run
-    from fashion_dropout.tracking.store import one_line, quieten
+    from fashion_dropout.tracking.store import one_line
 
     forget_launched_run()  # `mlflow run` made it for the study, not for a cell
-    quieten()
     mlflow.set_tracking_uri(session.tracking_uri)
     try:
+        connect_to_existing()  # in the folder and on the machine of this worker
         summary = record_run(
             cell.config,
             _dataset(cell.config.dataset, session.data_dir),

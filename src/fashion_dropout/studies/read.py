@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 
+import mlflow
 import numpy as np
 import pandas as pd
 from mlflow.entities import Run
@@ -25,6 +26,7 @@ from fashion_dropout.learning import dataset as data
 from fashion_dropout.studies.cells import TAKEN_OVER_FILE
 from fashion_dropout.studies.test_set import read_results
 from fashion_dropout.tracking import queries, studies, tags
+from fashion_dropout.tracking.places import gone
 
 _LARGEST_DECLARATION = 2**26  # bytes: a thousand regimes have 400 kB
 _LARGEST_TABLE = 2**28  # bytes: a million epochs
@@ -164,6 +166,8 @@ def _configs(run: Run, declared: Mapping[str, Any], baseline: str) -> dict[str, 
 def _declared(run: Run) -> dict[str, Any]:
     declared = _json(run, "study.json")
     if declared is None:
+        if missing := gone(run.info.artifact_uri, mlflow.get_tracking_uri()):
+            raise TrackingError(f"expected the files of run {run.info.run_id} {missing}")
         raise TrackingError(
             f"expected the artifact study.json of the study's run {run.info.run_id}, received "
             "none: it cannot be known what was declared; run `compare` again"

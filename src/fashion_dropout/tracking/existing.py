@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from fashion_dropout.errors import UsageError
 
 
@@ -15,13 +13,12 @@ def connect_to_existing() -> None:
         TrackingError: The store does not answer.
     """
     import mlflow
-    import sqlalchemy
 
-    from fashion_dropout.tracking.store import connect
+    from fashion_dropout.tracking.database import absolute
+    from fashion_dropout.tracking.store import connect, is_there
 
-    uri = mlflow.get_tracking_uri()
-    database = sqlalchemy.make_url(uri).database if uri.startswith("sqlite:") else None
-    if database and database != ":memory:" and not Path(database).is_file():
+    uri = absolute(mlflow.get_tracking_uri())
+    if not is_there(uri):
         raise UsageError(
             f"expected an MLflow store in {uri}, received no such file; go to the folder where a "
             "run or a study was recorded, or set MLFLOW_TRACKING_URI"

@@ -14,9 +14,10 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from fashion_dropout.errors import TrackingError
+from fashion_dropout.errors import FashionDropoutError, TrackingError
 from fashion_dropout.interrupts import shielded
 from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.existing import connect_to_existing
 from fashion_dropout.tracking.store import impatient, one_line, status_after
 
 _VARIABLE = "MLFLOW_RUN_ID"
@@ -79,11 +80,12 @@ def end_launched_run(error: BaseException) -> None:
         return
     try:
         with shielded(), impatient():
+            connect_to_existing()
             client = mlflow.MlflowClient()
             if client.get_run(run_id).info.status == "RUNNING":
                 client.set_tag(run_id, tags.ERROR, one_line(error))
                 client.set_terminated(run_id, status_after(error))
-    except (MlflowException, SQLAlchemyError, OSError):
+    except (FashionDropoutError, MlflowException, SQLAlchemyError, OSError):
         pass  # the launcher itself marks the run as FAILED then
 
 

@@ -22,6 +22,7 @@ from fashion_dropout.tracking.launched import (
     has_invented_name,
     launched_run_id,
 )
+from fashion_dropout.tracking.places import gone
 from fashion_dropout.tracking.processes import this_process
 from fashion_dropout.tracking.store import one_line, store_name
 
@@ -103,7 +104,7 @@ def experiment_id(name: str | None) -> str:
 
 def _active(experiment: Experiment) -> str:
     """The id of an experiment. In a deleted one, an interrupted run would look as if it was gone,
-    and its checkpoints would be removed.
+    and its checkpoints would be removed. Where its folder is gone, MLflow would make it again.
     """
     if experiment.lifecycle_stage != "active":
         raise UsageError(
@@ -111,7 +112,26 @@ def _active(experiment: Experiment) -> str:
             f"deleted; `mlflow experiments restore -x {experiment.experiment_id}` brings it back, "
             "or give another name with --experiment-name"
         )
+    missing = gone(experiment.artifact_location, mlflow.get_tracking_uri())
+    if missing and _has_finished(experiment):
+        raise TrackingError(
+            f"expected the files of experiment {experiment.name} {missing}, or give another name "
+            "with --experiment-name"
+        )
     return str(experiment.experiment_id)
+
+
+def _has_finished(experiment: Experiment) -> bool:
+    """Whether a run of this program has finished in an experiment, and so has left files."""
+    return any(
+        mlflow.search_runs(
+            [experiment.experiment_id],
+            f"tags.{tag_names.ROLE} = '{role}' and attributes.status = 'FINISHED'",
+            max_results=1,
+            output_format="list",
+        )
+        for role in (tag_names.RUN, tag_names.STUDY_RUN)
+    )
 
 
 def describe(run: Run, name: str, description: str) -> None:

@@ -5,23 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import re
-import socket
-import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
-from pathlib import Path
+from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar
 
 import mlflow
-import sqlalchemy
 from filelock import FileLock, Timeout
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_dropout.errors import Interrupted, TrackingError
 from fashion_dropout.escapes import shortened
+from fashion_dropout.tracking import database
 from fashion_dropout.tracking.patience import NoAnswerError, bounded
+from fashion_dropout.tracking.places import check_places
+from fashion_dropout.tracking.schema import is_current
 from fashion_dropout.tracking.secrets import without_password
 
 _IMPATIENCE = {
@@ -30,9 +29,7 @@ _IMPATIENCE = {
     "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # with the password, if the URL has one
 }
-_CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 25
-_LOCKED_SECONDS = 15
 _FIRST_USE_SECONDS = 120
 REFUSED = (MlflowException, SQLAlchemyError, OSError)
 """What MLflow raises when its store refuses something or goes away."""
@@ -42,39 +39,56 @@ _SQL = re.compile(  # what SQLAlchemy writes around the cause of an error
     r"|\[SQL: .*\] ?"
     r"|\(Background on this error at: \S+\)"
 )
-_OTHER_SCHEMA = "out-of-date database schema"
-_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+_WITHOUT_RIGHT = ("PERMISSION_DENIED", "RESOURCE_DOES_NOT_EXIST")
 
 
 def connect() -> None:
-    """Make sure that the tracking store of MLflow's own variables answers, within 30 s.
+    """Make sure that the tracking store of MLflow's own variables answers, within 30 s, and that
+    this program can use it. What it is, is decided here, before MLflow asks it anything.
 
     A new SQLite store is set up under a lock: MLflow's own first use is not safe when several
-    processes begin at once.
+    processes begin at once. A relative URI becomes absolute, for the workers in other folders.
 
     Raises:
-        TrackingError: It does not answer, or is none.
+        UsageError: Its URI is relative, and ``mlflow run`` meant another file.
+        TrackingError: It does not answer, or is none; it is of another version of MLflow, or was
+            moved.
     """
     quieten()
-    uri = mlflow.get_tracking_uri()
+    given = mlflow.get_tracking_uri()
+    uri = database.absolute(given)
+    if uri != given:
+        mlflow.set_tracking_uri(uri)
     try:
         with impatient(), _first_use_lock(uri):
-            bounded(lambda: _knock(uri), _ANSWER_SECONDS)
+            bounded(lambda: _examine_all(uri), _ANSWER_SECONDS)
             if uri.startswith("sqlite:"):  # it answers; a busy machine makes a new one slowly
                 _ask()
             else:
                 bounded(_ask, _ANSWER_SECONDS)
-    except (*REFUSED, ImportError, Timeout, NoAnswerError, sqlite3.Error) as error:
-        if _OTHER_SCHEMA in str(error):
-            raise TrackingError(
-                f"expected a database of MLflow {mlflow.__version__} at {without_password(uri)}, "
-                "received one of another version; make a copy of it and type `mlflow db upgrade "
-                f"{without_password(uri)}`, or use the version of MLflow that wrote it"
-            ) from error
+                bounded(lambda: _ask_for_models(uri), _ANSWER_SECONDS)
+    except (*REFUSED, ImportError, Timeout, NoAnswerError) as error:
         raise TrackingError(
             f"expected an MLflow tracking store at {without_password(uri)}, received: "
             f"{one_line(error)}; start it, or set MLFLOW_TRACKING_URI to one that runs"
         ) from error
+
+
+def examine(uri: str) -> None:
+    """Refuse a database that MLflow would change, or whose files are not where it says.
+
+    Raises:
+        TrackingError: It is of another version of MLflow, or was moved.
+        SQLAlchemyError, OSError: It does not answer.
+    """
+    with database.opened(uri) as connection:
+        if connection and is_current(connection, uri) and (file := database.database_file(uri)):
+            check_places(connection, file)
+
+
+def _examine_all(uri: str) -> None:
+    for one in dict.fromkeys([uri, mlflow.get_registry_uri()]):
+        examine(one)
 
 
 class _Impatience:
@@ -123,12 +137,9 @@ def status_after(error: BaseException) -> str:
 
 
 def _first_use_lock(uri: str) -> Any:
-    if not uri.startswith("sqlite:"):
+    path = database.sqlite_path(uri)
+    if path is None:
         return nullcontext()
-    database = sqlalchemy.make_url(uri).database
-    if not database or database == ":memory:":
-        return nullcontext()
-    path = Path(database).absolute()
     if not path.parent.is_dir():
         raise TrackingError(
             f"expected a folder {path.parent} for the store {path.name}, received none; create it, "
@@ -144,38 +155,30 @@ def _first_use_lock(uri: str) -> Any:
 
 def is_there(uri: str) -> bool:
     """Whether a store can be asked without making it: SQLite makes a file that is missing."""
-    return not uri.startswith("sqlite:") or _database_file(uri) is not None
+    return database.sqlite_path(uri) is None or database.database_file(uri) is not None
 
 
 def _ask() -> None:
     mlflow.MlflowClient().search_experiments(max_results=1)
 
 
-def _database_file(uri: str) -> Path | None:
-    """The file of a SQLite store, if it is one and is there."""
-    database = sqlalchemy.make_url(uri).database if uri.startswith("sqlite:") else None
-    return Path(database).absolute() if database and Path(database).is_file() else None
-
-
-def _knock(uri: str) -> None:
-    """MLflow would ask again for minutes: a database server that is not there, a locked file."""
-    if path := _database_file(uri):
-        with closing(sqlite3.connect(path, timeout=_LOCKED_SECONDS)) as database:
-            database.execute("select count(*) from sqlite_master").fetchone()
-    if uri.startswith(("http:", "https:", "sqlite:", "databricks", "file:", "/")):
-        return
+def _ask_for_models(uri: str) -> None:
+    """Refuse a server that can only be written to until a model is to be stored."""
     try:
-        url = sqlalchemy.make_url(uri)
-    except SQLAlchemyError:
-        return
-    port = url.port or _PORTS.get(url.get_backend_name())
-    if url.host and port:
-        socket.create_connection((url.host, port), timeout=_CONNECT_SECONDS).close()
+        mlflow.MlflowClient().search_logged_models(["0"], max_results=1)
+    except MlflowException as error:
+        if error.error_code in _WITHOUT_RIGHT:
+            return
+        raise TrackingError(
+            f"expected a tracking server with the logged models of MLflow 3 at "
+            f"{without_password(uri)}, received: {one_line(error)}; use a server of MLflow 3 or "
+            "later, or set MLFLOW_TRACKING_URI to another store"
+        ) from error
 
 
 def store_name(uri: str) -> str:
     """What a store is called in journals, whoever uses it from wherever, without its password."""
-    path = _database_file(uri)
+    path = database.database_file(uri)
     return f"sqlite:///{path}" if path else without_password(uri)
 
 

@@ -12,13 +12,16 @@ import time
 import urllib.request
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_dropout.errors import Interrupted, TrackingError
 from fashion_dropout.tracking.background import Asked, asked
 from fashion_dropout.tracking.pages import Pages, find_pages
 from fashion_dropout.tracking.secrets import without_login
+from fashion_dropout.tracking.store import examine
 
 Say = Callable[[str], object]
 
@@ -59,6 +62,11 @@ def show_study(run_id: str | None, port: int, browser: bool, say: Say) -> None:
         if uri.startswith(("http:", "https:")):
             _present(study.answer(), without_login(uri).rstrip("/"), browser, say)
             return
+        if uri.startswith("sqlite:"):
+            with suppress(SQLAlchemyError):  # the other process says what is wrong
+                examine(uri)  # before MLflow's server migrates it
+        else:
+            study.answer()
         if free != port:
             say(f"port {port} is taken; using port {free}")
         with served(uri, free, study) as (address, server):

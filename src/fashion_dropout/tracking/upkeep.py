@@ -15,7 +15,14 @@ from fashion_dropout.tracking.delivery import deliver_all
 from fashion_dropout.tracking.journal import Journal, has_journal, left_behind
 from fashion_dropout.tracking.patience import answered
 from fashion_dropout.tracking.processes import has_died
-from fashion_dropout.tracking.store import REFUSED, impatient, is_there, one_line, store_name
+from fashion_dropout.tracking.store import (
+    REFUSED,
+    examine,
+    impatient,
+    is_there,
+    one_line,
+    store_name,
+)
 
 MISSING = "RESOURCE_DOES_NOT_EXIST"
 WHY = "its process has ended without saying so, as after kill -9 or a power cut"
@@ -130,6 +137,7 @@ def _deliver(journal: Journal, store: str, own: str, say: Callable[[str], None])
     ended = journal.ended
     uri = mlflow.get_tracking_uri() if store == own else store
     try:
+        examine(uri)
         client = mlflow.MlflowClient(uri)
         if gone := _gone(client, journal.folder.name):
             say(f"{run}: {store} {gone}; if it is not wanted, remove {journal.folder}")

@@ -1,0 +1,96 @@
+"""The database of a store, opened without MLflow, whose first look would change an old one."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import sqlalchemy
+from sqlalchemy import Connection
+
+from fashion_dropout.errors import UsageError
+
+_CONNECT_SECONDS = 5
+_LOCKED_SECONDS = 15
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+_NO_DATABASE = ("http:", "https:", "databricks", "file:", "/")
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The file that a SQLite store has or would have; None for any other store."""
+    name = sqlalchemy.make_url(uri).database if uri.startswith("sqlite:") else None
+    return Path(name.removeprefix("file:")) if name and name != ":memory:" else None
+
+
+def database_file(uri: str) -> Path | None:
+    """The file of a SQLite store, if it is one and is there."""
+    path = sqlite_path(uri)
+    return path.absolute() if path and path.is_file() else None
+
+
+def absolute(uri: str) -> str:
+    """The URI of a store as one that means the same in every folder.
+
+    Raises:
+        UsageError: It is relative, and the launcher, in another folder, meant another file.
+    """
+    path = sqlite_path(uri)
+    if path is None or path.is_absolute():
+        return uri
+    here, launched = path.absolute(), os.environ.get("MLFLOW_RUN_ID")
+    if launched and not _has_run(here, launched):
+        raise UsageError(
+            f"expected an absolute MLFLOW_TRACKING_URI under `mlflow run`, received {uri}, which "
+            f"is {here} in the folder where the program runs, without the run {launched} that was "
+            f"made for it; type MLFLOW_TRACKING_URI=sqlite:///$PWD/{path} before `mlflow run`"
+        )
+    options = f"?{query}" if (query := uri.partition("?")[2]) else ""
+    scheme = "file:" if uri.startswith("sqlite:///file:") else ""
+    return f"sqlite:///{scheme}{quote(str(here))}{options}"
+
+
+@contextmanager
+def opened(uri: str) -> Iterator[Connection | None]:
+    """A connection to the database of a store; None if it has none, or a SQLite file is missing.
+
+    Raises:
+        SQLAlchemyError, OSError: It does not answer within seconds.
+    """
+    path = database_file(uri)
+    if uri.startswith(_NO_DATABASE) or (uri.startswith("sqlite:") and not path):
+        yield None
+        return
+    if path:
+        there = f"file:{quote(str(path))}?mode=rw"  # which makes no file
+        engine = sqlalchemy.create_engine(
+            "sqlite://",
+            creator=lambda: sqlite3.connect(there, uri=True, timeout=_LOCKED_SECONDS),
+            poolclass=sqlalchemy.NullPool,
+        )
+    else:
+        url = sqlalchemy.make_url(uri)
+        port = url.port or _PORTS.get(url.get_backend_name())
+        if url.host and port:  # a driver would wait for minutes
+            socket.create_connection((url.host, port), timeout=_CONNECT_SECONDS).close()
+        engine = sqlalchemy.create_engine(url)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _has_run(path: Path, run_id: str) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as database:
+            asked = "SELECT 1 FROM runs WHERE run_uuid = ?"
+            return database.execute(asked, [run_id]).fetchone() is not None
+    except sqlite3.Error:
+        return False

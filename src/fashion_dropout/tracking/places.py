@@ -1,0 +1,255 @@
+"""Where a store says that its files are, and where they are.
+
+MLflow records absolute paths. In a folder that was renamed, moved or copied it makes the former
+folder again and stores there, or it writes into the original. Only what is sure counts as moved: an
+artifact location that somebody chose elsewhere does not.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from fashion_dropout.errors import TrackingError, UsageError
+from fashion_dropout.tracking.database import database_file, opened
+from fashion_dropout.tracking.schema import is_current
+from fashion_dropout.tracking.secrets import without_password
+
+_COLUMNS = (
+    *(("experiments", "artifact_location"), ("runs", "artifact_uri")),
+    *(("logged_models", "artifact_location"), ("trace_tags", "value")),
+    *(("model_versions", "source"), ("model_versions", "storage_location")),
+)
+_FINISHED = "SELECT 1 FROM runs WHERE status = 'FINISHED'"
+_OURS = "EXISTS (SELECT 1 FROM tags WHERE tags.run_uuid = runs.run_uuid AND key = 'role')"
+_USUAL = "mlruns"
+_EXPERIMENTS = "SELECT experiment_id, name, creation_time, artifact_location FROM experiments"
+
+
+class Place(NamedTuple):
+    """Where the files of an experiment are.
+
+    Attributes:
+        experiment: Its id.
+        name: Its name.
+        created: When, in milliseconds since 1970.
+        recorded: The folder that the store names.
+        beside: The folder of the same name beside the database.
+    """
+
+    experiment: int
+    name: str
+    created: int
+    recorded: Path
+    beside: Path
+
+    @property
+    def stays(self) -> bool:
+        """Whether both are one folder, or will be."""
+        both = (self.recorded, self.beside)
+        return len({os.path.realpath(path) for path in both}) == 1 or (
+            all(os.access(path, os.F_OK) for path in both) and self.recorded.samefile(self.beside)
+        )
+
+    @property
+    def roots(self) -> tuple[Path, Path]:
+        """The folders of all experiments, usually ``mlruns``: the recorded one and that beside."""
+        return self.recorded.parent, self.beside.parent
+
+
+def check_places(connection: Connection, database: Path) -> None:
+    """Refuse a store whose files are elsewhere than it says.
+
+    Args:
+        connection: To the database, which has the schema of the MLflow that is installed.
+        database: Its file.
+
+    Raises:
+        TrackingError: It was moved or copied.
+    """
+    away = _away(connection, database)
+    for before, now in _moved(connection, database, away).items():
+        raise TrackingError(
+            f"expected the store {database} to record its files in {now}, received {before}: it "
+            "was moved or copied; type `fashion-dropout relocate` to record where they are now"
+        )
+    for place in away:
+        if original := _original(place, database):
+            raise TrackingError(
+                f"expected a store with its files, received {database}, a copy of {original} "
+                f"alone; work with that one, or copy {place.roots[0]} to {place.roots[1]}, too, "
+                "and type `fashion-dropout relocate`"
+            )
+
+
+def gone(location: str, uri: str) -> str:
+    """What to say of files that are not where a store records them.
+
+    Args:
+        location: A folder of an experiment or of a run, as the store has it.
+        uri: The store.
+
+    Returns:
+        Empty, if they are there, or are a server's own, or belong beside the database, where new
+        ones come to the right place.
+    """
+    folder, database = _local(location), database_file(uri)
+    if folder is None or os.access(folder, os.F_OK) or uri.startswith("http"):
+        return ""
+    if database and Path(os.path.realpath(folder)).is_relative_to(database.parent.resolve()):
+        return ""
+    return (
+        f"in {folder}, as the store records, received no such folder; bring it back, or, if the "
+        "store was moved, put the files beside it and type `fashion-dropout relocate`"
+    )
+
+
+def relocate(uri: str) -> str:
+    """Record in a SQLite store that its files are beside it, after a copy of it was made.
+
+    Args:
+        uri: The store.
+
+    Returns:
+        What was done, for a person.
+
+    Raises:
+        UsageError: It is no SQLite file that is there.
+        TrackingError: The files are not there, or not all of them, or the store cannot be changed.
+            Nothing was changed.
+    """
+    database = database_file(uri)
+    if database is None:
+        raise UsageError(
+            "expected a store in a SQLite file whose files were moved with it, received "
+            f"{without_password(uri)}; go to the folder with mlflow.db, or set MLFLOW_TRACKING_URI"
+        )
+    try:
+        with opened(uri) as connection:
+            assert connection is not None
+            away = _away(connection, database) if is_current(connection, uri) else []
+            moved = _moved(connection, database, away)
+            if not moved:
+                check_places(connection, database)
+                return f"nothing to do: {database} records its files where they are"
+            _check_whole(connection, away, moved)
+            copy = _copied(connection, database)
+            runs = sum(_record(connection, *roots) for roots in moved.items())
+            connection.commit()
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        cause = " ".join(str(getattr(error, "orig", None) or error).split())
+        raise TrackingError(
+            f"expected to write to {database} and beside it, received: {cause}; nothing was changed"
+        ) from error
+    lines = [f"{before} is {now} now" for before, now in moved.items()]
+    return "\n".join([f"copied {database} to {copy}", *lines, f"recorded for {runs} runs"])
+
+
+def _local(location: str) -> Path | None:
+    """The folder that a location names, if it is on a disk."""
+    parts = urlsplit(location)
+    folder = Path(unquote(parts.path) if parts.scheme == "file" else location)
+    return folder if parts.scheme in ("", "file") and folder.is_absolute() else None
+
+
+def _away(connection: Connection, database: Path) -> list[Place]:
+    """The experiments whose files would not be beside the database."""
+    places = []
+    for experiment, name, created, location in connection.execute(text(_EXPERIMENTS)).all():
+        if recorded := _local(location or ""):
+            beside = database.parent / recorded.parent.name / recorded.name
+            places.append(Place(experiment, name, created, recorded, beside))
+    return [place for place in places if not place.stays]
+
+
+def _moved(connection: Connection, database: Path, away: list[Place]) -> dict[Path, Path]:
+    """The recorded folder of experiments → the one beside the database that has their files.
+
+    Before a first run has finished there need be no files. Then a folder that is gone, or belongs
+    to the database that this one is a copy of, must do as a sign.
+    """
+    moved = dict(place.roots for place in away if _there(connection, place, place.beside))
+    if away and not moved and not connection.execute(text(_FINISHED)).first():
+        return dict(
+            place.roots
+            for place in away
+            if place.roots[0].name == _USUAL
+            and (not os.access(place.roots[0].parent, os.F_OK) or _original(place, database))
+        )
+    return moved
+
+
+def _check_whole(connection: Connection, away: list[Place], moved: dict[Path, Path]) -> None:
+    """Refuse to forget where files are that have not been moved."""
+    finished = text(f"{_FINISHED} AND experiment_id = :experiment AND {_OURS}")
+    for place in away:
+        there = _there(connection, place, place.beside)
+        missing = _there(connection, place, place.recorded) - there
+        lost = not there and connection.execute(finished, {"experiment": place.experiment}).first()
+        if place.roots[0] in moved and (missing or lost):
+            what = f"some of them in {place.recorded}" if missing else "none"
+            raise TrackingError(
+                f"expected the files of experiment {place.name} in {place.beside}, received {what}"
+                f"; bring all of {place.roots[0]} to {place.roots[1]}, and type this again"
+            )
+
+
+def _there(connection: Connection, place: Place, folder: Path) -> set[str]:
+    """The runs and models of an experiment that have a folder of their own in a folder."""
+    if not folder.is_dir():
+        return set()
+    own = text(
+        "SELECT run_uuid FROM runs WHERE experiment_id = :experiment UNION "
+        "SELECT model_id FROM logged_models WHERE experiment_id = :experiment"
+    )
+    found = {
+        path.name for one in (folder, folder / "models") if one.is_dir() for path in one.iterdir()
+    }
+    return found & set(connection.scalars(own, {"experiment": place.experiment}))
+
+
+def _original(place: Place, database: Path) -> Path | None:
+    """The database beside the recorded place that has the same experiment, and is not this one."""
+    other = place.roots[0].parent / database.name
+    try:
+        if not other.is_file() or other.samefile(database):
+            return None
+        with opened(f"sqlite:///{quote(str(other))}") as connection:
+            there = connection.execute(text(_EXPERIMENTS)).all() if connection else []
+    except (SQLAlchemyError, OSError):
+        return None
+    own = (place.experiment, place.created, place.recorded)
+    return other if own in {(one[0], one[2], _local(one[3] or "")) for one in there} else None
+
+
+def _copied(connection: Connection, database: Path) -> Path:
+    copy = database.with_name(f"{database.name}.before-relocate-{time.strftime('%Y%m%dT%H%M%S')}")
+    source = connection.connection.driver_connection
+    assert isinstance(source, sqlite3.Connection)
+    with closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    return copy
+
+
+def _record(connection: Connection, before: Path, now: Path) -> int:
+    """Record that what was in a folder is in another; returns for how many runs."""
+    runs = 0
+    for table, column in _COLUMNS:
+        for old, new in ((f"{before}/", f"{now}/"), (f"{before.as_uri()}/", f"{now.as_uri()}/")):
+            changed = connection.execute(
+                text(
+                    f"UPDATE {table} SET {column} = :new || substr({column}, :length) "  # noqa: S608
+                    f"WHERE substr({column}, 1, :length - 1) = :old"
+                ),
+                {"old": old, "new": new, "length": len(old) + 1},
+            )
+            runs += changed.rowcount if table == "runs" else 0
+    return runs
