@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import mlflow
+import requests
 import sqlalchemy
 from filelock import FileLock, Timeout
 from mlflow.exceptions import MlflowException
@@ -34,8 +35,9 @@ _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 25
 _LOCKED_SECONDS = 15
 _FIRST_USE_SECONDS = 120
-REFUSED = (MlflowException, SQLAlchemyError, OSError)
-"""What MLflow raises when its store refuses something or goes away."""
+REFUSED = (MlflowException, SQLAlchemyError, requests.RequestException)
+"""What MLflow raises when its store refuses something or goes away. The last is an `OSError`; any
+other `OSError` is of a file, and says of which."""
 
 _SQL = re.compile(  # what SQLAlchemy writes around the cause of an error
     r"\(raised as a result of Query-invoked autoflush;.*?\) ?"
@@ -64,7 +66,7 @@ def connect() -> None:
                 _ask()
             else:
                 bounded(_ask, _ANSWER_SECONDS)
-    except (*REFUSED, ImportError, Timeout, NoAnswerError, sqlite3.Error) as error:
+    except (*REFUSED, OSError, ImportError, Timeout, NoAnswerError, sqlite3.Error) as error:
         if _OTHER_SCHEMA in str(error):
             raise TrackingError(
                 f"expected a database of MLflow {mlflow.__version__} at {without_password(uri)}, "
@@ -144,14 +146,14 @@ def _first_use_lock(uri: str) -> Any:
 
 def is_there(uri: str) -> bool:
     """Whether a store can be asked without making it: SQLite makes a file that is missing."""
-    return not uri.startswith("sqlite:") or _database_file(uri) is not None
+    return not uri.startswith("sqlite:") or database_file(uri) is not None
 
 
 def _ask() -> None:
     mlflow.MlflowClient().search_experiments(max_results=1)
 
 
-def _database_file(uri: str) -> Path | None:
+def database_file(uri: str) -> Path | None:
     """The file of a SQLite store, if it is one and is there."""
     database = sqlalchemy.make_url(uri).database if uri.startswith("sqlite:") else None
     return Path(database).absolute() if database and Path(database).is_file() else None
@@ -159,7 +161,7 @@ def _database_file(uri: str) -> Path | None:
 
 def _knock(uri: str) -> None:
     """MLflow would ask again for minutes: a database server that is not there, a locked file."""
-    if path := _database_file(uri):
+    if path := database_file(uri):
         with closing(sqlite3.connect(path, timeout=_LOCKED_SECONDS)) as database:
             database.execute("select count(*) from sqlite_master").fetchone()
     if uri.startswith(("http:", "https:", "sqlite:", "databricks", "file:", "/")):
@@ -175,7 +177,7 @@ def _knock(uri: str) -> None:
 
 def store_name(uri: str) -> str:
     """What a store is called in journals, whoever uses it from wherever, without its password."""
-    path = _database_file(uri)
+    path = database_file(uri)
     return f"sqlite:///{path}" if path else without_password(uri)
 
 
