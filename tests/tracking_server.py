@@ -11,8 +11,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -55,20 +55,34 @@ def tracking_server(store: str, folder: Path) -> Iterator[str]:
         server.wait(timeout=30)
 
 
-@contextmanager
-def refusing(word: str, server: str) -> Iterator[str]:
+Refusal = tuple[int, bytes]
+
+
+def refusing(word: str, server: str) -> AbstractContextManager[str]:
     """A gateway that answers 403 to each request with `word` in its path, and passes on the rest.
 
     Args:
         word: Part of the path of what is refused.
         server: The address of the tracking server behind it.
     """
+    forbidden = (403, b'{"error_code": "PERMISSION_DENIED", "message": "read only"}')
+    return gateway(server, lambda path, _: forbidden if word in path else None)
+
+
+@contextmanager
+def gateway(server: str, refusal: Callable[[str, int], Refusal | None]) -> Iterator[str]:
+    """A gateway in front of a tracking server; its address.
+
+    Args:
+        server: The address of the tracking server behind it.
+        refusal: What it answers to a path and a body of so many bytes; None to pass it on.
+    """
 
     class Gateway(BaseHTTPRequestHandler):
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if word in self.path:
-                self.reply(403, b'{"error_code": "PERMISSION_DENIED", "message": "read only"}')
+            if refused := refusal(self.path, len(body)):
+                self.reply(*refused)
                 return
             kept = {"Content-Type": self.headers.get("Content-Type") or "application/json"}
             request = urllib.request.Request(
@@ -87,7 +101,7 @@ def refusing(word: str, server: str) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = do_PATCH = answer  # noqa: N815
+        do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = answer  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             pass

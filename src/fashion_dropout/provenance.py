@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import platform
+import re
 import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,7 +87,7 @@ def runs_at_once() -> int:
 def versions() -> dict[str, str]:
     """The version of each of `PACKAGES`."""
     own = {"fashion_dropout": fashion_dropout.__version__, "python": platform.python_version()}
-    return {name: own.get(name) or importlib.metadata.version(name) for name in PACKAGES}
+    return {name: own.get(name) or version(name) for name in PACKAGES}
 
 
 def training_code_sha256() -> str:
@@ -101,11 +104,37 @@ def training_code_sha256() -> str:
 
 def frozen_requirements() -> str:
     """Every installed distribution with its version, one a line, as ``pip freeze`` would say."""
-    found = {
-        distribution.metadata["Name"]: distribution.version
-        for distribution in importlib.metadata.distributions()
-    }
-    return "".join(f"{name}=={found[name]}\n" for name in sorted(found, key=str.lower))
+    found: dict[str, tuple[str, str]] = {}
+    for name, version in _readable(importlib.metadata.distributions()):
+        found.setdefault(re.sub("[-_.]+", "-", name).lower(), (name, version))
+    lines = sorted(found.values(), key=lambda one: one[0].lower())
+    return "".join(f"{name}=={version}\n" for name, version in lines)
+
+
+def version(package: str) -> str:
+    """The version of an installed package.
+
+    Raises:
+        importlib.metadata.PackageNotFoundError: There is none.
+    """
+    for _, found in _readable(importlib.metadata.distributions(name=package)):
+        return found
+    raise importlib.metadata.PackageNotFoundError(package)
+
+
+def _readable(
+    distributions: Iterable[importlib.metadata.Distribution],
+) -> Iterator[tuple[str, str]]:
+    """Name and version of each distribution, in the order in which Python finds them.
+
+    An installation that was broken off leaves folders without metadata. Python's own reader then
+    says None; the one of the package importlib_metadata, which MLflow puts before it, raises.
+    """
+    for distribution in distributions:
+        with suppress(OSError, LookupError, ValueError):
+            name, found = distribution.metadata["Name"], distribution.version
+            if name and found:
+                yield name, found
 
 
 def _git(folder: Path, *arguments: str) -> str:

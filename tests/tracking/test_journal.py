@@ -11,7 +11,7 @@ import pytest
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.tracking.delivery import deliver, deliver_all
 from fashion_dropout.tracking.journal import Journal, journals, left_behind
-from fashion_dropout.tracking.processes import HOST, this_process
+from fashion_dropout.tracking.processes import this_process
 from faulty import fill, small_disk
 
 ABOUT = {"store": "sqlite:///x", "name": "a run", **this_process()}
@@ -67,12 +67,6 @@ def test_a_journal_that_is_held_is_refused_and_left_out():
     assert "held" in [journal.folder.name for journal in closed(left_behind(print))]
     Journal(journals() / "held").close(remove=True)
     assert not (journals() / "held").exists()
-
-
-def test_a_journal_of_another_machine_is_left_out():
-    Journal(journals() / "theirs", {**ABOUT, HOST: "another"}).close(remove=False)
-    assert "theirs" not in [journal.folder.name for journal in closed(left_behind(print))]
-    Journal(journals() / "theirs").close(remove=True)
 
 
 def test_a_disk_without_room_is_one_line_and_leaves_whole_entries(tmp_path):

@@ -26,6 +26,11 @@ def explain(error: Exception) -> str | None:
     Returns:
         One line; None if the error is a fault of the program, which needs its traceback.
     """
+    packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    if packages & {"mlflow", "sqlalchemy", "requests"}:
+        from fashion_dropout.tracking.store import one_line
+
+        return f"MLflow's store refused something or went away: {one_line(error)}"
     if isinstance(error, OSError):
         place = error.filename or "a file or a connection"
         if isinstance(place, bytes):
@@ -41,11 +46,6 @@ def explain(error: Exception) -> str | None:
         )
     if isinstance(error, MemoryError):
         return "expected more memory than this machine gives; close other programs"
-    packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
-    if packages & {"mlflow", "sqlalchemy"}:
-        from fashion_dropout.tracking.store import one_line
-
-        return f"MLflow's store refused something or went away: {one_line(error)}"
     return None
 
 

@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from fashion_dropout.commands.options import optional
+
 
 @click.command()
 def status() -> None:
@@ -21,7 +23,13 @@ def status() -> None:
 
 
 @click.command()
-def sync() -> None:
+@optional(
+    "--ended",
+    metavar="HOST|RUN_ID",
+    help="A host, or a run, whose processes have ended, though this machine cannot see it: another "
+    "machine, this one under an earlier name, an `mlflow run` that failed.",
+)
+def sync(ended: str | None) -> None:
     """Deliver records that the store has not received yet; mark the runs of processes that died.
 
     Exit code 6: a store still does not answer, or a record cannot be read; all is kept.
@@ -29,11 +37,13 @@ def sync() -> None:
     \b
     Examples:
       fashion-dropout sync
+      fashion-dropout sync --ended old-laptop
     """
     import mlflow
 
     from fashion_dropout.errors import UndeliveredError
     from fashion_dropout.tracking.store import connect, is_there
+    from fashion_dropout.tracking.unseen import tell_unseen
     from fashion_dropout.tracking.upkeep import tidy
 
     if is_there(mlflow.get_tracking_uri()):  # to ask something must not make an empty store
@@ -44,7 +54,8 @@ def sync() -> None:
         told.append(line)
         click.echo(line)
 
-    waiting = tidy(say, all_stores=True)
+    waiting = tidy(say, all_stores=True, ended=ended)
+    tell_unseen(say, ended)
     if not told:
         say("nothing to do: everything is delivered, and no run of a dead process is RUNNING")
     if waiting:

@@ -18,7 +18,7 @@ from fashion_dropout.promotion.candidate import Candidate, read_candidate
 from fashion_dropout.promotion.decision import GateDecision, decide
 from fashion_dropout.promotion.fill_card import CARD_FILES, write_cards
 from fashion_dropout.studies.report import REPORT_FILES
-from fashion_dropout.tracking import registry, tags
+from fashion_dropout.tracking import earlier, registry, tags
 from fashion_dropout.tracking.existing import connect_to_existing
 from fashion_dropout.tracking.pages import how_to_look_at, run_page, version_page
 from fashion_dropout.tracking.recording import TrackedRun
@@ -68,6 +68,7 @@ def promote_study(
     """
     connect_to_existing()
     if not dry_run:
+        earlier.check_launched_run({tags.ROLE: tags.PROMOTION})
         tidy(say)
     candidate = read_candidate(study)
     if candidate is None:

@@ -79,9 +79,12 @@ def beginning(
 
     Raises:
         CheckpointError: The run was begun under other conditions, or no checkpoint is whole.
-        UsageError: The wanted run is not in this store.
+        UsageError: The wanted run is not in this store, or ``MLFLOW_RUN_ID`` names one that this
+            command must not touch.
     """
-    before = folder.interrupted
+    before, launched = folder.interrupted, launched_run_id()
+    if before is None or before.run_id != launched:
+        earlier.check_launched_run(_tags(folder.identity))
     again = before is not None and session and before.study_tags.get(tags.SESSION) == session
     if before is not None and fresh and not again:
         earlier.give_up(before.run_id, "started over with --fresh")
@@ -97,7 +100,7 @@ def beginning(
             "MLFLOW_TRACKING_URI or --experiment-name as when it was begun"
         )
     if before is None:
-        if launched_run_id() or fresh:
+        if launched or fresh:
             return Beginning()
         dead = earlier.dead_run_without_epochs(experiment_id, _tags(folder.identity))
         return Beginning(dead.info.run_id if dead else None)
@@ -106,7 +109,6 @@ def beginning(
     start = Beginning(before.run_id, found)
     for error in damaged:
         display.note(f"{error}; going on from the one before")
-    launched = launched_run_id()
     if launched and launched != before.run_id:
         display.note(f"taking over from run {before.run_id}, interrupted after epoch {start.epoch}")
         return Beginning(None, found, before.run_id)

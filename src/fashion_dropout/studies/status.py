@@ -12,7 +12,9 @@ from fashion_dropout.errors import FashionDropoutError
 from fashion_dropout.runs.interrupted import interrupted_runs
 from fashion_dropout.tracking import processes, tags
 from fashion_dropout.tracking.earlier import unfinished_run
+from fashion_dropout.tracking.launched import UNBEGUN
 from fashion_dropout.tracking.store import connect, is_there, store_name
+from fashion_dropout.tracking.unseen import may_begin, never_began, of_host, unbegun_runs
 from fashion_dropout.tracking.upkeep import Undelivered, is_dead, running, undelivered
 
 
@@ -32,9 +34,13 @@ def describe_status() -> str:
         connect()
         runs, kept = running(), _with_checkpoints()
     lines = [
-        *(_running(run) for run in runs if not is_dead(run)),
-        *(_dead(run) for run in runs if is_dead(run) and run.info.run_id not in kept),
+        *(
+            (_dead if is_dead(run) else _running)(run)
+            for run in runs
+            if run.info.run_id not in kept
+        ),
         *kept.values(),
+        *map(_unbegun, unbegun_runs()),
         *(_undelivered(one) for one in undelivered(unreadable.append) if one.entries),
         *unreadable,
     ]
@@ -49,7 +55,19 @@ def _running(run: Run) -> str:
         if processes.PID in found
         else "a process that it does not name"
     )
-    return f"running: {run.info.run_name}, run {run.info.run_id}, {place}"
+    line = f"running: {run.info.run_name}, run {run.info.run_id}, {place}"
+    if processes.HOST not in found or processes.is_of_this_machine(found):
+        return line
+    return f"{line}\n  {of_host(found[processes.HOST])}"
+
+
+def _unbegun(run: Run) -> str:
+    if not never_began(run):
+        return may_begin(run)
+    return (
+        f"never begun: {run.info.run_name}, run {run.info.run_id}: {UNBEGUN}\n"
+        "  `fashion-dropout sync` marks it; `mlflow run` has said why: no conda or uv, say"
+    )
 
 
 def _dead(run: Run) -> str:
@@ -72,7 +90,7 @@ def _with_checkpoints() -> dict[str, str]:
 def _undelivered(one: Undelivered) -> str:
     return (
         f"undelivered: {one.name}, run {one.run_id}: {one.entries} entries wait for {one.store}\n"
-        "  `fashion-dropout sync` delivers them"
+        f"  {of_host(one.host) if one.host else '`fashion-dropout sync` delivers them'}"
     )
 
 

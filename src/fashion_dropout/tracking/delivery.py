@@ -41,6 +41,8 @@ _REFUSALS = frozenset(
         *("RESOURCE_DOES_NOT_EXIST", "PERMISSION_DENIED", "UNAUTHENTICATED"),
     }
 )
+# What a proxy answers today and another time not: too slow, too large, too many.
+_PASSING = frozenset({408, 413, 425, 429})
 _LASTING = frozenset({errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.ENOTDIR})
 
 
@@ -49,7 +51,8 @@ def is_refusal(error: BaseException) -> bool:
     if isinstance(error, MlflowException):
         return str(error.error_code) in _REFUSALS
     if isinstance(error, requests.HTTPError) and error.response is not None:
-        return 400 <= error.response.status_code < 500 and error.response.status_code != 429
+        status = error.response.status_code
+        return 400 <= status < 500 and status not in _PASSING
     if isinstance(error, shutil.Error):  # of several files, each with its own reason
         return True
     return isinstance(error, OSError) and error.errno in _LASTING
@@ -107,7 +110,8 @@ def deliver_or_refuse(client: mlflow.MlflowClient, journal: Journal, entry: Entr
     """Deliver an entry, or take note that the store will never take it.
 
     Raises:
-        TrackingError: The store does not answer.
+        TrackingError: The store does not answer, or something before it does not let the entry
+            through.
     """
     try:
         bounded(
@@ -116,7 +120,8 @@ def deliver_or_refuse(client: mlflow.MlflowClient, journal: Journal, entry: Entr
         )
     except Exception as error:  # whatever it is: the thread that delivers must go on
         if not is_refusal(error):
-            raise TrackingError(f"MLflow does not answer: {one_line(error)}") from error
+            does = "take what it is sent" if isinstance(error, requests.HTTPError) else "answer"
+            raise TrackingError(f"MLflow does not {does}: {one_line(error)}") from error
         journal.refusal = journal.refusal or f"MLflow refused what it received: {one_line(error)}"
     journal.has_delivered(entry)
 
@@ -180,7 +185,12 @@ def _model_of(client: mlflow.MlflowClient, run: Run) -> mlflow.entities.LoggedMo
 
 
 def _metrics_at(client: mlflow.MlflowClient, run: Run, step: int, model_id: str) -> list[Metric]:
-    """The metrics of a run at a step, as those of a model."""
+    """The metrics of a run at a step, as those of a model that has not got them yet.
+
+    A model's metric of one name, step and time is refused a second time if anything else about it
+    differs: the run's test metrics, say, which the model may have with their dataset.
+    """
+    has = {(m.key, m.step, m.timestamp) for m in client.get_logged_model(model_id).metrics or ()}
     return [
         Metric(
             entry.key,
@@ -194,7 +204,7 @@ def _metrics_at(client: mlflow.MlflowClient, run: Run, step: int, model_id: str)
         )
         for name in run.data.metrics
         for entry in client.get_metric_history(run.info.run_id, name)
-        if entry.step == step and entry.model_id is None
+        if entry.step == step and (entry.key, step, entry.timestamp) not in has
     ]
 
 

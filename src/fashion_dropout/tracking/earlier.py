@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import mlflow
 from mlflow.entities import Run
@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.tracking import tags
-from fashion_dropout.tracking.launched import launched_run_id
+from fashion_dropout.tracking.launched import launched_run, usable_launched_run
 from fashion_dropout.tracking.opening import experiment_id
 from fashion_dropout.tracking.patience import answered
 from fashion_dropout.tracking.processes import has_died
@@ -53,13 +53,23 @@ def place_of_next_run(experiment: str | None) -> Place:
 
     Args:
         experiment: As for `tracked_run`.
+
+    Raises:
+        UsageError: ``MLFLOW_RUN_ID`` names a run that is not in the store.
     """
-    launched = launched_run_id()
+    launched = launched_run()
     found = mlflow.get_experiment(
-        mlflow.get_run(launched).info.experiment_id if launched else experiment_id(experiment)
+        launched.info.experiment_id if launched else experiment_id(experiment)
     )
     parts = f"{found.experiment_id} {found.creation_time} {found.artifact_location}"
     return Place(found.experiment_id, found.name, sha256(parts.encode()).hexdigest()[:16])
+
+
+@_told()
+@answered
+def check_launched_run(wanted: Mapping[str, Any]) -> None:
+    """Refuse a left-over ``MLFLOW_RUN_ID`` before anything is done; see `usable_launched_run`."""
+    usable_launched_run(wanted)
 
 
 @_told()

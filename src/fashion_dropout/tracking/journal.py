@@ -34,7 +34,6 @@ from filelock import FileLock, Timeout
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.escapes import brief
 from fashion_dropout.state import VARIABLE, state_folder, write_durably
-from fashion_dropout.tracking.processes import is_of_this_machine
 
 Entry = dict[str, Any]
 
@@ -207,13 +206,15 @@ def has_journal(run_id: str) -> bool:
     return (journals() / run_id / _ABOUT).exists()
 
 
-def left_behind(say: Callable[[str], None]) -> Iterator[Journal]:
-    """Every journal of this machine that no living process holds, each open for the caller.
-
-    Where several machines share the folder, one cannot see whether a process of another lives.
+def left_behind(
+    say: Callable[[str], None], wanted: Callable[[Journal], bool] = lambda journal: True
+) -> Iterator[Journal]:
+    """Every journal that no living process holds, each open for the caller.
 
     Args:
         say: Told of each journal that cannot be opened, and why.
+        wanted: Which ones. Where several machines share the folder, one cannot see whether a
+            process of another lives.
     """
     folder = journals()
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
@@ -225,7 +226,7 @@ def left_behind(say: Callable[[str], None]) -> Iterator[Journal]:
             except TrackingError as error:
                 say(str(error))
                 continue
-            if is_of_this_machine(journal.about):
+            if wanted(journal):
                 yield journal
             else:
                 journal.close(remove=False)

@@ -1,4 +1,8 @@
-"""The run that ``mlflow run`` makes before the program starts, with its parameters as typed."""
+"""The run that ``mlflow run`` makes before the program starts, with its parameters as typed.
+
+``MLFLOW_RUN_ID`` names it. A platform sets the variable, too, and it stays behind in a shell: what
+it names is used only if it has not begun, or if the same command has begun it and was interrupted.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +16,22 @@ from typing import Any
 import mlflow
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from fashion_dropout.errors import FashionDropoutError, TrackingError
+from fashion_dropout.errors import FashionDropoutError, TrackingError, UsageError
+from fashion_dropout.escapes import shortened
 from fashion_dropout.interrupts import shielded
 from fashion_dropout.tracking import tags
 from fashion_dropout.tracking.existing import connect_to_existing
-from fashion_dropout.tracking.store import impatient, one_line, status_after
+from fashion_dropout.tracking.processes import HOST, PID, has_died
+from fashion_dropout.tracking.store import REFUSED, impatient, one_line, status_after, store_name
 
 _VARIABLE = "MLFLOW_RUN_ID"
+_NO_SUCH_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+_SAME_COMMAND = (tags.ROLE, tags.STUDY, tags.REGIME, tags.BITS_SHA256)
+UNBEGUN = "`mlflow run` made this run, and has ended before it could start the program"
+"""Why `unseen` ends a run. If the program starts all the same, it takes the run up."""
+
 _INVENTED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
 
 
@@ -32,6 +43,81 @@ def launched_run_id() -> str | None:
 def forget_launched_run() -> None:
     """Let this process make runs of its own, as a worker of a study must."""
     os.environ.pop(_VARIABLE, None)
+
+
+def launched_run() -> Run | None:
+    """The run that ``mlflow run`` made for this process; None without one.
+
+    Raises:
+        UsageError: The store does not have it.
+    """
+    if not (run_id := launched_run_id()):
+        return None
+    try:
+        return mlflow.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code not in _NO_SUCH_RUN:
+            raise
+        raise _unusable(run_id, f"is not in {store_name(mlflow.get_tracking_uri())}") from error
+
+
+def usable_launched_run(wanted: Mapping[str, Any]) -> str | None:
+    """The id of the launched run, if this command may write to it; None without one.
+
+    Args:
+        wanted: The tags that this command gives its run.
+
+    Raises:
+        UsageError: The variable names a run that is not there, has ended, or is another one's.
+    """
+    run = launched_run()
+    if run is None:
+        return None
+    if reason := _not_usable(run, wanted):
+        raise _unusable(run.info.run_id, reason)
+    return str(run.info.run_id)
+
+
+def _unusable(run_id: str, reason: str) -> UsageError:
+    return UsageError(
+        f"expected {_VARIABLE} to name a run that was made for this command and has not begun, "
+        f"received {shortened(run_id, 40)}, which {reason}; type `unset {_VARIABLE}`, and the "
+        "command makes a run of its own"
+    )
+
+
+def _not_usable(run: Run, wanted: Mapping[str, Any]) -> str:
+    """Why a run is not for a command with these tags; empty if it is."""
+    status, recorded = run.info.status, run.data.tags
+    if run.info.lifecycle_stage != "active":
+        return "was deleted"
+    if has_not_begun(run):
+        return "is the parent of other runs" if _has_children(run) else ""
+    if status == "FINISHED" or recorded.get(tags.ROLE) not in (tags.RUN, tags.STUDY_RUN):
+        return "has begun" if status == "RUNNING" else f"has ended as {status}"
+    if any(recorded.get(name, "") != str(wanted.get(name, "")) for name in _SAME_COMMAND):
+        return "another command has begun"
+    if status == "RUNNING" and not has_died(recorded):
+        return f"process {recorded.get(PID, '?')} on {recorded.get(HOST, '?')} has begun"
+    return ""
+
+
+def has_not_begun(run: Run) -> bool:
+    """Whether nothing but the launcher has written to a run, or `sync`, which took it for dead."""
+    waits = run.info.status in ("RUNNING", "SCHEDULED") or run.data.tags.get(tags.ERROR) == UNBEGUN
+    return (
+        waits
+        and tags.ROLE not in run.data.tags
+        and all(name.startswith("system/") for name in run.data.metrics)
+    )
+
+
+def _has_children(run: Run) -> bool:
+    """Whether a run is the parent of others, as the run of a pipeline is."""
+    children = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run.info.run_id}'"
+    return bool(
+        mlflow.MlflowClient().search_runs([run.info.experiment_id], children, max_results=1)
+    )
 
 
 @contextmanager
@@ -74,7 +160,10 @@ def parameters_to_log(run: Run, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def end_launched_run(error: BaseException) -> None:
-    """End the launched run when the program failed before it could take the run up."""
+    """End the launched run when the program failed before it could take the run up.
+
+    A run that has begun is not the launcher's any more: the variable was left over.
+    """
     run_id = launched_run_id()
     if not run_id:
         return
@@ -82,10 +171,10 @@ def end_launched_run(error: BaseException) -> None:
         with shielded(), impatient():
             connect_to_existing()
             client = mlflow.MlflowClient()
-            if client.get_run(run_id).info.status == "RUNNING":
+            if has_not_begun(client.get_run(run_id)):
                 client.set_tag(run_id, tags.ERROR, one_line(error))
                 client.set_terminated(run_id, status_after(error))
-    except (FashionDropoutError, MlflowException, SQLAlchemyError, OSError):
+    except (FashionDropoutError, *REFUSED, OSError):
         pass  # the launcher itself marks the run as FAILED then
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from fashion_dropout import environment
 from fashion_dropout.errors import TrackingError
+from fashion_dropout.provenance import version
 from fashion_dropout.tracking import served
 from fashion_dropout.tracking.store import one_line
 

@@ -16,11 +16,11 @@ from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.tracking import pages
 from fashion_dropout.tracking import tags as tag_names
 from fashion_dropout.tracking.delivery import deliver_all
-from fashion_dropout.tracking.journal import Journal, journals
+from fashion_dropout.tracking.journal import HeldError, Journal, journals
 from fashion_dropout.tracking.launched import (
     forget_launched_run,
     has_invented_name,
-    launched_run_id,
+    usable_launched_run,
 )
 from fashion_dropout.tracking.places import gone
 from fashion_dropout.tracking.processes import this_process
@@ -48,7 +48,7 @@ def open_run(
     """
     journals().mkdir(parents=True, exist_ok=True)  # before there is a run
     client = mlflow.MlflowClient()
-    known = resume or launched_run_id()
+    known = resume or usable_launched_run(tags)
     if not known:
         labels = resolve_tags({name: str(value) for name, value in tags.items()})
         known = client.create_run(experiment_id(experiment), None, labels, name).info.run_id
@@ -57,7 +57,7 @@ def open_run(
     try:
         journal = Journal(journals() / known, about)
     except TrackingError as error:
-        if known != resume:  # it is ours, and has not begun
+        if known != resume and not isinstance(error, HeldError):  # it is ours, and has not begun
             client.set_tag(known, tag_names.ERROR, one_line(error))
             client.set_terminated(known, "FAILED")
         raise

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -26,13 +29,18 @@ def is_of_this_machine(tags: Mapping[str, str]) -> bool:
     return tags.get(HOST) == socket.gethostname()
 
 
-def has_died(tags: Mapping[str, str]) -> bool:
+def has_died(tags: Mapping[str, str], ended_host: str | None = None) -> bool:
     """Whether the process that these tags name was one of this machine, and is no more.
 
-    A process of another machine is never said to have died: it cannot be seen from here.
+    A process of another machine cannot be seen from here. It is said to have died only if the user
+    says so.
+
+    Args:
+        tags: As `this_process` gives them.
+        ended_host: Another machine, or another name of this one, whose processes have ended.
     """
     if not is_of_this_machine(tags):
-        return False
+        return ended_host is not None and tags.get(HOST) == ended_host
     try:
         process = psutil.Process(int(tags[PID]))
         same = abs(process.create_time() - float(tags[STARTED])) < _SAME_START
@@ -41,3 +49,14 @@ def has_died(tags: Mapping[str, str]) -> bool:
         return True
     except psutil.AccessDenied:
         return False
+
+
+def others_have_open(path: Path) -> bool:
+    """Whether another process of this machine has a file open, as far as this user may see."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and any(
+                opened.path == str(path) for opened in process.open_files()
+            ):
+                return True
+    return False

@@ -20,7 +20,7 @@ from fashion_dropout.tracking import tags as tag_names
 from fashion_dropout.tracking.journal import Journal
 from fashion_dropout.tracking.patience import bounded
 from fashion_dropout.tracking.sender import Sender
-from fashion_dropout.tracking.store import one_line
+from fashion_dropout.tracking.store import REFUSED, one_line
 
 _DIGEST_LENGTH = 36  # the longest that MLflow's dataset field takes
 _PATIENCE_SECONDS = 25
@@ -153,9 +153,9 @@ class TrackedRun:
         self._journal.write("end", status=status)
         if not self._sender.settle(patience):
             raise UndeliveredError(
-                f"expected the store to take what run {self.run_id} has recorded, received no "
-                f"answer; all of it is kept in {self._journal.folder}: type `fashion-dropout sync` "
-                "when the store is back"
+                f"expected the store to take what run {self.run_id} has recorded, received: "
+                f"{self._sender.trouble}; all of it is kept in {self._journal.folder}: type "
+                "`fashion-dropout sync` when the store is back"
             )
         if status == "FINISHED":
             self._check()
@@ -185,8 +185,12 @@ class TrackedRun:
             files = self._journal.new_files()
             yield self._journal.folder / files
         except OSError as error:
+            place = self._journal.folder
+            elsewhere = error.filename and not Path(str(error.filename)).is_relative_to(place)
+            if elsewhere or isinstance(error, REFUSED):
+                raise
             raise TrackingError(
-                f"expected room for the files of the run, received: {one_line(error)}"
+                f"expected room for the files of the run in {place}, received: {one_line(error)}"
             ) from error
         self._write(kind, files=files, **content)
 

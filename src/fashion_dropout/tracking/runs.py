@@ -131,6 +131,6 @@ def _end_after(error: BaseException, run: TrackedRun) -> BaseException:
     except TrackingError as second:  # there is no room for the journal
         try:
             run.end_directly(status_after(error), one_line(error))
-        except (*REFUSED, TrackingError):
+        except (*REFUSED, OSError, TrackingError):
             told.add_note(f"the end of run {run.run_id} could not be recorded: {one_line(second)}")
     return told

@@ -22,6 +22,9 @@ class Sender:
     Args:
         journal: The journal; the sender has it until `stop`.
         tracking_uri: The store.
+
+    Attributes:
+        trouble: Why the store has not taken something, in one line.
     """
 
     def __init__(self, journal: Journal, tracking_uri: str) -> None:
@@ -30,6 +33,7 @@ class Sender:
         self._wake = threading.Event()
         self._stopped = False
         self._failures = 0
+        self.trouble = "no answer in time"
         self._progress = time.monotonic()
         self._thread = threading.Thread(target=self._work, daemon=True, name="delivers")
         self._thread.start()
@@ -76,6 +80,7 @@ class Sender:
                         self._journal.folder,
                     )
                 self._failures += 1
+                self.trouble = str(error)
                 self._wake.clear()
                 self._wake.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)

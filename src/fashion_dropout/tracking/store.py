@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar
 
 import mlflow
+import requests
 from filelock import FileLock, Timeout
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
@@ -31,8 +32,9 @@ _IMPATIENCE = {
 }
 _ANSWER_SECONDS = 25
 _FIRST_USE_SECONDS = 120
-REFUSED = (MlflowException, SQLAlchemyError, OSError)
-"""What MLflow raises when its store refuses something or goes away."""
+REFUSED = (MlflowException, SQLAlchemyError, requests.RequestException)
+"""What MLflow raises when its store refuses something or goes away. The last is an `OSError`; any
+other `OSError` is of a file, and says of which."""
 
 _SQL = re.compile(  # what SQLAlchemy writes around the cause of an error
     r"\(raised as a result of Query-invoked autoflush;.*?\) ?"
@@ -67,7 +69,7 @@ def connect() -> None:
             else:
                 bounded(_ask, _ANSWER_SECONDS)
                 bounded(lambda: _ask_for_models(uri), _ANSWER_SECONDS)
-    except (*REFUSED, ImportError, Timeout, NoAnswerError) as error:
+    except (*REFUSED, OSError, ImportError, Timeout, NoAnswerError) as error:
         raise TrackingError(
             f"expected an MLflow tracking store at {without_password(uri)}, received: "
             f"{one_line(error)}; start it, or set MLFLOW_TRACKING_URI to one that runs"

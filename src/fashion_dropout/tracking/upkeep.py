@@ -14,7 +14,7 @@ from fashion_dropout.tracking import tags
 from fashion_dropout.tracking.delivery import deliver_all
 from fashion_dropout.tracking.journal import Journal, has_journal, left_behind
 from fashion_dropout.tracking.patience import answered
-from fashion_dropout.tracking.processes import has_died
+from fashion_dropout.tracking.processes import HOST, has_died, is_of_this_machine
 from fashion_dropout.tracking.store import (
     REFUSED,
     examine,
@@ -39,12 +39,14 @@ class Undelivered:
         name: Its name.
         store: Its store, without a password.
         entries: How many entries wait.
+        host: The machine that recorded them; empty for this one.
     """
 
     run_id: str
     name: str
     store: str
     entries: int
+    host: str
 
 
 def undelivered(say: Callable[[str], None]) -> list[Undelivered]:
@@ -55,10 +57,9 @@ def undelivered(say: Callable[[str], None]) -> list[Undelivered]:
     """
     found = []
     for journal in left_behind(say):
-        about = journal.about
-        found.append(
-            Undelivered(journal.folder.name, about["name"], about["store"], journal.undelivered)
-        )
+        about, count = journal.about, journal.undelivered
+        host = "" if is_of_this_machine(about) else about.get(HOST, "")
+        found.append(Undelivered(journal.folder.name, about["name"], about["store"], count, host))
         journal.close(remove=False)
     return found
 
@@ -76,17 +77,25 @@ def running() -> list[Run]:
     return found
 
 
-def is_dead(run: Run) -> bool:
-    """Whether a run says RUNNING and its process was one of this machine, and is no more."""
-    return bool(run.info.status == "RUNNING" and has_died(run.data.tags))
+def is_dead(run: Run, ended: str | None = None) -> bool:
+    """Whether a run says RUNNING and its process was one of this machine, and is no more.
+
+    Args:
+        run: The run.
+        ended: As for `tidy`.
+    """
+    told = ended == run.info.run_id and not is_of_this_machine(run.data.tags)
+    return bool(run.info.status == "RUNNING" and (told or has_died(run.data.tags, ended)))
 
 
-def tidy(say: Callable[[str], None], *, all_stores: bool = False) -> int:
+def tidy(say: Callable[[str], None], *, all_stores: bool = False, ended: str | None = None) -> int:
     """Deliver what dead processes have left, and mark the runs that they have left as KILLED.
 
     Args:
         say: Told what was done.
         all_stores: Deliver to the other stores, too, whose journals are on this disk.
+        ended: What cannot be seen from here and has ended, as the user says: the name of another
+            machine, which may be this one's earlier name, or the id of a run.
 
     Returns:
         How many journals are still undelivered.
@@ -94,7 +103,7 @@ def tidy(say: Callable[[str], None], *, all_stores: bool = False) -> int:
     own, waiting, silent = store_name(mlflow.get_tracking_uri()), 0, set[str]()
     unreadable: list[str] = []
     with impatient():
-        for journal in left_behind(unreadable.append):
+        for journal in left_behind(unreadable.append, lambda journal: _is_left(journal, ended)):
             store = journal.about["store"]
             if store != own and not all_stores:
                 journal.close(remove=False)
@@ -112,12 +121,17 @@ def tidy(say: Callable[[str], None], *, all_stores: bool = False) -> int:
                 silent.add(store)
                 waiting += 1
         for run in running() if is_there(mlflow.get_tracking_uri()) else ():
-            if is_dead(run) and not has_journal(run.info.run_id):
-                _mark(run)
+            if is_dead(run, ended) and not has_journal(run.info.run_id):
+                mark(run, WHY)
                 say(f"marked {run.info.run_name}, run {run.info.run_id}, as KILLED: {WHY}")
     for line in unreadable:
         say(line)
     return waiting + len(unreadable)
+
+
+def _is_left(journal: Journal, ended: str | None) -> bool:
+    told = ended is not None and ended in (journal.about.get(HOST), journal.folder.name)
+    return told or is_of_this_machine(journal.about)
 
 
 def _name(journal: Journal) -> str:
@@ -146,7 +160,7 @@ def _deliver(journal: Journal, store: str, own: str, say: Callable[[str], None])
             journal.write("tags", tags={tags.ERROR: WHY})
             journal.write("end", status="KILLED")
         entries = deliver_all(client, journal)
-    except (TrackingError, *REFUSED) as error:
+    except (TrackingError, OSError, *REFUSED) as error:
         say(f"{run}: {journal.undelivered} entries wait for {store}: {one_line(error)}")
         return False
     refused = f"; {journal.refusal}" if journal.refusal else ""
@@ -173,7 +187,8 @@ def _gone(client: mlflow.MlflowClient, run_id: str) -> str:
 
 
 @answered
-def _mark(run: Run) -> None:
+def mark(run: Run, why: str) -> None:
+    """End a run as KILLED, and say why."""
     client = mlflow.MlflowClient()
-    client.set_tag(run.info.run_id, tags.ERROR, WHY)
+    client.set_tag(run.info.run_id, tags.ERROR, why)
     client.set_terminated(run.info.run_id, "KILLED")

@@ -1,0 +1,114 @@
+"""Runs that say RUNNING and of whose processes nothing can be seen from here.
+
+They belong to another machine, or to this one when it had another name, as containers and laptops
+do; or ``mlflow run`` has made them for this project and never started the program.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable
+
+import mlflow
+from mlflow.entities import Run
+from mlflow.utils.mlflow_tags import MLFLOW_PROJECT_ENTRY_POINT, MLFLOW_SOURCE_TYPE
+
+from fashion_dropout.escapes import visible
+from fashion_dropout.tracking.database import database_file
+from fashion_dropout.tracking.launched import UNBEGUN, has_not_begun
+from fashion_dropout.tracking.patience import answered
+from fashion_dropout.tracking.processes import HOST, is_of_this_machine, others_have_open
+from fashion_dropout.tracking.store import impatient, is_there
+from fashion_dropout.tracking.upkeep import is_dead, mark, running, undelivered
+
+TELLING = {
+    "main": "split_seed",
+    "compare": "scheduler",
+    "report": "lang",
+    "promote": "policy",
+    "verify": "run_id",
+}
+"""A parameter of each entry point of MLproject by which a run of this project is known."""
+
+_LONGEST_HOURS = 24  # no environment is built for so long
+
+
+def tell_unseen(say: Callable[[str], None], ended: str | None = None) -> None:
+    """Mark the runs that never began as KILLED; name those of which that is not known.
+
+    Args:
+        say: Told what was done, and what can be done.
+        ended: As for `upkeep.tidy`.
+    """
+    with impatient():
+        for run in unbegun_runs():
+            if never_began(run) or run.info.run_id == ended:
+                mark(run, UNBEGUN)
+                say(f"marked {run.info.run_name}, run {run.info.run_id}, as KILLED: {UNBEGUN}")
+            else:
+                say(may_begin(run))
+        for host, names in sorted(_of_other_hosts(ended).items()):
+            say(f"{', '.join(names)}: {of_host(host)}")
+
+
+@answered
+def unbegun_runs() -> list[Run]:
+    """The runs that ``mlflow run`` has made for this project and that nobody has taken up."""
+    if not is_there(mlflow.get_tracking_uri()):
+        return []
+    found = mlflow.search_runs(
+        search_all_experiments=True,
+        filter_string=f"tags.`{MLFLOW_SOURCE_TYPE}` = 'PROJECT' and attributes.status = 'RUNNING'",
+        output_format="list",
+    )
+    return [run for run in found if _is_of_this_project(run) and has_not_begun(run)]
+
+
+def _is_of_this_project(run: Run) -> bool:
+    return TELLING.get(run.data.tags.get(MLFLOW_PROJECT_ENTRY_POINT, "")) in run.data.params
+
+
+def never_began(run: Run) -> bool:
+    """Whether the launcher of a run is gone for sure, and does not build an environment.
+
+    It has a SQLite store open as long as it lives. Of other stores only the time can tell, and
+    where other programs have the database open, too.
+    """
+    hours = (time.time() - run.info.start_time / 1000) / 3600
+    database = database_file(mlflow.get_tracking_uri())
+    return hours > _LONGEST_HOURS or (database is not None and not others_have_open(database))
+
+
+def may_begin(run: Run) -> str:
+    """What to say of a run whose environment may still be built."""
+    return (
+        f"not begun: {run.info.run_name}, run {run.info.run_id}: `mlflow run` may be building its "
+        "environment, or be at work; if it has failed, type `fashion-dropout sync --ended "
+        f"{run.info.run_id}` (without it, `sync` marks the run after {_LONGEST_HOURS} hours)"
+    )
+
+
+def of_host(host: str) -> str:
+    """What to say of runs of another machine."""
+    return (
+        f"of {visible(host)}, where a process cannot be seen from here; if it has ended, or if "
+        "this machine had that name, type "
+        f"`fashion-dropout sync --ended {shlex.quote(visible(host))}`"
+    )
+
+
+def _of_other_hosts(ended: str | None) -> dict[str, list[str]]:
+    """Host → the names of the runs that it has left or still has."""
+    found: dict[str, dict[str, str]] = {}
+    for kept in undelivered(lambda line: None):
+        if kept.host and ended not in (kept.host, kept.run_id):
+            found.setdefault(kept.host, {})[kept.run_id] = kept.name
+    for run in running() if is_there(mlflow.get_tracking_uri()) else ():
+        host = run.data.tags.get(HOST, "")
+        if host and not is_of_this_machine(run.data.tags) and not is_dead(run, ended):
+            found.setdefault(host, {})[run.info.run_id] = str(run.info.run_name)
+    return {
+        host: [f"{name}, run {run_id}" for run_id, name in runs.items()]
+        for host, runs in found.items()
+    }
