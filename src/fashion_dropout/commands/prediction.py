@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fashion_dropout import escapes
+from fashion_dropout.commands.options import WholeNumber
 from fashion_dropout.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _LONGEST_LIST = 2**24  # bytes
 )
 @click.option(
     "--top",
-    type=click.IntRange(1, 10),
+    type=WholeNumber(1, 10),
     default=1,
     show_default=True,
     help="How many classes to show for each image, the most probable first.",
@@ -67,7 +68,7 @@ _LONGEST_LIST = 2**24  # bytes
 @click.option(
     "--mc-dropout",
     "masks",
-    type=click.IntRange(2, 10_000),
+    type=WholeNumber(2, 10_000),
     metavar="MASKS",
     help="Average over this many dropout masks; shows mean and standard deviation.",
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fashion_dropout.commands.options import (
+    WholeNumber,
     WithSwitches,
     data_dir_option,
     experiment_option,
@@ -31,7 +32,7 @@ _UNDER_UV = "UV_RUN_RECURSION_DEPTH"  # uv sets it for what it runs
 @click.argument("study", type=str, default="experiments/dropout/quick.toml")
 @click.option(
     "--workers",
-    type=click.IntRange(0, 1024),
+    type=WholeNumber(0, 1024),
     default=0,
     show_default=True,
     help="Number of processes that run cells, one core each; 0: one for each core.",
@@ -157,7 +158,7 @@ def publish(folder: str, study: str | None, check: bool) -> None:
 
 @click.command()
 @click.argument("study", required=False)
-@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
+@click.option("--port", type=WholeNumber(1, 65535), default=5000, show_default=True)
 @click.option(
     "--browser/--no-browser", default=True, show_default=True, help="Open the page in the browser."
 )

@@ -95,5 +95,5 @@ def _config(params: dict[str, str]) -> TrainingConfig | None:
     """The configuration of a run; None if this version does not understand it."""
     try:
         return recorded_config(params)
-    except ValueError:
+    except UsageError:
         return None

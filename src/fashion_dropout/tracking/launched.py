@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +13,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from fashion_dropout.config.values import plain
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.interrupts import shielded
 from fashion_dropout.tracking import tags
@@ -53,7 +53,7 @@ def parameters_to_log(run: Run, params: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters that are not recorded yet.
 
     ``mlflow run`` records parameters as text before the program starts, and MLflow refuses to
-    record ``0.5`` where ``0.50`` is recorded.
+    record ``0.5`` where ``0.50`` is recorded, or 2 where ``2.0`` is.
 
     Args:
         run: The run, with what it has recorded.
@@ -64,7 +64,7 @@ def parameters_to_log(run: Run, params: Mapping[str, Any]) -> dict[str, Any]:
     """
     known = run.data.params
     for name in params.keys() & known.keys():
-        if str(params[name]) not in (known[name], _normal(known[name], type(params[name]))):
+        if plain(known[name]) != plain(str(params[name])):
             raise TrackingError(
                 f"expected parameter {name} of run {run.info.run_id} to be {params[name]!r}, "
                 f"received {known[name]!r}, which MLflow recorded before; use another run"
@@ -85,11 +85,3 @@ def end_launched_run(error: BaseException) -> None:
                 client.set_terminated(run_id, status_after(error))
     except (MlflowException, SQLAlchemyError, OSError):
         pass  # the launcher itself marks the run as FAILED then
-
-
-def _normal(text: str, kind: type) -> str:
-    """A value that was typed and quoted for the shell, as the program would write it."""
-    try:
-        return str(kind("".join(shlex.split(text))))
-    except ValueError:
-        return text
