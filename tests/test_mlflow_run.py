@@ -209,22 +209,6 @@ def test_ctrl_c_on_the_launcher_ends_the_run_and_says_why(tmp_path):
     assert run.data.tags["error"] == "stopped by SIGINT"
 
 
-@pytest.mark.slow
-def test_a_git_url_keeps_the_store_in_the_callers_folder(repository, tmp_path):
-    folder = tmp_path / "elsewhere"
-    folder.mkdir()
-    exit_code, said = launch(
-        folder, f"file://{repository}", "--env-manager", "local", "-P", "dropout=0", *SMALL
-    )
-    assert exit_code == 0, said
-    run = only_run(folder)
-    assert run.info.status == "FINISHED"
-    assert run.info.run_name == "none-seed0-synthetic"
-    assert run.data.tags["git.commit"] == git(repository, "rev-parse", "HEAD")
-    assert run.data.tags["git.dirty"] == "False"
-    assert mlflow.artifacts.list_artifacts(run_id=run.info.run_id)
-
-
 @pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("manager", ["uv", "virtualenv"])

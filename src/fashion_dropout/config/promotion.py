@@ -11,6 +11,11 @@ from fashion_dropout.config.toml import check_known, first_of, read_toml
 from fashion_dropout.config.values import Number
 from fashion_dropout.errors import UsageError
 
+POLICY_FILE = "experiments/promotion.toml"
+"""Where a checkout has the standard conditions."""
+
+_PACKAGED = Path(__file__).with_name("promotion.toml")
+_CHECKOUT = Path(__file__).resolve().parents[3] / POLICY_FILE
 _SETTINGS = ConfigDict(
     frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
 )
@@ -57,6 +62,14 @@ class Policy(BaseModel):
     """What every champion must reach."""
     against_champion: AgainstChampion
     """What a challenger must show."""
+
+
+def standard_policy() -> Path:
+    """The file of the standard conditions: the checkout's, else the copy in the installed package.
+
+    There is one file: the wheel is built from the checkout's.
+    """
+    return _CHECKOUT if _CHECKOUT.is_file() else _PACKAGED
 
 
 def read_policy(path: Path) -> Policy:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -17,7 +18,8 @@ from fashion_dropout.config.values import plain
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.interrupts import shielded
 from fashion_dropout.tracking import tags
-from fashion_dropout.tracking.store import impatient, one_line, status_after
+from fashion_dropout.tracking.patience import READ_SECONDS, bounded
+from fashion_dropout.tracking.store import REFUSED, impatient, one_line, status_after
 
 _VARIABLE = "MLFLOW_RUN_ID"
 _INVENTED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
@@ -70,6 +72,36 @@ def parameters_to_log(run: Run, params: Mapping[str, Any]) -> dict[str, Any]:
                 f"received {known[name]!r}, which MLflow recorded before; use another run"
             )
     return {name: value for name, value in params.items() if name not in known}
+
+
+def keep_with_launched_run(path: Path) -> str | None:
+    """Store a file with the launched run: a git URL's working directory is a temporary clone.
+
+    Returns:
+        The id of the run; None if ``mlflow run`` has not made one for this process.
+
+    Raises:
+        TrackingError: MLflow refused it or went away.
+    """
+    run_id = launched_run_id()
+    if not run_id:
+        return None
+    client = mlflow.MlflowClient()
+
+    def keep() -> bool:
+        # Of a run that has ended, the variable is left over.
+        begun = bool(client.get_run(run_id).info.status == "RUNNING")
+        if begun:
+            client.log_artifact(run_id, str(path))
+        return begun
+
+    try:
+        with impatient():
+            return run_id if bounded(keep, READ_SECONDS) else None
+    except REFUSED as error:
+        raise TrackingError(
+            f"expected to keep {path} with run {run_id}, received: {one_line(error)}"
+        ) from error
 
 
 def end_launched_run(error: BaseException) -> None:

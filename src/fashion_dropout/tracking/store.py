@@ -58,6 +58,7 @@ def connect() -> None:
     quieten()
     uri = mlflow.get_tracking_uri()
     try:
+        _refuse_kinds(uri)
         with impatient(), _first_use_lock(uri):
             bounded(lambda: _knock(uri), _ANSWER_SECONDS)
             if uri.startswith("sqlite:"):  # it answers; a busy machine makes a new one slowly
@@ -75,6 +76,22 @@ def connect() -> None:
             f"expected an MLflow tracking store at {without_password(uri)}, received: "
             f"{one_line(error)}; start it, or set MLFLOW_TRACKING_URI to one that runs"
         ) from error
+
+
+def _refuse_kinds(uri: str) -> None:
+    """Refuse stores that no later command could read, or that MLflow refuses at length."""
+    received = ""
+    if uri.startswith("sqlite:"):
+        database = sqlalchemy.make_url(uri).database
+        if not database or database == ":memory:":
+            received = "one in memory, which ends with this process"
+    elif uri.startswith("file:") or ("://" not in uri and uri != "databricks"):
+        received = "a folder, which MLflow 3 takes no longer"
+    if received:
+        raise TrackingError(
+            f"expected a database or a server as store, received {uri}: {received}; set "
+            "MLFLOW_TRACKING_URI to a file such as sqlite:///mlflow.db"
+        )
 
 
 class _Impatience:
