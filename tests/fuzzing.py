@@ -151,6 +151,8 @@ def picture(form: str, mode: str, **options: Any) -> bytes:
 PICTURES = (
     *(picture("PNG", mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA")),
     *(picture("JPEG", mode, progressive=p) for mode in ("L", "RGB") for p in (False, True)),
+    *(picture(form, mode) for form in ("WEBP", "AVIF") for mode in ("RGB", "RGBA")),
+    *(picture("GIF", "P"), picture("BMP", "RGB"), picture("BMP", "P")),
 )
 grey = st.one_of(
     st.integers(-2, 257),

@@ -15,13 +15,16 @@ import click
 
 from fashion_dropout import __version__, environment, escapes
 from fashion_dropout.commands import prediction, promotion, runs, studies, unforeseen, upkeep
+from fashion_dropout.commands.launched import Verbs
 from fashion_dropout.errors import FashionDropoutError, Interrupted, UsageError
 from fashion_dropout.interrupts import interruptible
 from fashion_dropout.tracking.patience import someone_still_waits
 from fashion_dropout.tracking.secrets import without_password
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__)
 def cli() -> None:
     """Does dropout change how a small network overfits Fashion-MNIST?

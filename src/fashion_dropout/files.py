@@ -39,6 +39,14 @@ def user_path(text: str) -> Path:
         ) from error
 
 
+def beginning_of(path: Path) -> str:
+    """For a message about a path that leads nowhere: where it starts, if it is relative."""
+    if path.is_absolute():
+        return ""
+    of = " of the project" if os.environ.get("MLFLOW_RUN_ID") else ""
+    return f"; relative paths start in the folder{of} {Path.cwd()}"
+
+
 def open_file(path: Path) -> BufferedReader:
     """Open a file to read its bytes; nothing else than a file is opened.
 

@@ -29,9 +29,10 @@ def test_the_time_left_is_known_after_the_second_epoch_of_the_first_cell():
     clock.now = 40
     for cell in ("a", "b"):
         forecast.epoch(progress(cell, 2))
-    # Of 4 × 4 epochs of 10 s on two workers 4 are done.
-    assert forecast.seconds_left == pytest.approx((16 - 4) * 10 / 2)
-    assert forecast.text == ", about 60 s left"
+    # Of 4 × 4 epochs of 10 s on two workers 4 are done; a cell's closing takes 5 s, as long as none
+    # is timed, and the study's conclusion four times that.
+    assert forecast.seconds_left == pytest.approx(((16 - 4) * 10 + 4 * 5) / 2 + 20)
+    assert forecast.text == ", about 2 min left"
 
 
 def test_cells_that_have_ended_count_with_all_that_they_cost():
@@ -43,12 +44,37 @@ def test_cells_that_have_ended_count_with_all_that_they_cost():
     clock.now = 50
     forecast.ended("a")
     assert (forecast.done, forecast.cells_text) == (1, "1/4 cells")
-    assert forecast.seconds_left == pytest.approx(150)
+    assert forecast.seconds_left == pytest.approx(150 + 40)  # the closing took 10 s
     forecast.epoch(progress("b", 2))
-    assert forecast.done == 1.5
+    assert forecast.done == pytest.approx(1 + 2 / 5)
     for cell in ("b", "c", "d"):
         forecast.ended(cell)
-    assert forecast.seconds_left == 0
+    assert forecast.done == 4
+
+
+def test_after_the_last_epoch_time_is_left_for_closing_and_concluding():
+    clock = Clock()
+    forecast = Forecast(2, clock)
+    for epoch in range(1, 5):
+        clock.now = 10.0 * epoch
+        for cell in ("a", "b"):
+            forecast.epoch(progress(cell, epoch))
+    assert forecast.seconds_left == pytest.approx(5 + 20)
+    clock.now = 52
+    for cell in ("a", "b"):
+        forecast.ended(cell)
+    assert forecast.seconds_left == pytest.approx(4 * 12)  # figures and report
+
+
+def test_cells_of_one_epoch_have_a_time_left_too():
+    clock = Clock()
+    forecast = Forecast(2, clock)
+    clock.now = 10
+    forecast.epoch(progress("a", 4))
+    assert forecast.seconds_left is None
+    clock.now = 14
+    forecast.ended("a")
+    assert forecast.seconds_left == pytest.approx(14 + 16)
 
 
 @pytest.mark.parametrize(

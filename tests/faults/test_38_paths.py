@@ -57,7 +57,7 @@ def test_a_null_character_in_a_path_is_one_line(workdir, capsys, arguments):
 def test_a_pipe_or_a_device_is_refused_and_not_read(workdir, capsys, path):
     os.mkfifo(workdir / "pipe")
     with pytest.raises(DataError, match="instead of a file"):
-        read_pictures(image_files(workdir / path)[0])
+        read_pictures(image_files(workdir / path, print)[0])
     assert "instead of a file" in ends_in_one_line("compare", path, capsys=capsys)
     policy = ("promote", "0" * 32, "--policy", path)
     assert "instead of a file" in ends_in_one_line(*policy, capsys=capsys)

@@ -30,7 +30,7 @@ def predict(registry, tensorflow):
     def run(*paths, **options):
         errors: list[str] = []
         options = {"model": str(registry.model), "model_name": NAME, "threads": 1} | options
-        return prediction.predict(paths, errors.append, **options), errors
+        return prediction.predict(paths, errors.append, print, **options), errors
 
     return run
 
@@ -87,7 +87,7 @@ def test_what_cannot_be_read_is_reported_and_the_rest_is_predicted(predict, imag
         "notes.png",
         "empty",
     ]
-    assert "expected PNG, JPEG or IDX files in the folder, received none" in errors[2]
+    assert "GIF or BMP files, or IDX files, in it, received none" in errors[2]
     assert "received an empty one" in errors[3]
     assert predict("none.png")[0] == []
 

@@ -21,10 +21,14 @@ def test_of_two_runs_the_one_with_the_higher_loss_is_the_candidate(studies, clie
 def test_an_unfinished_study_is_refused(studies, client):
     candidate = read_candidate(studies.weak)
     client.set_terminated(candidate.run.info.run_id, "FAILED")
-    with pytest.raises(UsageError, match=r"expected a finished study, .*1 of 4 cells without"):
+    with pytest.raises(
+        UsageError, match=r"expected a finished study, received \S+ with 1 of 4 cells without"
+    ):
         read_candidate(studies.weak)
     client.set_terminated(studies.strong, "KILLED")
-    with pytest.raises(UsageError, match=r"expected a finished study, .* the status KILLED"):
+    with pytest.raises(
+        UsageError, match=r"expected a finished study, received \S+ with status KILLED;"
+    ):
         read_candidate(studies.strong)
 
 

@@ -52,6 +52,22 @@ def test_a_store_that_is_not_there_is_one_clear_line(tracking_uri, uri):
     assert uri.partition("://")[0] in message
 
 
+@pytest.mark.parametrize(
+    ("uri", "received"),
+    [
+        *((uri, "a folder, which MLflow 3 takes no longer") for uri in ("mlruns", "file:./mlruns")),
+        *((uri, "one in memory") for uri in ("sqlite://", "sqlite:///:memory:")),
+    ],
+)
+def test_a_store_of_a_kind_that_cannot_last_is_refused(tracking_uri, workdir, uri, received):
+    tracking_uri(uri)
+    message = refusal()
+    assert message.startswith(f"expected a database or a server as store, received {uri}: ")
+    assert received in message
+    assert message.endswith("; set MLFLOW_TRACKING_URI to a file such as sqlite:///mlflow.db")
+    assert list(workdir.iterdir()) == []
+
+
 def test_a_folder_as_a_store_is_one_clear_line_at_once(tracking_uri, workdir):
     tracking_uri(f"sqlite:///{workdir}")
     assert f"received the folder {workdir};" in refusal()

@@ -74,6 +74,9 @@ class LiveBar:
         self._finished = epoch
         self._epoch_began = time.monotonic()
         self._progress.update(self._task, completed=epoch)
+        if epoch == self.epochs:  # what is left now takes no epochs, and is not timed
+            self._progress.remove_task(self._task)
+            self._task = self._progress.add_task("testing and storing", total=None, speed="")
         self.note(epoch_line(epoch, self.epochs, metrics))
 
     @contextmanager

@@ -8,9 +8,15 @@ from statistics import median
 
 from fashion_dropout.progress import CellProgress
 
+_CLOSING_SECONDS = 5.0
+"""What comes after the last epoch of a cell (its test, figures and model), until one is timed."""
+
+_CONCLUDING = 4
+"""How many times as long it takes to conclude a study: figures and a report in two languages."""
+
 
 class Forecast:
-    """How long a study will still take, from the epochs that have ended.
+    """How long a study will still take, from the epochs and cells that have ended.
 
     Args:
         cells: How many cells are to be run.
@@ -24,6 +30,7 @@ class Forecast:
         self._running: dict[str, CellProgress] = {}
         self._last: dict[str, float] = {}
         self._epoch_seconds: list[float] = []
+        self._closing_seconds: list[float] = []
 
     def epoch(self, progress: CellProgress) -> None:
         """Count an epoch that has ended."""
@@ -36,12 +43,14 @@ class Forecast:
     def ended(self, cell: str) -> None:
         """Count a cell that has ended."""
         self._ended += 1
-        self._running.pop(cell, None)
+        if self._running.pop(cell, None):
+            self._closing_seconds.append(self._clock() - self._last[cell])
 
     @property
     def done(self) -> float:
         """How many cells are done, parts of cells included."""
-        parts = (progress.epoch / progress.epochs for progress in self._running.values())
+        closing = self._closing_epochs
+        parts = (one.epoch / (one.epochs + closing) for one in self._running.values())
         return self._ended + sum(parts)
 
     @property
@@ -52,12 +61,23 @@ class Forecast:
         the workers does not lengthen; afterwards the time of all that is done.
         """
         left = self._cells - self.done
+        concluding = _CONCLUDING * self._closing
         if self._ended:
-            return (self._clock() - self._began) / self.done * left
+            return (self._clock() - self._began) / self.done * left + concluding
         if not self._epoch_seconds or not self._running:
             return None
-        epochs = max(progress.epochs for progress in self._running.values())
-        return median(self._epoch_seconds) * epochs * left / len(self._running)
+        epochs = max(progress.epochs for progress in self._running.values()) + self._closing_epochs
+        return median(self._epoch_seconds) * epochs * left / len(self._running) + concluding
+
+    @property
+    def _closing(self) -> float:
+        return median(self._closing_seconds or [_CLOSING_SECONDS])
+
+    @property
+    def _closing_epochs(self) -> float:
+        """The closing of a cell in epochs; one while no epoch has been timed."""
+        epoch = median(self._epoch_seconds or [0.0])
+        return self._closing / epoch if epoch else 1.0
 
     @property
     def cells_text(self) -> str:

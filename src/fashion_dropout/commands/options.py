@@ -9,8 +9,11 @@ from typing import Any, Literal, get_args, get_origin
 import click
 
 from fashion_dropout.config.training import TrainingConfig, expected, parse_parameter
+from fashion_dropout.config.values import as_meant
 from fashion_dropout.errors import UsageError
 from fashion_dropout.files import user_path
+
+_YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 
 
 class ParameterType(click.ParamType[Any]):
@@ -75,6 +78,13 @@ def _folder(context: click.Context, parameter: click.Parameter, value: str) -> P
     return user_path(value) if value else None
 
 
+class WholeNumber(click.IntRange):
+    """A whole number within limits, also as programs write it, such as ``2.0``."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(as_meant(value), param, ctx)
+
+
 class WithSwitches(click.Command):
     """A verb whose switches may stand alone, as people write them, or with ``yes`` or ``no``, as
     MLproject passes them.
@@ -82,31 +92,47 @@ class WithSwitches(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         switches = {name for of in self.params if isinstance(of.type, _Switch) for name in of.opts}
-        following = [*args, ""][1:]
+        takes_words = any(isinstance(of, click.Argument) for of in self.params)
+
+        def alone(following: str | None) -> bool:
+            return (
+                following is None
+                or following.startswith("-")
+                or (takes_words and not _Switch.is_value(following))
+            )
+
         return super().parse_args(
             ctx,
             [
-                f"{word}=yes" if word in switches and after not in _Switch.choices else word
-                for word, after in zip(args, following, strict=True)
+                f"{word}=yes" if word in switches and alone(following) else word
+                for word, following in zip(args, [*args, None][1:], strict=True)
             ],
         )
 
 
 class _Switch(click.ParamType[Any]):
     name = "switch"
-    choices = ("yes", "no")
+
+    @staticmethod
+    def is_value(word: str) -> bool:
+        return word.lower() in (*_YES, *_NO, "", "none", "null")  # the last two get their error
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         return "[yes|no]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value not in self.choices:
-            self.fail(f"expected yes or no, received {value!r}", param, ctx)
-        return value
+        if value.lower() not in (*_YES, *_NO, ""):
+            self.fail(
+                f"expected yes or no ({', '.join(_YES[1:])}; {', '.join(_NO[1:])}), received "
+                f"{value!r}",
+                param,
+                ctx,
+            )
+        return value.lower()
 
 
 def _is_yes(context: click.Context, parameter: click.Parameter, value: str) -> bool:
-    return value == "yes"
+    return value in _YES
 
 
 def switch(*names: str, **settings: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fashion_dropout import escapes
+from fashion_dropout.commands.options import WholeNumber
 from fashion_dropout.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _LONGEST_LIST = 2**24  # bytes
 )
 @click.option(
     "--top",
-    type=click.IntRange(1, 10),
+    type=WholeNumber(1, 10),
     default=1,
     show_default=True,
     help="How many classes to show for each image, the most probable first.",
@@ -67,7 +68,7 @@ _LONGEST_LIST = 2**24  # bytes
 @click.option(
     "--mc-dropout",
     "masks",
-    type=click.IntRange(2, 10_000),
+    type=WholeNumber(2, 10_000),
     metavar="MASKS",
     help="Average over this many dropout masks; shows mean and standard deviation.",
 )
@@ -83,10 +84,10 @@ def predict(
 ) -> None:
     """Predict the class of images, and show how each image was prepared.
 
-    IMAGES are PNG, JPEG or IDX files, folders with such files, or - to read one path per line from
-    standard input. Each image is made grey and 28×28 on a dark background, as the dataset is; one
-    that is 28×28 keeps its pixels. Exit code 1: some files could not be read; the others are
-    predicted.
+    IMAGES are PNG, JPEG, WebP, AVIF, GIF, BMP or IDX files, folders with such files, or - to read
+    one path per line from standard input. What is no image in a folder is left out and counted.
+    Each image is made grey and 28×28 on a dark background, as the dataset is; one that is 28×28
+    keeps its pixels. Exit code 1: some files could not be read; the others are predicted.
 
     \b
     Examples:
@@ -104,8 +105,17 @@ def predict(
         errors.append(message)
         click.echo(f"Error: {escapes.message(message)}", err=True)
 
+    def say(message: str) -> None:
+        click.echo(f"Note: {escapes.message(message)}", err=True)
+
     predictions = prediction.predict(
-        _paths(images), on_error, model=model, model_name=model_name, invert=invert, masks=masks
+        _paths(images),
+        on_error,
+        say,
+        model=model,
+        model_name=model_name,
+        invert=invert,
+        masks=masks,
     )
     if predictions:
         records = tables.to_records(predictions, lang, top)

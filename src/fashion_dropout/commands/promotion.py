@@ -9,15 +9,15 @@ import click
 
 from fashion_dropout.commands.options import data_dir_option, optional
 from fashion_dropout.errors import ExitCode, UsageError
+from fashion_dropout.files import user_path
 
 
 @click.command()
 @click.argument("study", default="")
-@click.option(
+@optional(
     "--policy",
-    default="experiments/promotion.toml",
-    show_default=True,
-    help="The TOML file that declares the gate.",
+    help="The TOML file that declares the gate. Default: experiments/promotion.toml of the working "
+    "directory, else the same file as it comes with the program.",
 )
 @optional(
     "--model-name",
@@ -27,7 +27,7 @@ from fashion_dropout.errors import ExitCode, UsageError
 @click.option("--dry-run", is_flag=True, help="Decide only; write nothing.")
 @data_dir_option
 def promote(
-    study: str, policy: str, model_name: str | None, dry_run: bool, data_dir: Path | None
+    study: str, policy: str | None, model_name: str | None, dry_run: bool, data_dir: Path | None
 ) -> None:
     """Check the model behind a study's verdict; if it passes the gate, it becomes the champion.
 
@@ -44,9 +44,12 @@ def promote(
             "expected the id of a study's own run as STUDY, received none; `compare` prints it at "
             "its end"
         )
-    from fashion_dropout.config.promotion import read_policy
+    from fashion_dropout.config.promotion import POLICY_FILE, read_policy, standard_policy
 
-    declared = read_policy(Path(policy))
+    own = policy or (POLICY_FILE if Path(POLICY_FILE).exists() else None)
+    declared = read_policy(user_path(own) if own else standard_policy())
+    if not own:
+        click.echo("conditions: the standard ones, which come with the program")
     from fashion_dropout.promotion.promote import promote_study
 
     outcome = promote_study(

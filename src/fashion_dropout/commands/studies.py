@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from fashion_dropout.commands.options import (
+    WholeNumber,
     WithSwitches,
     data_dir_option,
     experiment_option,
     optional,
     switch,
 )
-from fashion_dropout.errors import ExitCode, Interrupted
+from fashion_dropout.errors import ExitCode, Interrupted, UsageError
 from fashion_dropout.escapes import visible
 from fashion_dropout.files import user_path
 
@@ -24,14 +25,15 @@ if TYPE_CHECKING:
     from fashion_dropout.texts import Language
 
 
+_QUICK = "experiments/dropout/quick.toml"
 _UNDER_UV = "UV_RUN_RECURSION_DEPTH"  # uv sets it for what it runs
 
 
 @click.command(cls=WithSwitches)
-@click.argument("study", type=str, default="experiments/dropout/quick.toml")
+@click.argument("study", type=str, default=_QUICK)
 @click.option(
     "--workers",
-    type=click.IntRange(0, 1024),
+    type=WholeNumber(0, 1024),
     default=0,
     show_default=True,
     help="Number of processes that run cells, one core each; 0: one for each core.",
@@ -67,7 +69,17 @@ def compare(
     """
     from fashion_dropout.config.study import read_study
 
-    declared = read_study(Path(study))
+    if study == _QUICK and not Path(study).exists():
+        raise UsageError(
+            f"expected a study file, received none: {study} is in a checkout of the project, and "
+            f"{Path.cwd()} is none; go to one, or name a study file of your own"
+        )
+    if workers and scheduler:
+        raise UsageError(
+            "expected either --workers or --scheduler, received both: a scheduler's workers are "
+            "started beside it"
+        )
+    declared = read_study(user_path(study))
     from fashion_dropout.commands.console import study_display
     from fashion_dropout.studies.compare import compare_study
 
@@ -120,8 +132,18 @@ def report(study: str, lang: Language, output: str) -> None:
     """
     from fashion_dropout.studies.report import write_report
 
-    size = write_report(study, lang, user_path(output))
-    click.echo(f"wrote {visible(output)}, {size / 2**20:.1f} MiB; open it in any browser")
+    if output == "-":
+        raise UsageError(
+            "expected the name of a file for the report, received -; name one, such as report.html"
+        )
+    path = user_path(output).absolute()
+    size = write_report(study, lang, path)
+    click.echo(f"wrote {visible(str(path))}, {size / 2**20:.1f} MiB; open it in any browser")
+    if "MLFLOW_RUN_ID" in os.environ:
+        from fashion_dropout.tracking.launched import keep_with_launched_run
+
+        if run_id := keep_with_launched_run(path):
+            click.echo(f"kept as an artifact of run {run_id}, too")
 
 
 @click.command()
@@ -152,12 +174,12 @@ def publish(folder: str, study: str | None, check: bool) -> None:
     from fashion_dropout.studies.report import publish_study
 
     for path in publish_study(study, Path(folder)):
-        click.echo(f"wrote {visible(str(path))}")
+        click.echo(f"wrote {visible(str(path.absolute()))}")
 
 
 @click.command()
 @click.argument("study", required=False)
-@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
+@click.option("--port", type=WholeNumber(1, 65535), default=5000, show_default=True)
 @click.option(
     "--browser/--no-browser", default=True, show_default=True, help="Open the page in the browser."
 )

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from fashion_dropout.config.toml import check_known, suggestion
+from fashion_dropout.config.values import Number
 from fashion_dropout.errors import UsageError
 
 Direction = Literal["lower", "higher"]
@@ -60,9 +61,9 @@ class Decision(BaseModel):
     """The metric that decides; none of the test set."""
     direction: Direction
     """Which of its values are better."""
-    smallest_difference: float = Field(gt=0)
+    smallest_difference: Number = Field(gt=0)
     """The smallest difference of interest, in the metric's unit."""
-    alpha: float = Field(gt=0, lt=0.5)
+    alpha: Number = Field(gt=0, lt=0.5)
     """The level of significance."""
     baseline: str
     """The regime that the others are compared with."""
@@ -78,7 +79,7 @@ class Decision(BaseModel):
         "test/ece",
     )
     """Metrics that are reported beside the primary one."""
-    guards: dict[str, Annotated[float, Field(gt=0)]] = {}
+    guards: dict[str, Annotated[Number, Field(gt=0)]] = {}
     """Metrics that must not get worse → the harm that would matter, in the metric's unit."""
     looks: tuple[Annotated[int, Field(ge=1, strict=True)], ...] = ()
     """Numbers of pairs after which the study ends if its verdict is decided; without it, one look

@@ -8,8 +8,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fashion_dropout.config.toml import check_known, first_of, read_toml
+from fashion_dropout.config.values import Number
 from fashion_dropout.errors import UsageError
 
+POLICY_FILE = "experiments/promotion.toml"
+"""Where a checkout has the standard conditions."""
+
+_PACKAGED = Path(__file__).with_name("promotion.toml")
+_CHECKOUT = Path(__file__).resolve().parents[3] / POLICY_FILE
 _SETTINGS = ConfigDict(
     frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
 )
@@ -20,11 +26,11 @@ class Floors(BaseModel):
 
     model_config = _SETTINGS
 
-    accuracy: float = Field(ge=0, le=1)
+    accuracy: Number = Field(ge=0, le=1)
     """The smallest accuracy."""
-    calibration_error: float = Field(ge=0, le=1)
+    calibration_error: Number = Field(ge=0, le=1)
     """The largest expected calibration error, over 15 bins."""
-    worst_class_recall: float = Field(ge=0, le=1)
+    worst_class_recall: Number = Field(ge=0, le=1)
     """The smallest recall of any class."""
 
 
@@ -33,11 +39,11 @@ class AgainstChampion(BaseModel):
 
     model_config = _SETTINGS
 
-    non_inferiority_margin: float = Field(gt=0, lt=1)
+    non_inferiority_margin: Number = Field(gt=0, lt=1)
     """The interval of the accuracy difference must be above −`non_inferiority_margin`."""
-    smallest_improvement: float = Field(gt=0, lt=1)
+    smallest_improvement: Number = Field(gt=0, lt=1)
     """The smallest accuracy difference; with a tie the champion stays."""
-    alpha: float = Field(gt=0, lt=1)
+    alpha: Number = Field(gt=0, lt=1)
     """The largest p-value of McNemar's test at which the difference counts as shown."""
     mcnemar: Literal["reported", "required"]
     """Whether McNemar's test must show the difference, or is only reported."""
@@ -48,7 +54,7 @@ class Policy(BaseModel):
 
     model_config = _SETTINGS
 
-    largest_drift: float = Field(ge=0, lt=1)
+    largest_drift: Number = Field(ge=0, lt=1)
     """How far a repeated probability may be from the recorded one on another kind of CPU, which
     computes with other kernels. With the kernels of the run it must have the same bits.
     """
@@ -56,6 +62,14 @@ class Policy(BaseModel):
     """What every champion must reach."""
     against_champion: AgainstChampion
     """What a challenger must show."""
+
+
+def standard_policy() -> Path:
+    """The file of the standard conditions: the checkout's, else the copy in the installed package.
+
+    There is one file: the wheel is built from the checkout's.
+    """
+    return _CHECKOUT if _CHECKOUT.is_file() else _PACKAGED
 
 
 def read_policy(path: Path) -> Policy:

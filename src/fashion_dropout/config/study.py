@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fashion_dropout.config.decision import Decision, Promotion
 from fashion_dropout.config.toml import check_known, first_of, read_toml, suggestion
 from fashion_dropout.config.training import TrainingConfig, expected
+from fashion_dropout.config.values import Whole
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief, visible
 
@@ -38,11 +39,11 @@ class Study(BaseModel):
     """What the study asks, for a person."""
     question_ja: str = Field(default="", max_length=1_000)
     """The same in Japanese, for the Japanese report and card; without it they show the other."""
-    seeds: tuple[int, ...] = Field(min_length=1, max_length=10_000)
+    seeds: tuple[Whole, ...] = Field(min_length=1, max_length=10_000)
     """One run of every regime for each."""
     dataset: Literal["fashion-mnist", "synthetic"] = "fashion-mnist"
     """``fashion-mnist``, or ``synthetic``: small generated images."""
-    split_seed: int = 0
+    split_seed: Whole = 0
     """Decides the split into training and validation images."""
     base: dict[str, Any] = {}
     """The parameters that all regimes share."""

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief, shortened
-from fashion_dropout.files import LARGEST_TEXT, read_file
+from fashion_dropout.files import LARGEST_TEXT, beginning_of, read_file
 
 
 def read_toml(path: Path, what: str) -> dict[str, Any]:
@@ -28,7 +28,9 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
     try:
         return tomllib.loads(read_file(path, LARGEST_TEXT).decode())
     except OSError as error:
-        raise UsageError(f"expected {what} {path}, received: {error.strerror}") from error
+        raise UsageError(
+            f"expected {what} {path}, received: {error.strerror}{beginning_of(path)}"
+        ) from error
     except ValueError as error:  # no TOML, no UTF-8, or an integer of more than 4,300 digits
         raise UsageError(f"{path}: expected TOML, received: {error}") from error
     except RecursionError as error:

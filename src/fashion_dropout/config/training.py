@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fashion_dropout.config.toml import first_of
+from fashion_dropout.config.values import Number, Whole, unquoted
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief
 
@@ -26,27 +27,27 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    dropout: float = _parameter(
+    dropout: Number = _parameter(
         0.5,
         "Dropout rate: the probability that training sets one of the 128 activations to 0.",
         "a number from 0 up to, but not including, 1",
         ge=0.0,
         lt=1.0,
     )
-    seed: int = _parameter(
+    seed: Whole = _parameter(
         0,
         "Seed of the run: initial weights, order of batches and dropout masks derive from it.",
         "a whole number from 0 to 4294967295",
         ge=0,
         le=2**32 - 1,
     )
-    epochs: int = _parameter(
+    epochs: Whole = _parameter(
         20, "Passes over the training split.", "a whole number from 1 to 1000000", ge=1, le=10**6
     )
-    batch_size: int = _parameter(
+    batch_size: Whole = _parameter(
         64, "Images in one gradient step.", "a whole number from 1 to 60000", ge=1, le=60_000
     )
-    learning_rate: float = _parameter(
+    learning_rate: Number = _parameter(
         0.001, "Adam's learning rate.", "a finite number greater than 0", gt=0.0
     )
     select: Literal["best", "last"] = _parameter(
@@ -59,14 +60,14 @@ class TrainingConfig(BaseModel):
         "fashion-mnist, or small generated images for trying things out.",
         "fashion-mnist or synthetic",
     )
-    split_seed: int = _parameter(
+    split_seed: Whole = _parameter(
         0,
         "Seed of the stratified train/validation split; the same for all runs of a study.",
         "a whole number from 0 to 4294967295",
         ge=0,
         le=2**32 - 1,
     )
-    threads: int = _parameter(
+    threads: Whole = _parameter(
         1,
         "TensorFlow's threads for one operation; another number changes the last digits.",
         "a whole number from 1 to 1024",
@@ -100,7 +101,8 @@ def recorded_config(params: Mapping[str, str]) -> TrainingConfig:
     Raises:
         UsageError: One of them is none that this version takes.
     """
-    known = {name: text for name, text in params.items() if name in TrainingConfig.model_fields}
+    fields = TrainingConfig.model_fields
+    known = {name: unquoted(text) for name, text in params.items() if name in fields}
     try:
         return TrainingConfig.model_validate(known)
     except ValidationError as error:

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from fashion_dropout.errors import DataError
 from fashion_dropout.escapes import shortened
-from fashion_dropout.files import open_file, user_path
+from fashion_dropout.files import beginning_of, open_file, user_path
 
 SHA256 = {
     "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
@@ -140,7 +140,9 @@ def _verify(path: Path, advice: str) -> None:
             received = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         received = "no such file" if error.errno == errno.ENOENT else str(error.strerror)
-        raise DataError(f"expected the archive {path}, received {received}; {advice}") from error
+        raise DataError(
+            f"expected the archive {path}, received {received}{beginning_of(path)}; {advice}"
+        ) from error
     if lfs_pointer:
         raise DataError(
             f"{path}: expected the archive, received a pointer of Git LFS; fetch the file with "

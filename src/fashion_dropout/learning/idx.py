@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from fashion_dropout.errors import DataError
 from fashion_dropout.files import open_file
+from fashion_dropout.texts import Count
 
 LARGEST_FILE = 256 * 2**20
 """The most bytes that are unpacked from a file whose number of items is not known before."""
@@ -100,7 +101,8 @@ def _read_shape(
     header = stream.read(length)
     if len(header) < length:
         raise DataError(
-            f"{path}: expected an IDX header of {length} bytes, received {len(header)} bytes"
+            f"{path}: expected an IDX header of {length} bytes, received "
+            f"{Count(len(header)):byte|bytes}"
         )
     received_magic, *shape = struct.unpack(f">{2 + len(item)}I", header)
     if received_magic != magic:

@@ -23,6 +23,7 @@ from fashion_dropout.errors import UsageError
 KernelChoice = Literal["native", "portable"]
 """``native``: the fastest that the CPU has; ``portable``: oneDNN's for AVX2, on every CPU."""
 
+_GPUS = ("nvidia[0-9]*", "kfd", "dxg")  # of NVIDIA, of AMD, of either under Windows' Linux
 _ON, _OFF = ("1", "true"), ("0", "false")
 
 # oneDNN's names in its order. A CPU has an instruction set if it has the flags of all up to it.
@@ -125,6 +126,23 @@ def choose(kernels: KernelChoice) -> None:
             f"expected {ONEDNN_VARIABLE} to be 1 for kernels portable, received {value!r}; unset it"
         )
     os.environ[LIMIT_VARIABLE] = "AVX2"
+
+
+def foreseen(kernels: KernelChoice, device: str) -> Kernels | None:
+    """Choose the kernels of this process, and say what it will compute with, without TensorFlow.
+
+    Args:
+        kernels: As for `choose`, which also gives the errors.
+        device: ``auto``, ``cpu`` or ``gpu``.
+
+    Returns:
+        What `in_force` will say; None if only TensorFlow can tell, as where there may be a GPU.
+    """
+    gpu = device == "gpu" or (device == "auto" and any(map(any, map(Path("/dev").glob, _GPUS))))
+    if gpu or not is_x86_64() or not cpu_flags():
+        return None
+    choose(kernels)
+    return in_force(os.environ[ONEDNN_VARIABLE].lower() in _ON, "cpu")
 
 
 def in_force(onednn: bool, device: str) -> Kernels:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -19,14 +20,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from fashion_dropout.errors import DataError
-from fashion_dropout.files import read_file
+from fashion_dropout.files import open_file, read_file
 from fashion_dropout.learning.idx import LARGEST_FILE, STARTS, parse_idx
-from fashion_dropout.prediction.decoding import decode
+from fashion_dropout.prediction.decoding import FORMATS, decode, is_picture
 
 Invert = Literal["auto", "yes", "no"]
 
 _SIDE = 28
 _IN_FOLDERS = (".png", ".jpg", ".jpeg", "idx3-ubyte", "idx3-ubyte.gz")
+_MOST_NAMES = 3
 _CLOSE = 0.05 * 255  # section 2 of the paper: 5 % of the largest intensity
 
 
@@ -45,13 +47,15 @@ class Pictures:
     prepared: str
 
 
-def image_files(path: Path) -> list[Path]:
+def image_files(path: Path, say: Callable[[str], object]) -> list[Path]:
     """List the image files that a path names: the file itself, or the image files in a folder.
 
     Args:
-        path: A file or a folder. In a folder, a file counts as an image file if its name ends in
-            ``.png``, ``.jpg``, ``.jpeg``, ``idx3-ubyte`` or ``idx3-ubyte.gz``, in lower or upper
-            case, and does not begin with a dot. Subfolders are ignored.
+        path: A file or a folder. In a folder, a file counts as an image file if its content begins
+            as that of a picture, or if its name ends in ``.png``, ``.jpg``, ``.jpeg``,
+            ``idx3-ubyte`` or ``idx3-ubyte.gz``, in lower or upper case. Names that begin with a
+            dot are ignored.
+        say: Told, in one line, which other files and folders are left out.
 
     Returns:
         At least one file. Files of a folder are sorted by name.
@@ -62,13 +66,8 @@ def image_files(path: Path) -> list[Path]:
     try:
         if not stat.S_ISDIR(path.stat().st_mode):
             return [path]
-        found = sorted(
-            entry
-            for entry in path.iterdir()
-            if entry.name.lower().endswith(_IN_FOLDERS)
-            and not entry.name.startswith(".")
-            and entry.is_file()
-        )
+        entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+        found = [entry for entry in entries if entry.is_file() and _may_be_image(entry)]
     except FileNotFoundError:
         return [path]  # `read_pictures` says so
     except (OSError, ValueError) as error:  # ValueError: a null character
@@ -76,22 +75,40 @@ def image_files(path: Path) -> list[Path]:
         raise DataError(
             f"{path}: expected an image file or a folder of such, received: {reason}"
         ) from error
+    listed = set(found)
     if not found:
-        raise DataError(f"{path}: expected PNG, JPEG or IDX files in the folder, received none")
+        raise DataError(f"{path}: expected {FORMATS} files, or IDX files, in it, received none")
+    if left_out := [entry.name for entry in entries if entry not in listed]:
+        more = ", …" if len(left_out) > _MOST_NAMES else ""
+        say(
+            f"{path}: {len(left_out)} of {len(entries)} left out, which are no images: "
+            f"{', '.join(left_out[:_MOST_NAMES])}{more}"
+        )
     return found
+
+
+def _may_be_image(path: Path) -> bool:
+    if path.name.lower().endswith(_IN_FOLDERS):
+        return True
+    try:
+        with open_file(path) as file:
+            return is_picture(file.read(32))
+    except OSError:
+        return False
 
 
 def read_pictures(path: Path, invert: Invert = "auto") -> Pictures:
     """Read the images of a file. Its content decides what kind of file it is, not its name.
 
     Args:
-        path: A PNG or JPEG file, grey or RGB, with or without transparency, with at most 8 bits per
-            channel; or an IDX file of 28×28 images, gzipped or not.
-        invert: Whether to negate the grey values. With ``auto``, a PNG or JPEG file is negated if
-            its background `is_light`; an IDX file never is.
+        path: A picture in one of the `decoding.FORMATS`, grey or RGB, with or without transparency,
+            with at most 8 bits per channel; or an IDX file of 28×28 images, gzipped or not.
+        invert: Whether to negate the grey values. With ``auto``, a picture is negated if its
+            background `is_light`; an IDX file never is.
 
     Raises:
-        DataError: The file cannot be read, is none of these, or is damaged or too large.
+        DataError: The file cannot be read, is none of these, is damaged or too large, or shows
+            nothing.
     """
     try:
         images, steps = _prepare(path, _read(path), invert)
@@ -110,13 +127,20 @@ def _prepare(path: Path, content: bytes, invert: Invert) -> tuple[NDArray[np.uin
     light = False
     if content.startswith(STARTS):
         images = parse_idx(BytesIO(content), path, item=(_SIDE, _SIDE))[..., np.newaxis]
+        contrast = int(np.ptp(images, axis=(1, 2, 3)).max())
     else:
         size, picture = decode(path, content, steps)
         light = is_light(picture)
+        contrast = int(np.ptp(np.asarray(picture.convert("L"))))
         images = _reshape(picture, size, steps)[np.newaxis, ..., np.newaxis]
     if invert == "yes" or (invert == "auto" and light):
         images = 255 - images
         steps.append("inverted")
+    if contrast <= _CLOSE:
+        raise DataError(
+            f"{path}: expected an image that shows something, received nearly the same grey value "
+            "everywhere"
+        )
     return images, steps
 
 

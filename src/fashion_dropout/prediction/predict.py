@@ -42,6 +42,7 @@ class FilePredictions:
 def predict(
     paths: Iterable[str],
     on_error: Callable[[str], object],
+    say: Callable[[str], object],
     *,
     model: str,
     model_name: str,
@@ -55,6 +56,7 @@ def predict(
         paths: Files and folders, as `pictures.image_files` takes them.
         on_error: Called with one line for each file that cannot be read. The other files are
             predicted.
+        say: Called with one line for each folder of which something is left out.
         model: As for `tracking.locate.locating`.
         model_name: As for `tracking.locate.locating`.
         invert: As for `pictures.read_pictures`.
@@ -72,7 +74,7 @@ def predict(
     from fashion_dropout.tracking.locate import locating
 
     with locating(model, model_name) as find_weights:
-        files = list(_read_all(paths, on_error, invert))
+        files = list(_read_all(paths, on_error, say, invert))
         if not files:
             return []
         from fashion_dropout.learning.runtime import start_tensorflow
@@ -100,7 +102,10 @@ def predict(
 
 
 def _read_all(
-    paths: Iterable[str], on_error: Callable[[str], object], invert: Invert
+    paths: Iterable[str],
+    on_error: Callable[[str], object],
+    say: Callable[[str], object],
+    invert: Invert,
 ) -> Iterator[Pictures]:
     from fashion_dropout.prediction.pictures import image_files, read_pictures
 
@@ -108,7 +113,7 @@ def _read_all(
         try:
             if not path:  # Path("") would be the working directory
                 raise DataError("expected the name of an image file, received an empty one")
-            files = image_files(Path(path))
+            files = image_files(Path(path), say)
         except DataError as error:
             on_error(str(error))
             continue

@@ -111,10 +111,17 @@ def read_candidate(study: str) -> Candidate | None:
     record = read_record(study)
     unfinished = int((record.cells["state"] != "FINISHED").sum())
     if run.info.status != "FINISHED" or unfinished:
+        received = [
+            *([f"status {run.info.status}"] if run.info.status != "FINISHED" else []),
+            *(
+                [f"{unfinished} of {len(record.cells)} cells without a finished run"]
+                if unfinished
+                else []
+            ),
+        ]
         raise UsageError(
-            f"expected a finished study, received {study} with the status {run.info.status} and "
-            f"{unfinished} of {len(record.cells)} cells without a finished run; run `compare` "
-            "again and give the id that it prints"
+            f"expected a finished study, received {study} with {' and '.join(received)}; run "
+            "`compare` again and give the id that it prints"
         )
     comparison = record.compare()
     choice = selection.choose_regime(comparison, record.regimes, record.undecided)

@@ -12,6 +12,7 @@ from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from fashion_dropout.comparison.statistics import mean_interval
+from fashion_dropout.config.values import plain
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.files import LARGEST_TEXT, read_file
 from fashion_dropout.promotion import model_card
@@ -127,4 +128,4 @@ def _classes(run: Run) -> pd.DataFrame:
 def _environment(run: Run) -> dict[str, Any]:
     names = [name for name in tags.PROVENANCE if name != tags.DATASET]
     found = {name: run.data.tags.get(name, "") for name in names}
-    return {**found, "threads": run.data.params["threads"]}
+    return {**found, "threads": plain(run.data.params["threads"])}

@@ -11,6 +11,7 @@ from scipy import stats
 
 from fashion_dropout.comparison.statistics import bca_interval
 from fashion_dropout.config.promotion import AgainstChampion, Floors
+from fashion_dropout.texts import Count
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,6 @@ def champion_checks(paired: PairedAccuracy, declared: AgainstChampion) -> list[C
             "McNemar test",
             not required or (paired.p <= declared.alpha and paired.gained > paired.lost),
             f"p at most {declared.alpha:g}" if required else "reported only",
-            f"p = {paired.p:.2g} ({paired.gained} images gained, {paired.lost} lost)",
+            f"p = {paired.p:.2g} ({Count(paired.gained):image|images} gained, {paired.lost} lost)",
         ),
     ]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from fashion_dropout.comparison.regimes import Comparison
-from fashion_dropout.texts import Language, texts
+from fashion_dropout.texts import Count, Language, texts
 
 Reason = Literal["better", "worse", "simpler", "declared"]
 
@@ -98,4 +98,4 @@ def reasons(
     """
     count = int((runs["regime"] == choice.regime).sum())
     words = texts(language)["candidate"]
-    return (choice.sentence(language), str(words["median"].format(n=count, metric=metric)))
+    return (choice.sentence(language), str(words["median"].format(n=Count(count), metric=metric)))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fashion_dropout import colours, provenance
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.learning.kernels import Kernels
-from fashion_dropout.tracking import tags
+from fashion_dropout.texts import Count
+from fashion_dropout.tracking import pages, tags
 
 
 def run_name(config: TrainingConfig, regime: str) -> str:
@@ -43,6 +45,13 @@ def conditions(dataset_sha256: str, split_sha256: str, kernels: Kernels) -> dict
     }
 
 
+def page_beside(experiment_id: str, study_tags: Mapping[str, str]) -> tuple[str, str]:
+    """Where a run is seen beside others: the page's name, and the page in MLflow's UI."""
+    if study := study_tags.get(tags.STUDY_RUN_ID):
+        return f"study {study_tags[tags.STUDY]}", pages.run_page(experiment_id, study)
+    return "runs outside of studies, by regime", pages.single_runs_page(experiment_id)
+
+
 def description(
     config: TrainingConfig, regime: str, dataset: data.Dataset, beside: tuple[str, str]
 ) -> str:
@@ -61,7 +70,7 @@ def description(
     )
     return (
         f"{warning}Regime `{regime}` (dropout {config.dropout:g}), seed {config.seed}, "
-        f"{config.epochs} epochs of Adam at {config.learning_rate:g}, batches of "
+        f"{Count(config.epochs):epoch|epochs} of Adam at {config.learning_rate:g}, batches of "
         f"{config.batch_size}; the stored model is that of the {config.select} epoch. "
         f"See [{beside[0]}]({beside[1]}). "
         f"`train/loss` and `train/accuracy` are measured on the first "

@@ -56,6 +56,20 @@ def finished_before(
     return earlier.finished_run(experiment_id, known)
 
 
+def nothing_left(
+    folder: RunFolder, experiment_id: str, session: str, display: Display, fresh: bool
+) -> Run | None:
+    """As `finished_before`; what is kept of it is removed, and the display is told."""
+    before = finished_before(folder, experiment_id, session, fresh=fresh)
+    if before is not None:
+        folder.remove()
+        display.note(
+            f"run {before.info.run_id} has finished with these parameters: nothing is trained "
+            "again (--fresh trains it again)"
+        )
+    return before
+
+
 def beginning(
     folder: RunFolder,
     experiment_id: str,

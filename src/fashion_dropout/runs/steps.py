@@ -22,6 +22,7 @@ from fashion_dropout.learning.training import EpochRecord, Trainer
 from fashion_dropout.progress import Display
 from fashion_dropout.runs.artifacts import RunArtifacts
 from fashion_dropout.runs.run_folder import RunFolder
+from fashion_dropout.texts import Count
 from fashion_dropout.tracking import tags
 from fashion_dropout.tracking.models import save_classifier
 from fashion_dropout.tracking.recording import TrackedRun
@@ -85,7 +86,10 @@ def fit(
     """
     classifier = build_classifier(build_network(config.dropout, config.seed))
     trainer = Trainer(classifier, split.training, split.validation, config)
-    display.note(f"{start}, {config.epochs} epochs of {trainer.batches} batches; run {run.run_id}")
+    display.note(
+        f"{start}, {Count(config.epochs):epoch|epochs} of {Count(trainer.batches):batch|batches}; "
+        f"run {run.run_id}"
+    )
     # A study compares these digests: that two runs are a pair is shown, not assumed.
     run.set_tags(
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,15 +11,22 @@ from fashion_dropout import provenance
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import Interrupted, TrainingDivergedError
 from fashion_dropout.learning import dataset as data
+from fashion_dropout.learning.kernels import Kernels, foreseen
 from fashion_dropout.learning.runtime import start_tensorflow
 from fashion_dropout.learning.split import Split, split_of
 from fashion_dropout.progress import Display
-from fashion_dropout.runs.description import conditions, describing_tags, description, run_name
+from fashion_dropout.runs.description import (
+    conditions,
+    describing_tags,
+    description,
+    page_beside,
+    run_name,
+)
 from fashion_dropout.runs.identity import Identity
 from fashion_dropout.runs.interrupted import interrupted_run
 from fashion_dropout.runs.run_folder import RunFolder, run_folder
 from fashion_dropout.runs.summary import RunSummary, summary_of
-from fashion_dropout.tracking import pages, tags
+from fashion_dropout.tracking import tags
 
 if TYPE_CHECKING:
     from mlflow.data.numpy_dataset import NumpyDataset
@@ -122,26 +130,29 @@ def record_run(
     from fashion_dropout.tracking.runs import tracked_run
 
     regime, study_tags = regime or config.regime, dict(study_tags or {})
+    session = study_tags.get(tags.SESSION, "")
     split = split_of(dataset, config.split_seed)
-    kernels = start_tensorflow(config.threads, config.kernels, config.device)
     place = earlier.place_of_next_run(experiment)
-    identity = Identity(
-        place=place.digest,
-        study=study_tags.get(tags.STUDY, ""),
-        regime=regime,
-        configuration=config.model_dump(),
-        conditions=conditions(dataset.sha256, split.sha256, kernels),
-    )
+
+    def identity_with(kernels: Kernels) -> Identity:
+        return Identity(
+            place=place.digest,
+            study=study_tags.get(tags.STUDY, ""),
+            regime=regime,
+            configuration=config.model_dump(),
+            conditions=conditions(dataset.sha256, split.sha256, kernels),
+        )
+
+    # Starting TensorFlow takes seconds, which nobody should wait for to hear that all is done.
+    if "tensorflow" not in sys.modules and (likely := foreseen(config.kernels, config.device)):
+        with run_folder(identity_with(likely), folder) as kept:
+            if done := resuming.nothing_left(kept, place.experiment_id, session, display, fresh):
+                return summary_of(done, config)
+    identity = identity_with(start_tensorflow(config.threads, config.kernels, config.device))
     name, git = run_name(config, regime), provenance.git_state()
     with run_folder(identity, folder) as kept:
-        session = study_tags.get(tags.SESSION, "")
-        if before := resuming.finished_before(kept, place.experiment_id, session, fresh=fresh):
-            kept.remove()
-            display.note(
-                f"run {before.info.run_id} has finished with these parameters: nothing is trained "
-                "again (--fresh trains it again)"
-            )
-            return summary_of(before, config)
+        if done := resuming.nothing_left(kept, place.experiment_id, session, display, fresh):
+            return summary_of(done, config)
         start = resuming.beginning(
             kept, place.experiment_id, config, display, session, fresh=fresh, wanted=resume
         )
@@ -149,7 +160,7 @@ def record_run(
             with tracked_run(
                 name=name,
                 description=description(
-                    config, regime, dataset, _page_beside(place.experiment_id, study_tags)
+                    config, regime, dataset, page_beside(place.experiment_id, study_tags)
                 ),
                 experiment=experiment,
                 monitored=True,
@@ -229,13 +240,6 @@ def _train(
     return RunSummary(
         run.run_id, run.experiment_id, selected.epoch, {**selected.metrics(), **test_metrics}
     )
-
-
-def _page_beside(experiment_id: str, study_tags: Mapping[str, str]) -> tuple[str, str]:
-    """Where a run is seen beside others: the page's name, and the page in MLflow's UI."""
-    if study := study_tags.get(tags.STUDY_RUN_ID):
-        return f"study {study_tags[tags.STUDY]}", pages.run_page(experiment_id, study)
-    return "runs outside of studies, by regime", pages.single_runs_page(experiment_id)
 
 
 def _log_dataset(

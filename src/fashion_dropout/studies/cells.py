@@ -8,6 +8,7 @@ from fashion_dropout import provenance
 from fashion_dropout.config.study import Cell, Study
 from fashion_dropout.config.training import TrainingConfig, recorded_config
 from fashion_dropout.errors import UsageError
+from fashion_dropout.texts import Count
 from fashion_dropout.tracking import queries, tags
 
 TAKEN_OVER_FILE = "taken_over.json"
@@ -40,8 +41,8 @@ class FinishedCells:
         """What is taken over, for a person."""
         origin = ", ".join(self.studies) or "single runs"
         return (
-            f"{len(self.taken_over)} cells have been run for {origin}: they are taken over "
-            "(--fresh runs them again)"
+            f"{Count(len(self.taken_over)):cell has|cells have} been run for {origin}: taken over "
+            "(--fresh runs all again)"
         )
 
 
@@ -95,5 +96,5 @@ def _config(params: dict[str, str]) -> TrainingConfig | None:
     """The configuration of a run; None if this version does not understand it."""
     try:
         return recorded_config(params)
-    except ValueError:
+    except UsageError:
         return None

@@ -17,6 +17,7 @@ from fashion_dropout.learning import dataset as data
 from fashion_dropout.progress import StudyDisplay
 from fashion_dropout.studies import cluster
 from fashion_dropout.studies.cluster import CellResult, Session
+from fashion_dropout.texts import Count
 from fashion_dropout.tracking import tags
 
 if TYPE_CHECKING:
@@ -121,8 +122,8 @@ def warnings_of(study: Study) -> list[str]:
         return []
     needed = seeds_for(rule.alpha, comparisons)
     return [
-        f"warning: {pairs} seeds can give no p below {least:.2g}, and alpha is {rule.alpha:g}: "
-        "no difference can be shown; "
+        f"warning: {Count(pairs):seed|seeds} can give no p below {least:.2g}, and alpha is "
+        f"{rule.alpha:g}: no difference can be shown; "
         + (
             f"at least {needed} are needed"
             if needed > pairs

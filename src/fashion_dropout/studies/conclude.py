@@ -20,6 +20,7 @@ from fashion_dropout.studies.blocks import markdown_table
 from fashion_dropout.studies.charts import prepare_charts
 from fashion_dropout.studies.read import read_record
 from fashion_dropout.studies.report import REPORT_FILES, write_study_files
+from fashion_dropout.texts import Count
 from fashion_dropout.tracking import tags
 from fashion_dropout.tracking.pages import run_page
 from fashion_dropout.tracking.recording import TrackedRun
@@ -121,10 +122,10 @@ def _check_primary(record: StudyRecord, comparison: Comparison) -> None:
     pairs = int((finished == len(record.regimes)).sum())
     if pairs and not any(verdict.difference.n for verdict in comparison.verdicts):
         raise UsageError(
-            f"expected the primary metric {record.rule.primary} in the {pairs} finished pairs of "
-            f"{record.key}, received none with a finite value: they were recorded by another "
-            "version, or diverged; run the study again with --fresh, or declare another primary "
-            "metric"
+            f"expected the primary metric {record.rule.primary} in the "
+            f"{Count(pairs):finished pair|finished pairs} of {record.key}, received none with a "
+            "finite value: they were recorded by another version, or diverged; run the study again "
+            "with --fresh, or declare another primary metric"
         )
 
 

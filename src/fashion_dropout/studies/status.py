@@ -10,6 +10,7 @@ from mlflow.entities import Run
 from fashion_dropout.config.training import TrainingConfig, recorded_config
 from fashion_dropout.errors import FashionDropoutError
 from fashion_dropout.runs.interrupted import interrupted_runs
+from fashion_dropout.texts import Count
 from fashion_dropout.tracking import processes, tags
 from fashion_dropout.tracking.earlier import unfinished_run
 from fashion_dropout.tracking.launched import UNBEGUN
@@ -89,7 +90,8 @@ def _with_checkpoints() -> dict[str, str]:
 
 def _undelivered(one: Undelivered) -> str:
     return (
-        f"undelivered: {one.name}, run {one.run_id}: {one.entries} entries wait for {one.store}\n"
+        f"undelivered: {one.name}, run {one.run_id}: "
+        f"{Count(one.entries):entry waits|entries wait} for {one.store}\n"
         f"  {of_host(one.host) if one.host else '`fashion-dropout sync` delivers them'}"
     )
 

@@ -30,6 +30,16 @@ def difference_label(regime: str, baseline: str, language: Language) -> str:
     return f"{regime_label(regime, language)} − {regime_label(baseline, language)}"
 
 
+class Count(int):
+    """A number whose formatted text has its noun: ``{n:pair|pairs}`` is “1 pair” or “2 pairs”."""
+
+    def __format__(self, spec: str) -> str:
+        if "|" not in spec:
+            return super().__format__(spec)
+        one, several = spec.split("|")
+        return f"{int(self):,} {one if self == 1 else several}"
+
+
 class Signed(float):
     """A number whose formatted text has the minus sign of typography, U+2212."""
 

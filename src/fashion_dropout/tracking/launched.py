@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -18,11 +18,13 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from fashion_dropout.config.values import plain
 from fashion_dropout.errors import FashionDropoutError, TrackingError, UsageError
 from fashion_dropout.escapes import shortened
 from fashion_dropout.interrupts import shielded
 from fashion_dropout.tracking import tags
 from fashion_dropout.tracking.existing import connect_to_existing
+from fashion_dropout.tracking.patience import READ_SECONDS, bounded
 from fashion_dropout.tracking.processes import HOST, PID, has_died
 from fashion_dropout.tracking.store import REFUSED, impatient, one_line, status_after, store_name
 
@@ -140,7 +142,7 @@ def parameters_to_log(run: Run, params: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters that are not recorded yet.
 
     ``mlflow run`` records parameters as text before the program starts, and MLflow refuses to
-    record ``0.5`` where ``0.50`` is recorded.
+    record ``0.5`` where ``0.50`` is recorded, or 2 where ``2.0`` is.
 
     Args:
         run: The run, with what it has recorded.
@@ -151,12 +153,42 @@ def parameters_to_log(run: Run, params: Mapping[str, Any]) -> dict[str, Any]:
     """
     known = run.data.params
     for name in params.keys() & known.keys():
-        if str(params[name]) not in (known[name], _normal(known[name], type(params[name]))):
+        if plain(known[name]) != plain(str(params[name])):
             raise TrackingError(
                 f"expected parameter {name} of run {run.info.run_id} to be {params[name]!r}, "
                 f"received {known[name]!r}, which MLflow recorded before; use another run"
             )
     return {name: value for name, value in params.items() if name not in known}
+
+
+def keep_with_launched_run(path: Path) -> str | None:
+    """Store a file with the launched run: a git URL's working directory is a temporary clone.
+
+    Returns:
+        The id of the run; None if ``mlflow run`` has not made one for this process.
+
+    Raises:
+        TrackingError: MLflow refused it or went away.
+    """
+    run_id = launched_run_id()
+    if not run_id:
+        return None
+    client = mlflow.MlflowClient()
+
+    def keep() -> bool:
+        # Of a run that has ended, the variable is left over.
+        begun = bool(client.get_run(run_id).info.status == "RUNNING")
+        if begun:
+            client.log_artifact(run_id, str(path))
+        return begun
+
+    try:
+        with impatient():
+            return run_id if bounded(keep, READ_SECONDS) else None
+    except REFUSED as error:
+        raise TrackingError(
+            f"expected to keep {path} with run {run_id}, received: {one_line(error)}"
+        ) from error
 
 
 def end_launched_run(error: BaseException) -> None:
@@ -176,11 +208,3 @@ def end_launched_run(error: BaseException) -> None:
                 client.set_terminated(run_id, status_after(error))
     except (FashionDropoutError, *REFUSED, OSError):
         pass  # the launcher itself marks the run as FAILED then
-
-
-def _normal(text: str, kind: type) -> str:
-    """A value that was typed and quoted for the shell, as the program would write it."""
-    try:
-        return str(kind("".join(shlex.split(text))))
-    except ValueError:
-        return text

@@ -14,6 +14,7 @@ import pandas as pd
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from fashion_dropout.config.values import plain
 from fashion_dropout.errors import UsageError
 from fashion_dropout.tracking import tags
 from fashion_dropout.tracking.patience import answered
@@ -54,7 +55,7 @@ def differing_parameters(experiment_id: str, runs: str) -> list[str]:
     values: dict[str, set[str]] = {}
     for run in found:
         for name, value in run.data.params.items():
-            values.setdefault(name, set()).add(value)
+            values.setdefault(name, set()).add(plain(value))
     return [name for name, seen in values.items() if name != "seed" and len(seen) > 1]
 
 
@@ -137,7 +138,7 @@ def study_runs(
 
 def missing_parts(run: Run) -> list[str]:
     """What a training run has not recorded of what each finished one has, in words."""
-    epochs = run.data.params.get("epochs")
+    epochs = plain(run.data.params.get("epochs", ""))
     steps = {metric.key: metric.step for metric in run.data._metric_objs}
     parts = {
         f"epoch {epochs}": str(steps.get("val/loss")) == epochs,
@@ -224,6 +225,6 @@ def _row(run: Run) -> dict[str, Any]:
         "reason": reason,
         "session": recorded.get(tags.SESSION, ""),
         **{name: recorded.get(name, "") for name in (*tags.SAME_PAIR, *tags.PROVENANCE)},
-        "threads": run.data.params.get("threads", ""),
+        "threads": plain(run.data.params.get("threads", "")),
         **run.data.metrics,
     }

@@ -62,6 +62,7 @@ def connect() -> None:
     if uri != given:
         mlflow.set_tracking_uri(uri)
     try:
+        _refuse_kinds(uri)
         with impatient(), _first_use_lock(uri):
             bounded(lambda: _examine_all(uri), _ANSWER_SECONDS)
             if uri.startswith("sqlite:"):  # it answers; a busy machine makes a new one slowly
@@ -91,6 +92,21 @@ def examine(uri: str) -> None:
 def _examine_all(uri: str) -> None:
     for one in dict.fromkeys([uri, mlflow.get_registry_uri()]):
         examine(one)
+
+
+def _refuse_kinds(uri: str) -> None:
+    """Refuse stores that no later command could read, or that MLflow refuses at length."""
+    received = ""
+    if uri.startswith("sqlite:"):
+        if database.sqlite_path(uri) is None:
+            received = "one in memory, which ends with this process"
+    elif uri.startswith("file:") or ("://" not in uri and uri != "databricks"):
+        received = "a folder, which MLflow 3 takes no longer"
+    if received:
+        raise TrackingError(
+            f"expected a database or a server as store, received {uri}: {received}; set "
+            "MLFLOW_TRACKING_URI to a file such as sqlite:///mlflow.db"
+        )
 
 
 class _Impatience:

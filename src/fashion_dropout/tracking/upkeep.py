@@ -10,6 +10,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from fashion_dropout.errors import TrackingError
+from fashion_dropout.texts import Count
 from fashion_dropout.tracking import tags
 from fashion_dropout.tracking.delivery import deliver_all
 from fashion_dropout.tracking.journal import Journal, has_journal, left_behind
@@ -161,13 +162,17 @@ def _deliver(journal: Journal, store: str, own: str, say: Callable[[str], None])
             journal.write("end", status="KILLED")
         entries = deliver_all(client, journal)
     except (TrackingError, OSError, *REFUSED) as error:
-        say(f"{run}: {journal.undelivered} entries wait for {store}: {one_line(error)}")
+        say(
+            f"{run}: {Count(journal.undelivered):entry waits|entries wait} for {store}: "
+            f"{one_line(error)}"
+        )
         return False
     refused = f"; {journal.refusal}" if journal.refusal else ""
     say(
-        f"delivered {run}: {entries} entries{refused}"
+        f"delivered {run}: {Count(entries):entry|entries}{refused}"
         if ended
-        else f"marked {run}, as KILLED: {WHY}; {entries - 2} entries delivered{refused}"
+        else f"marked {run}, as KILLED: {WHY}; {Count(entries - 2):entry|entries} delivered"
+        f"{refused}"
     )
     return True
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from fashion_dropout.comparison.statistics import t_intervals
 from fashion_dropout.drawing import fixed_settings
-from fashion_dropout.texts import Language, texts
+from fashion_dropout.texts import Count, Language, texts
 
 with mpl.rc_context():  # the import makes its font the default, which is undone here
     import matplotlib_fontja  # noqa: F401
@@ -83,8 +83,8 @@ def seeds_of(histories: pd.DataFrame, language: Language) -> str:
     counts = histories.groupby("regime")["seed"].nunique()
     few, many = int(counts.min()), int(counts.max())
     words = plot_words(language)
-    shown = few if few == many else words["range"].format(few=few, many=many)
-    return str(words["n_seeds"].format(n=f"n = {shown}"))
+    begins = "" if few == many else words["range"].format(few=few)
+    return str(words["n_seeds"].format(few=begins, n=Count(many)))
 
 
 def spread(

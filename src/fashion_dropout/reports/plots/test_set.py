@@ -24,7 +24,7 @@ from fashion_dropout.reports.plots.style import (
     spread,
     styled,
 )
-from fashion_dropout.texts import Language, Signed, regime_label, texts
+from fashion_dropout.texts import Count, Language, Signed, regime_label, texts
 
 _COLUMNS = 3
 _ROWS = DISAGREEMENTS // _COLUMNS
@@ -175,7 +175,7 @@ def disagreements(
     names = [regime_label(name, language) for name in found.probabilities]
     colours = list(of_regimes(list(found.probabilities)).values())
     figure = Figure(figsize=(WIDTH, 2.35 * _ROWS + 0.6))
-    figure.suptitle(words["disagreements"].format(n=seeds))
+    figure.suptitle(words["disagreements"].format(n=Count(seeds)))
     grid = figure.subplots(_ROWS, _COLUMNS)
     for axes in grid.flat:
         axes.axis("off")
@@ -201,7 +201,7 @@ def disagreements(
 
 
 def _pairs(n: int, language: Language) -> str:
-    return str(plot_words(language)["n_pairs"].format(n=f"n = {n}"))
+    return str(plot_words(language)["n_pairs"].format(n=Count(n)))
 
 
 def _class(name: str, language: Language) -> str:

@@ -1,0 +1,34 @@
+"""Counted nouns: one of them, or several."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from conftest import ROOT
+from fashion_dropout.texts import Count
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 pairs"), (1, "1 pair"), (2, "2 pairs"), (1_200, "1,200 pairs")]
+)
+def test_a_count_has_its_noun(number, text):
+    assert f"{Count(number):pair|pairs}" == text
+    assert f"{Count(number)}" == str(number)
+
+
+def test_nothing_that_is_shown_counts_without_it():
+    """A noun in the plural behind a number that may be 1."""
+    nouns = "seeds|epochs|cells|pairs|entries|batches|masks"
+    plural = re.compile(rf"(?<!of )(?<![-–/×]){{[^{{}}|]*}} (finished )?({nouns})\\b")
+    allowed = re.compile(
+        r"{all_cells}|study\.(seeds|regimes)|for {n}|{n} pairs \(|n = {n} pairs|"
+        r"^(too_)?few = |{seeds} seeds|len\(record\.cells\)|_ended"
+    )
+    found = []
+    for path in [*(ROOT / "src").rglob("*.py"), ROOT / "src/fashion_dropout/texts/en.toml"]:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if plural.search(line) and not allowed.search(line):
+                found.append(f"{path.name}: {line.strip()}")
+    assert found == []
