@@ -18,6 +18,8 @@ from pathlib import Path
 
 from conftest import clean_environment
 
+READ_ONLY = b'{"error_code": "PERMISSION_DENIED", "message": "read only"}'
+
 
 @contextmanager
 def tracking_server(store: str, folder: Path) -> Iterator[str]:
@@ -56,23 +58,25 @@ def tracking_server(store: str, folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def refusing(word: str, server: str) -> Iterator[str]:
-    """A gateway that answers 403 to each request with `word` in its path, and passes on the rest.
+def refusing(word: str, server: str, status: int = 403, body: bytes = READ_ONLY) -> Iterator[str]:
+    """A gateway that refuses each request with `word` in its path, and passes on the rest.
 
     Args:
         word: Part of the path of what is refused.
         server: The address of the tracking server behind it.
+        status: What it answers then.
+        body: As `status`.
     """
 
     class Gateway(BaseHTTPRequestHandler):
         def answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if word in self.path:
-                self.reply(403, b'{"error_code": "PERMISSION_DENIED", "message": "read only"}')
+                self.reply(status, body)
                 return
             kept = {"Content-Type": self.headers.get("Content-Type") or "application/json"}
             request = urllib.request.Request(
-                f"{server}{self.path}", body or None, kept, method=self.command
+                f"{server}{self.path}", sent or None, kept, method=self.command
             )
             try:
                 with urllib.request.urlopen(request, timeout=60) as answer:
@@ -80,12 +84,12 @@ def refusing(word: str, server: str) -> Iterator[str]:
             except urllib.error.HTTPError as error:
                 self.reply(error.code, error.read())
 
-        def reply(self, status: int, body: bytes) -> None:
-            self.send_response(status)
+        def reply(self, code: int, content: bytes) -> None:
+            self.send_response(code)
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(content)
 
         do_GET = do_POST = do_PATCH = answer  # noqa: N815
 

@@ -120,7 +120,10 @@ def report(study: str, lang: Language, output: str) -> None:
     """
     from fashion_dropout.studies.report import write_report
 
-    size = write_report(study, lang, user_path(output))
+    def warn(line: str) -> None:
+        click.echo(f"warning: {visible(line)}", err=True)
+
+    size = write_report(study, lang, user_path(output), warn)
     click.echo(f"wrote {visible(output)}, {size / 2**20:.1f} MiB; open it in any browser")
 
 

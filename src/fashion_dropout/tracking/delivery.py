@@ -116,7 +116,9 @@ def deliver_or_refuse(client: mlflow.MlflowClient, journal: Journal, entry: Entr
         )
     except Exception as error:  # whatever it is: the thread that delivers must go on
         if not is_refusal(error):
-            raise TrackingError(f"MLflow does not answer: {one_line(error)}") from error
+            unknown = getattr(error, "error_code", "") == "ENDPOINT_NOT_FOUND"
+            what = "the server is not all of MLflow 3" if unknown else "MLflow does not answer"
+            raise TrackingError(f"{what}: {one_line(error)}") from error
         journal.refusal = journal.refusal or f"MLflow refused what it received: {one_line(error)}"
     journal.has_delivered(entry)
 

@@ -17,6 +17,7 @@ from fashion_dropout.tracking.patience import answered
 from fashion_dropout.tracking.processes import has_died
 from fashion_dropout.tracking.store import (
     REFUSED,
+    ask_for_models,
     examine,
     impatient,
     is_there,
@@ -142,6 +143,7 @@ def _deliver(journal: Journal, store: str, own: str, say: Callable[[str], None])
         if gone := _gone(client, journal.folder.name):
             say(f"{run}: {store} {gone}; if it is not wanted, remove {journal.folder}")
             return None
+        ask_for_models(client, uri)
         if not ended:
             journal.write("tags", tags={tags.ERROR: WHY})
             journal.write("end", status="KILLED")
