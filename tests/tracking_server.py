@@ -18,6 +18,8 @@ from pathlib import Path
 
 from conftest import clean_environment
 
+READ_ONLY = b'{"error_code": "PERMISSION_DENIED", "message": "read only"}'
+
 
 @contextmanager
 def tracking_server(store: str, folder: Path) -> Iterator[str]:
@@ -58,15 +60,18 @@ def tracking_server(store: str, folder: Path) -> Iterator[str]:
 Refusal = tuple[int, bytes]
 
 
-def refusing(word: str, server: str) -> AbstractContextManager[str]:
-    """A gateway that answers 403 to each request with `word` in its path, and passes on the rest.
+def refusing(
+    word: str, server: str, status: int = 403, body: bytes = READ_ONLY
+) -> AbstractContextManager[str]:
+    """A gateway that refuses each request with `word` in its path, and passes on the rest.
 
     Args:
         word: Part of the path of what is refused.
         server: The address of the tracking server behind it.
+        status: What it answers then.
+        body: As `status`.
     """
-    forbidden = (403, b'{"error_code": "PERMISSION_DENIED", "message": "read only"}')
-    return gateway(server, lambda path, _: forbidden if word in path else None)
+    return gateway(server, lambda path, _: (status, body) if word in path else None)
 
 
 @contextmanager
@@ -80,13 +85,13 @@ def gateway(server: str, refusal: Callable[[str, int], Refusal | None]) -> Itera
 
     class Gateway(BaseHTTPRequestHandler):
         def answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if refused := refusal(self.path, len(body)):
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if refused := refusal(self.path, len(sent)):
                 self.reply(*refused)
                 return
             kept = {"Content-Type": self.headers.get("Content-Type") or "application/json"}
             request = urllib.request.Request(
-                f"{server}{self.path}", body or None, kept, method=self.command
+                f"{server}{self.path}", sent or None, kept, method=self.command
             )
             try:
                 with urllib.request.urlopen(request, timeout=60) as answer:
@@ -94,12 +99,12 @@ def gateway(server: str, refusal: Callable[[str, int], Refusal | None]) -> Itera
             except urllib.error.HTTPError as error:
                 self.reply(error.code, error.read())
 
-        def reply(self, status: int, body: bytes) -> None:
-            self.send_response(status)
+        def reply(self, code: int, content: bytes) -> None:
+            self.send_response(code)
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(content)
 
         do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = answer  # noqa: N815
 

@@ -259,6 +259,16 @@ def test_files_that_are_gone_from_a_chosen_place_are_not_made_again(store, workd
     assert not (workdir / "disk").exists()
 
 
+def test_a_report_that_lacks_figures_says_so_on_the_terminal(study):
+    folder, run_id = study
+    for file in folder.rglob("predictions.npz"):
+        file.unlink()
+    result = CliRunner().invoke(cli, ["report", run_id])
+    assert result.exit_code == 0, result.exception
+    assert result.stderr.startswith("warning: the report lacks predictions of ")
+    assert "and 2 more: no predictions.npz that can be read is recorded" in result.stderr
+
+
 @pytest.mark.slow
 def test_a_real_run_is_known_again_and_its_model_predicts(finished_run: FinishedRun, tmp_path):
     folder = tmp_path / "moved"

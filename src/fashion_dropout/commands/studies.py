@@ -136,8 +136,12 @@ def report(study: str, lang: Language, output: str) -> None:
         raise UsageError(
             "expected the name of a file for the report, received -; name one, such as report.html"
         )
+
+    def warn(line: str) -> None:
+        click.echo(f"warning: {visible(line)}", err=True)
+
     path = user_path(output).absolute()
-    size = write_report(study, lang, path)
+    size = write_report(study, lang, path, warn)
     click.echo(f"wrote {visible(str(path))}, {size / 2**20:.1f} MiB; open it in any browser")
     if "MLFLOW_RUN_ID" in os.environ:
         from fashion_dropout.tracking.launched import keep_with_launched_run

@@ -72,7 +72,8 @@ def conclude(
     verdicts += [changed] if changed else []
     warning = sentences.kernel_warning(record.mixed_kernels)
     warnings = [warning] if warning else []
-    text = _text(study, table, verdicts, warnings, missing)
+    lacking = [f"the report lacks {line}" for line in record.absent]
+    text = _text(study, table, verdicts, [*warnings, *lacking], missing)
     if metrics := summary.difference_metrics(comparison):
         run.log_metrics(metrics, step=0)
     with run.artifacts() as folder:

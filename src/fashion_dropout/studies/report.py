@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,13 +37,16 @@ def write_study_files(record: StudyRecord, comparison: Comparison, folder: Path)
         write_disagreements(record.results.disagreements, folder / DISAGREEMENTS_FILE)
 
 
-def write_report(run_id: str, language: Language, output: Path) -> int:
+def write_report(
+    run_id: str, language: Language, output: Path, warn: Callable[[str], object]
+) -> int:
     """Build the report of a study from MLflow alone.
 
     Args:
         run_id: The study's own run.
         language: ``en`` or ``ja``.
         output: The file, or a link to it; it appears when it is complete, or stays as it was.
+        warn: Told what the report lacks, a line each.
 
     Returns:
         Its size in bytes.
@@ -60,6 +63,8 @@ def write_report(run_id: str, language: Language, output: Path) -> int:
     _writable(output)
     connect_to_existing()
     record = read_record(run_id)
+    for line in record.absent:
+        warn(f"the report lacks {line}")
     comparison = record.compare()
     text = html.render(record, comparison, draw(record, comparison, language), language)
     return write_whole(output, text.encode())

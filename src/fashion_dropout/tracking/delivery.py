@@ -120,8 +120,13 @@ def deliver_or_refuse(client: mlflow.MlflowClient, journal: Journal, entry: Entr
         )
     except Exception as error:  # whatever it is: the thread that delivers must go on
         if not is_refusal(error):
-            does = "take what it is sent" if isinstance(error, requests.HTTPError) else "answer"
-            raise TrackingError(f"MLflow does not {does}: {one_line(error)}") from error
+            if getattr(error, "error_code", "") == "ENDPOINT_NOT_FOUND":
+                what = "the server is not all of MLflow 3"
+            elif isinstance(error, requests.HTTPError):
+                what = "MLflow does not take what it is sent"
+            else:
+                what = "MLflow does not answer"
+            raise TrackingError(f"{what}: {one_line(error)}") from error
         journal.refusal = journal.refusal or f"MLflow refused what it received: {one_line(error)}"
     journal.has_delivered(entry)
 

@@ -69,7 +69,7 @@ def connect() -> None:
                 _ask()
             else:
                 bounded(_ask, _ANSWER_SECONDS)
-                bounded(lambda: _ask_for_models(uri), _ANSWER_SECONDS)
+                bounded(lambda: ask_for_models(mlflow.MlflowClient(), uri), _ANSWER_SECONDS)
     except (*REFUSED, OSError, ImportError, Timeout, NoAnswerError) as error:
         raise TrackingError(
             f"expected an MLflow tracking store at {without_password(uri)}, received: "
@@ -180,17 +180,25 @@ def _ask() -> None:
     mlflow.MlflowClient().search_experiments(max_results=1)
 
 
-def _ask_for_models(uri: str) -> None:
-    """Refuse a server that can only be written to until a model is to be stored."""
+def ask_for_models(client: mlflow.MlflowClient, uri: str) -> None:
+    """Refuse a server that takes all of a run but its model, after it was trained.
+
+    Args:
+        client: Of a store that answers.
+        uri: The store.
+
+    Raises:
+        TrackingError: It knows no logged models: it is older than MLflow 3, or only a part of it.
+    """
     try:
-        mlflow.MlflowClient().search_logged_models(["0"], max_results=1)
+        client.search_logged_models(["0"], max_results=1)
     except MlflowException as error:
         if error.error_code in _WITHOUT_RIGHT:
             return
         raise TrackingError(
-            f"expected a tracking server with the logged models of MLflow 3 at "
-            f"{without_password(uri)}, received: {one_line(error)}; use a server of MLflow 3 or "
-            "later, or set MLFLOW_TRACKING_URI to another store"
+            f"expected a tracking server of MLflow 3 or later, which stores models, received "
+            f"{without_password(uri)}, which answers to the search for models: {one_line(error)}; "
+            "set MLFLOW_TRACKING_URI to another store"
         ) from error
 
 

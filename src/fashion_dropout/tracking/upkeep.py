@@ -18,6 +18,7 @@ from fashion_dropout.tracking.patience import answered
 from fashion_dropout.tracking.processes import HOST, has_died, is_of_this_machine
 from fashion_dropout.tracking.store import (
     REFUSED,
+    ask_for_models,
     examine,
     impatient,
     is_there,
@@ -157,6 +158,7 @@ def _deliver(journal: Journal, store: str, own: str, say: Callable[[str], None])
         if gone := _gone(client, journal.folder.name):
             say(f"{run}: {store} {gone}; if it is not wanted, remove {journal.folder}")
             return None
+        ask_for_models(client, uri)
         if not ended:
             journal.write("tags", tags={tags.ERROR: WHY})
             journal.write("end", status="KILLED")
