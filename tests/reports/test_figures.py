@@ -20,7 +20,7 @@ from fashion_dropout.comparison.statistics import compare
 from fashion_dropout.reports.figures import study_figures
 from fashion_dropout.reports.plots import metrics, test_set
 from fashion_dropout.reports.plots.style import tick_epochs
-from fashion_dropout.texts import LANGUAGES
+from fashion_dropout.texts import LANGUAGES, Count
 
 SWEEP = {"none": 0.0, "low": 0.2, "middle": 0.4, "high": 0.6}
 TWO = ["none", "dropout"]
@@ -72,7 +72,7 @@ def test_every_figure_can_be_drawn_says_how_many_and_has_units(record, language,
     for name, figure in study_figures(record, record.compare(), language):
         text = said(drawn(figure))
         count = len(record.seeds)
-        many = (f"n = {count}", f"mean of {count} seeds", f"{count} シードの平均")
+        many = (f"n = {count}", f"mean of {Count(count):seed|seeds}", f"{count} シードの平均")
         assert any(words in text for words in many), name
         for label in figure.findobj(lambda a: isinstance(a, Text) and a.get_text()):
             if label.get_text() in (figure.get_suptitle(), *axis_labels(figure)):

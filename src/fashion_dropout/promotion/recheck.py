@@ -191,7 +191,7 @@ def check_repeated(
     drift = float(np.abs(repeated - recorded).max())
     classes = int((repeated.argmax(axis=1) != recorded.argmax(axis=1)).sum())
     received = (
-        f"different in {images} of {len(recorded)} images, by up to {drift:.2g}; another class "
-        f"wins on {classes}"
+        f"{images} of {len(recorded)} images differ, by up to {drift:.2g}; another class wins on "
+        f"{classes}"
     )
     return Check(name, drift <= allowed, expected, received)
