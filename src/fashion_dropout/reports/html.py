@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 
 from fashion_dropout.comparison.detail import details
+from fashion_dropout.comparison.recalibrated import second_evidence
 from fashion_dropout.comparison.record import Changed, StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.sentences import (
@@ -55,6 +56,7 @@ def render(
         sentences=[
             *(sentence(verdict, rule, language) for verdict in comparison.verdicts),
             *filter(None, [looks_sentence(record, language)]),
+            *second_evidence(record, language),
         ],
         warnings=[
             warning

@@ -19,7 +19,13 @@ from typing import Any
 import pandas as pd
 
 from fashion_dropout.comparison.best_epoch import at_best_epoch
-from fashion_dropout.comparison.detail import half_width_without_pairs, shares_left, temperatures
+from fashion_dropout.comparison.detail import half_width_without_pairs
+from fashion_dropout.comparison.recalibrated import (
+    recalibrated,
+    second_evidence,
+    shares_left,
+    temperatures,
+)
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.sentences import change_warning, looks_sentence, sentence
@@ -57,8 +63,9 @@ def values(record: StudyRecord, comparison: Comparison) -> dict[str, str]:
     that interval reaches to each side), ``… unpaired`` (how far it would without pairs), ``…
     relative`` (the size as a share of the baseline's mean), ``… images`` (the interval for images
     like these), ``… p`` and ``… p holm``. ``temperature <regime>`` is a mean; ``<metric> <regime>
-    left`` and ``… left interval`` say how much of a gain is left at that temperature. Metrics of
-    the best epoch have means and differences also where they are not declared.
+    left`` and ``… left interval`` say how much of a gain is left at that temperature, ``…
+    recalibrated difference`` and ``… recalibrated difference interval`` the difference there.
+    Metrics of the best epoch have means and differences also where they are not declared.
     """
     found = {}
     means = intervals(record.runs, list(record.regimes), comparison)
@@ -93,6 +100,10 @@ def values(record: StudyRecord, comparison: Comparison) -> dict[str, str]:
             )
     for regime, temperature in temperatures(record).items():
         found[f"temperature {regime}"] = f"{temperature:.2f}"
+    for (metric, regime), one in recalibrated(record).items():
+        place = f"{metric} {regime} recalibrated"
+        found[f"{place} difference"] = number(metric, one.mean, "+")
+        found[f"{place} difference interval"] = _ends(metric, one.low, one.high, "+")
     for (metric, regime), share in shares_left(record).items():
         found[f"{metric} {regime} left"] = _percent(share.value)
         found[f"{metric} {regime} left interval"] = (
@@ -180,6 +191,7 @@ def _said(record: StudyRecord, comparison: Comparison, language: Language) -> It
         yield sentence(verdict, record.rule, language)
     if looks := looks_sentence(record, language):
         yield looks
+    yield from second_evidence(record, language)
     if warning := change_warning(record.changed, len(record.runs), language):
         yield warning
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from fashion_dropout.comparison import pairing, sentences, summary
+from fashion_dropout.comparison.recalibrated import second_evidence
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.config.study import Study
@@ -66,7 +67,7 @@ def conclude(
     verdicts = [sentences.sentence(one, record.rule) for one in comparison.verdicts]
     table = summary.summary_table(record.runs, list(study.regimes), comparison)
     looks = sentences.looks_sentence(record)
-    verdicts += [looks] if looks else []
+    verdicts += [*([looks] if looks else []), *second_evidence(record)]
     changed = sentences.change_warning(record.changed, len(record.runs))
     verdicts += [changed] if changed else []
     warning = sentences.kernel_warning(record.mixed_kernels)
