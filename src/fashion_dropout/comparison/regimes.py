@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from fashion_dropout.comparison import statistics
+from fashion_dropout.comparison.early import bias_adjusted
 from fashion_dropout.comparison.equal_fit import at_equal_fit
 from fashion_dropout.comparison.guards import guard
 from fashion_dropout.comparison.pairing import paired_seeds
+from fashion_dropout.comparison.sequential import in_order
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.comparison.verdict import DECIDED, Verdict, decide
-from fashion_dropout.config.decision import METRICS, PAIR_METRICS, Decision
+from fashion_dropout.config.decision import BOUNDED, METRICS, PAIR_METRICS, Decision
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Comparison:
         rule: The decision rule that the study declared.
         verdicts: One for each regime other than the baseline, in the order of the study.
         secondary: The differences in all other metrics. Their p-values are adjusted as one family;
-            their intervals have the confidence 1 − alpha, each on its own.
+            their intervals have the confidence 1 − alpha, each on its own. Those of `BOUNDED` have
+            neither.
         equal_fit: Regime → both runs of its pairs at equal fit; see `equal_fit.at_equal_fit`.
     """
 
@@ -57,13 +60,18 @@ def compare_regimes(
         looks: The seeds that each look so far has seen, those of the earlier ones among them.
     """
     equal_fit = {regime: at_equal_fit(histories, regime, rule.baseline) for regime in regimes}
-    verdicts = verdicts_of(runs, equal_fit, rule, looks)
+    verdicts = [
+        _adjusted(one, rule, looks, len(regimes))
+        for one in verdicts_of(runs, equal_fit, rule, looks)
+    ]
     others = [
         _difference(runs, equal_fit, metric, regime, rule, 1 - rule.alpha)
         for metric in rule.secondary
         for regime in regimes
     ]
-    return Comparison(rule, tuple(verdicts), tuple(statistics.with_holm(others)), equal_fit)
+    tested = iter(statistics.with_holm(one for one in others if one.metric not in BOUNDED))
+    secondary = [_described(one) if one.metric in BOUNDED else next(tested) for one in others]
+    return Comparison(rule, tuple(verdicts), tuple(secondary), equal_fit)
 
 
 def verdicts_of(
@@ -90,6 +98,22 @@ def verdicts_of(
             if one.kind in DECIDED or number == len(looks):
                 found[one.difference.regime] = one
     return list(found.values()) or _verdicts_at(runs, equal_fit, rule, ())
+
+
+def _adjusted(
+    verdict: Verdict, rule: Decision, looks: Sequence[Sequence[int]], comparisons: int
+) -> Verdict:
+    """The verdict, with the estimate that belongs beside the plain one if it ended the study."""
+    if verdict.kind not in DECIDED or not 0 < verdict.look < len(rule.looks):
+        return verdict
+    values, sizes = in_order(verdict.difference.by_seed, looks[: verdict.look])
+    return replace(verdict, adjusted=bias_adjusted(values, sizes, rule, comparisons))
+
+
+def _described(one: Difference) -> Difference:
+    """The difference without interval and test."""
+    no = math.nan
+    return replace(one, low=no, high=no, bca_low=no, bca_high=no, p=no, p_holm=no)
 
 
 def _difference(

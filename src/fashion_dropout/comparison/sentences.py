@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fashion_dropout.comparison.guards import Guarded, Harm
+from fashion_dropout.comparison.guards import Guarded
 from fashion_dropout.comparison.record import Changed, StudyRecord
 from fashion_dropout.comparison.verdict import Verdict
-from fashion_dropout.config.decision import Decision
+from fashion_dropout.config.decision import METRICS, Decision
 from fashion_dropout.texts import Language, Signed, regime_label, texts
 
 _BETTER = ("better", "mixed", "better, harm not excluded")
 _LESS = ("better, by less than matters", "worse, by less than matters")
-_GUARDS: tuple[Harm, ...] = ("harm", "harm not excluded", "no harm that matters")
+_GUARDS = ("harm", "harm not excluded", "no harm that matters", "improved")
 
 
 def sentence(verdict: Verdict, rule: Decision, language: Language = "en") -> str:
     """One verdict in words, with the values that it rests on."""
     words = texts(language)
     said = words["verdict"]
-    difference = verdict.difference
-    too_few = verdict.smallest_p > rule.alpha and difference.n > 1
-    moved = "lower" if difference.mean < 0 else "higher"
+    difference, equivalence = verdict.difference, verdict.equivalence
+    kind = "gap_comparatives" if rule.primary.startswith("gap/") else "comparatives"
+    # Of a difference that is shown, both ends of the interval have its sign, and none is needed.
+    near, far = sorted((abs(difference.low), abs(difference.high)))
     known: dict[str, Any] = {
         "regime": regime_label(difference.regime, language),
         "baseline": regime_label(rule.baseline, language),
         "noun": words["metrics"][rule.primary],
-        "verb": said["gap_verbs" if rule.primary.startswith("gap/") else "verbs"][moved],
+        "comparative": said[kind]["lower" if difference.mean < 0 else "higher"],
         "mean": Signed(difference.mean),
         "size": abs(difference.mean),
+        "near": near,
+        "far": far,
         "confidence": 100 * difference.confidence,
         "low": Signed(difference.low),
         "high": Signed(difference.high),
@@ -38,33 +41,41 @@ def sentence(verdict: Verdict, rule: Decision, language: Language = "en") -> str
         "p": difference.p_holm,
         "n": difference.n,
         "smallest": rule.smallest_difference,
-        "equivalence_confidence": 100 * (1 - 2 * rule.alpha / verdict.comparisons),
-        "equivalence_low": Signed(verdict.equivalence[0]) if verdict.equivalence else None,
-        "equivalence_high": Signed(verdict.equivalence[1]) if verdict.equivalence else None,
+        "equivalence_confidence": 100 * verdict.equivalence_confidence,
+        "equivalence_low": Signed(equivalence[0]) if equivalence else None,
+        "equivalence_high": Signed(equivalence[1]) if equivalence else None,
         "least": verdict.smallest_p,
         "seeds": verdict.seeds_needed,
+        "adjusted": Signed(math.nan if verdict.adjusted is None else verdict.adjusted),
         "undefined": ", ".join(map(str, verdict.undefined)),
     }
-    if verdict.kind in (*_BETTER, *_LESS, "worse"):
-        parts = [said["change"]]
-        if verdict.kind in _LESS:
-            parts.append(said["less"])
-        elif verdict.kind in _BETTER:
-            parts.append(said["beyond" if verdict.beyond else "not_beyond"])
-    elif verdict.kind == "no difference that matters":
-        parts = [said[verdict.kind]]
-    else:
-        parts = [said[("no_pair", "one_pair")[difference.n] if difference.n < 2 else "not shown"]]
-        if too_few:
-            parts.append(said["too_few"])
-        if verdict.seeds_needed and verdict.seeds_needed > difference.n:
-            parts.append(said["seeds_needed"])
-    if verdict.undefined:
-        parts.append(said["undefined"])
-    text = said["between"].join(part.format(**known) for part in parts)
+    text = said["between"].join(said[part].format(**known) for part in _parts(verdict, rule))
     if verdict.kind in (*_BETTER, _LESS[0]):
         text += said["between"] + _guards(verdict.guards, language)
     return str(text)
+
+
+def _parts(verdict: Verdict, rule: Decision) -> Iterator[str]:
+    """Which texts say a verdict."""
+    pairs = verdict.difference.n
+    if verdict.kind in (*_BETTER, *_LESS, "worse"):
+        yield "change"
+        if verdict.kind in _LESS:
+            yield "less"
+        elif verdict.kind in _BETTER:
+            yield "beyond" if verdict.beyond else "not_beyond"
+    elif verdict.kind == "not shown":
+        yield ("no_pair", "one_pair")[pairs] if pairs < 2 else "not shown"
+        if verdict.smallest_p > rule.alpha and pairs > 1:
+            yield "too_few"
+        if verdict.seeds_needed and verdict.seeds_needed > pairs:
+            yield "seeds_needed"
+    else:
+        yield verdict.kind
+    if verdict.adjusted is not None:
+        yield "early"
+    if verdict.undefined:
+        yield "undefined"
 
 
 def _guards(guards: Sequence[Guarded], language: Language) -> str:
@@ -76,25 +87,25 @@ def _guards(guards: Sequence[Guarded], language: Language) -> str:
     parts = []
     for kind in _GUARDS:
         items = [
-            said["items"][_known(one)].format(
+            said["items"]["unknown" if math.isnan(one.high) else kind].format(
                 noun=words["metrics"][one.difference.metric],
                 low=Signed(one.low),
                 high=Signed(one.high),
                 margin=one.margin,
             )
             for one in guards
-            if one.kind == kind
+            if ("improved" if one.high < 0 else one.kind) == kind
         ]
         if items:
-            parts.append(said[kind].format(items=said["comma"].join(items)))
+            parts.append(said[kind].format(items=_listed(items, language)))
     return str(words["verdict"]["between"].join(parts))
 
 
-def _known(one: Guarded) -> str:
-    """Which words say how large the harm may be."""
-    if not math.isfinite(one.high):
-        return "unknown"
-    return "improves" if one.high < 0 else one.kind
+def _listed(items: Sequence[str], language: Language) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    said = texts(language)["guards"]
+    *most, last = items
+    return str(said["comma"].join(most) + said["and"] + last) if most else last
 
 
 def change_warning(changed: Changed | None, runs: int, language: Language = "en") -> str | None:
@@ -138,6 +149,34 @@ def looks_sentence(record: StudyRecord, language: Language = "en") -> str | None
     if record.unused:
         parts.append("unused")
     return str(words["between"].join(words[part] for part in parts).format(**known))
+
+
+def guard_warnings(record: StudyRecord, language: Language = "en") -> list[str]:
+    """What a reader must know of guards that can hardly fail.
+
+    A guard on the last epoch does not bite where the baseline itself has already lost more than
+    the margin since its best epoch: a regime then passes by losing a little less.
+    """
+    runs, rule = record.runs, record.rule
+    baseline = runs[runs["regime"] == rule.baseline]
+    found = []
+    for metric, margin in rule.guards.items():
+        best = f"best/{metric.replace('/', '_')}"
+        if not {metric, best} <= set(runs):
+            continue
+        sign = 1 if METRICS[metric] == "lower" else -1
+        lost = float((sign * (baseline[metric] - baseline[best])).mean())
+        if lost > margin:
+            words = texts(language)
+            known = {
+                "noun": words["metrics"][metric],
+                "baseline": regime_label(rule.baseline, language),
+                "lost": lost,
+                "margin": margin,
+                "best": best,
+            }
+            found.append(str(words["guards"]["overfitted"].format(**known)))
+    return found
 
 
 def kernel_warning(mixed_pairs: Sequence[int] | None, language: Language = "en") -> str | None:

@@ -10,7 +10,7 @@ error rate of the whole is at most alpha exactly, and only data seen so far is u
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,7 +21,8 @@ EXACT_UP_TO = 16
 """Pairs with which all 2ⁿ sign patterns are enumerated."""
 _RANDOM_PATTERNS = 10_000
 _SEED = 0
-_PATTERNS_AT_ONCE = 2**12
+_AT_ONCE = 1_000
+_NUMBERS_AT_ONCE = 2**20
 _DIGITS = 12  # sums of the same terms in another order are equal
 
 
@@ -42,25 +43,6 @@ class Look:
     def significant(self) -> bool:
         """Whether the statistic reaches the critical value."""
         return 0 < self.p <= self.level
-
-
-@lru_cache(maxsize=4)
-def sign_patterns(pairs: int) -> NDArray[np.int8]:
-    """The sign patterns of a test: all 2ⁿ up to 16 pairs, else 10,000 random ones, seeded.
-
-    Args:
-        pairs: n.
-
-    Returns:
-        ±1, int8 of shape (patterns, n); the first pattern is that of the data, all +1.
-    """
-    if pairs <= EXACT_UP_TO:
-        flipped = (np.arange(2**pairs)[:, np.newaxis] >> np.arange(pairs) & 1).astype(np.int8)
-    else:
-        rng = np.random.default_rng(_SEED)
-        flipped = rng.integers(0, 2, (1 + _RANDOM_PATTERNS, pairs), dtype=np.int8)
-        flipped[0] = 0
-    return 1 - 2 * flipped
 
 
 def sign_flip_looks(
@@ -86,34 +68,94 @@ def sign_flip_looks(
     """
     if not len(values):
         return [Look(1.0, 0.0) for _ in sizes]
-    patterns = sign_patterns(len(values))
-    scale = np.abs(values).max() or 1.0
-    crossed = np.zeros(len(patterns), dtype=bool)
+    p, level = of_studies(values[np.newaxis], sizes, spending, two_sided=two_sided)
+    return [Look(float(one), float(other)) for one, other in zip(p[0], level[0], strict=True)]
+
+
+def of_studies(
+    values: NDArray[np.float64],
+    sizes: Sequence[int],
+    spending: Sequence[float],
+    *,
+    two_sided: bool,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`sign_flip_looks` of many studies at once.
+
+    Args:
+        values: The paired differences of each study, float64 of shape (studies, n).
+        sizes: As there.
+        spending: As there.
+        two_sided: As there.
+
+    Returns:
+        p and level of each study and look, float64 of shape (studies, looks).
+    """
+    patterns = 2 ** values.shape[1] if values.shape[1] <= EXACT_UP_TO else 1 + _RANDOM_PATTERNS
+    rows = max(1, _NUMBERS_AT_ONCE // patterns)
+    blocks = [
+        _of_block(values[first : first + rows], sizes, spending, two_sided)
+        for first in range(0, len(values), rows)
+    ]
+    p, level = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    return p, level
+
+
+def _of_block(
+    values: NDArray[np.float64], sizes: Sequence[int], spending: Sequence[float], two_sided: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    largest = np.abs(values).max(axis=1, keepdims=True)
+    scaled = values / np.where(largest > 0, largest, 1)
+    crossed = np.zeros((len(values), 1), dtype=bool)
     found = []
-    for size, newly in zip(sizes, spending, strict=True):
-        reached = _sums(patterns[:, :size], values[:size] / scale)
-        reached = np.round(np.abs(reached) if two_sided else reached, _DIGITS)
-        critical = _critical(reached[~crossed], newly * len(patterns))
-        crossed |= reached >= critical
-        p, level = ((reached >= bound).mean() for bound in (reached[0], critical))
-        found.append(Look(float(p), float(level)))
-    return found
+    for newly, sums in zip(spending, _sums(scaled, sizes), strict=True):
+        patterns = sums.shape[1]
+        reached = np.round(np.abs(sums) if two_sided else sums, _DIGITS)
+        # The patterns of the pairs seen before repeat for every pattern of the new ones.
+        crossed = np.tile(crossed, patterns // crossed.shape[1])
+        allowed = int(newly * patterns + 1e-9)  # more patterns than these may not reach it
+        still = np.where(crossed, -np.inf, reached)
+        bound = -np.partition(-still, allowed, axis=1)[:, allowed : allowed + 1]
+        reaches = reached > bound
+        crossed |= reaches
+        found.append(((reached >= reached[:, :1]).mean(axis=1), reaches.mean(axis=1)))
+    p, level = (np.stack(parts, axis=1) for parts in zip(*found, strict=True))
+    return p, level
 
 
-def _sums(patterns: NDArray[np.int8], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The sum of the values with each pattern of signs, a block of patterns at a time."""
-    blocks = range(0, len(patterns), _PATTERNS_AT_ONCE)
-    return np.concatenate(
-        [patterns[first : first + _PATTERNS_AT_ONCE] @ values for first in blocks]
-    )
+def _sums(values: NDArray[np.float64], sizes: Sequence[int]) -> Iterator[NDArray[np.float64]]:
+    """At each look, the sums of the pairs seen with every pattern of signs; first, as they are.
+
+    Yields:
+        float64 of shape (studies, patterns).
+    """
+    if values.shape[1] > EXACT_UP_TO:
+        patterns = random_patterns(values.shape[1])
+        blocks = [patterns[first : first + _AT_ONCE] for first in range(0, len(patterns), _AT_ONCE)]
+        for size in sizes:
+            yield np.concatenate([values[:, :size] @ one[:, :size].T for one in blocks], axis=1)
+        return
+    sums = np.zeros((len(values), 1))
+    for before, size in itertools.pairwise((0, *sizes)):
+        for pair in range(before, size):  # each pair doubles the patterns: as it is, and flipped
+            value = values[:, pair : pair + 1]
+            sums = np.concatenate([sums + value, sums - value], axis=1)
+        yield sums
 
 
-def _critical(reached: NDArray[np.float64], allowed: float) -> float:
-    """The smallest value that at most `allowed` of the statistics reach; infinite if none is."""
-    ordered, counts = np.unique(reached, return_counts=True)
-    reaching = np.cumsum(counts[::-1])[::-1]
-    possible = ordered[reaching <= allowed + 1e-9]
-    return float(possible[0]) if len(possible) else np.inf
+@lru_cache(maxsize=2)
+def random_patterns(pairs: int) -> NDArray[np.int8]:
+    """10,000 random sign patterns, seeded, after that of the data, which is +1 everywhere.
+
+    Args:
+        pairs: n.
+
+    Returns:
+        ±1, int8 of shape (10,001, n).
+    """
+    rng = np.random.default_rng(_SEED)
+    flipped = rng.integers(0, 2, (1 + _RANDOM_PATTERNS, pairs), dtype=np.int8)
+    flipped[0] = 0
+    return 1 - 2 * flipped
 
 
 def in_order(

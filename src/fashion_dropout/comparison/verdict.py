@@ -62,12 +62,15 @@ class Verdict:
         equivalence: The t interval that belongs to the tests of equivalence (Schuirmann 1987): of
             confidence 1 − 2·alpha, simultaneous likewise; with looks, 1 − 2 · what this look newly
             spends of alpha. None with fewer than two pairs.
+        equivalence_confidence: Of that interval.
         guards: The metrics that must not suffer, in the order of the rule.
         beyond: Whether the whole interval is better than the baseline by more than the smallest
             difference of interest.
         undefined: The seeds of the pairs for which the primary metric has no value.
         look: At which look it was found, from 1; 0 if the study declares none, or before the first.
         test: The sign-flip test of that look; None before the first.
+        adjusted: After stopping early, the mean difference without the bias of stopping; see
+            `early.bias_adjusted`. None otherwise.
     """
 
     kind: Kind
@@ -76,11 +79,13 @@ class Verdict:
     smallest_p: float = 1.0
     seeds_needed: int | None = None
     equivalence: tuple[float, float] | None = None
+    equivalence_confidence: float = math.nan
     guards: tuple[Guarded, ...] = ()
     beyond: bool = False
     undefined: tuple[int, ...] = ()
     look: int = 0
     test: Look | None = None
+    adjusted: float | None = None
 
 
 def decide(
@@ -144,6 +149,7 @@ def decide(
             least,
             needed,
             equivalence,
+            1 - 2 * spending[-1] if equivalence else math.nan,
             tuple(guards),
             beyond=shown and worst > smallest,
             undefined=undefined,
