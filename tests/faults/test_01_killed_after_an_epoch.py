@@ -14,6 +14,8 @@ from faults.interrupting import (
     speeds,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_run_goes_on_to_the_same_bits_and_then_there_is_nothing_left_to_do(
     tmp_path, uninterrupted
@@ -47,7 +49,6 @@ def test_the_run_goes_on_to_the_same_bits_and_then_there_is_nothing_left_to_do(
 
 
 @pytest.mark.long
-@pytest.mark.slow
 @pytest.mark.parametrize("kernels", ["native", "portable"])
 def test_after_each_epoch_with_native_and_portable_kernels(kernels, tmp_path_factory):
     """One run is killed six times: after each of its epochs."""
@@ -64,7 +65,6 @@ def test_after_each_epoch_with_native_and_portable_kernels(kernels, tmp_path_fac
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_fresh_starts_over_in_a_run_of_its_own(tmp_path, uninterrupted):
     kill_after_epoch(1, tmp_path)
     before = only_run(tmp_path)

@@ -18,6 +18,8 @@ from faults.interrupting import (
     runs,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def interrupted(tmp_path_factory):
@@ -50,7 +52,6 @@ def test_a_run_that_is_not_interrupted_here_is_one_line(interrupted, tmp_path):
     assert "either --resume or --fresh" in line
 
 
-@pytest.mark.slow
 def test_status_says_how_it_goes_on(interrupted, tmp_path):
     run_id = only_run(interrupted).info.run_id
     line = f"run {run_id}, after epoch 1 of 6\n  to go on: fashion-dropout train --resume {run_id}"
@@ -59,7 +60,6 @@ def test_status_says_how_it_goes_on(interrupted, tmp_path):
     assert f"--resume {run_id}" not in elsewhere, "it is of another store"
 
 
-@pytest.mark.slow
 def test_another_store_does_not_have_the_run(interrupted, tmp_path):
     run_id = only_run(interrupted).info.run_id
     line = refusal(run_command("train", "--resume", run_id, cwd=tmp_path), 2)
@@ -67,7 +67,6 @@ def test_another_store_does_not_have_the_run(interrupted, tmp_path):
     assert runs(tmp_path) == []
 
 
-@pytest.mark.slow
 def test_a_deleted_experiment_costs_no_checkpoint(interrupted):
     run = only_run(interrupted)
     client, before = mlflow.MlflowClient(), checkpoints(folder_of_interrupted(run.info.run_id))
@@ -78,7 +77,6 @@ def test_a_deleted_experiment_costs_no_checkpoint(interrupted):
     assert checkpoints(folder_of_interrupted(run.info.run_id)) == before
 
 
-@pytest.mark.slow
 def test_other_conditions_are_named_with_both_values(interrupted):
     """The kernels really change; data and versions are changed in the record of the run."""
     folder = folder_of_interrupted(only_run(interrupted).info.run_id)
@@ -104,7 +102,6 @@ def test_other_conditions_are_named_with_both_values(interrupted):
     assert only_run(interrupted).info.status == "KILLED"
 
 
-@pytest.mark.slow
 def test_resumed_by_its_id_alone(tmp_path, uninterrupted):
     kill_after_epoch(1, tmp_path)
     run_id = only_run(tmp_path).info.run_id
@@ -114,7 +111,6 @@ def test_resumed_by_its_id_alone(tmp_path, uninterrupted):
     assert recorded(only_run(tmp_path)) == uninterrupted
 
 
-@pytest.mark.slow
 def test_another_configuration_is_another_run(tmp_path):
     kill_after_epoch(1, tmp_path)
     (before,) = runs(tmp_path)

@@ -89,6 +89,7 @@ def check(found: dict[str, mlflow.entities.Run]) -> None:
     assert found["second"].data.metrics["val/loss"] == 0.25
 
 
+@pytest.mark.slow
 def test_a_server_that_is_back_when_the_process_ends_does_not_get_a_finished_run(tmp_path):
     with (
         tracking_server(tmp_path) as address,

@@ -11,10 +11,9 @@ from contextlib import closing
 import mlflow
 import pytest
 
-from conftest import run_command
+from conftest import run_here
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.tracking import store
-from fashion_dropout.tracking.store import connect
 
 
 @pytest.fixture
@@ -91,11 +90,10 @@ def test_a_store_in_a_folder_that_is_not_there_is_refused(tracking_uri, workdir)
 
 
 def test_a_database_of_another_version_of_mlflow_says_what_to_type(store, workdir):
-    connect()
     with closing(sqlite3.connect(workdir / "mlflow.db")) as database:
         database.execute("update alembic_version set version_num = '451aebb31d03'")
         database.commit()
-    refused = run_command("status", cwd=workdir)  # this process does not look again
+    refused = run_here("status", cwd=workdir)
     assert refused.returncode == 1
     assert f"type `mlflow db upgrade {store}`" in refused.stderr
     assert "start it" not in refused.stderr
