@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -36,6 +37,15 @@ for _sign, _default in (
 ):
     if signal.getsignal(_sign) is signal.SIG_IGN:
         signal.signal(_sign, _default)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no worker is alone with one at the end."""
+    seconds: Counter[Path] = Counter()
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        seconds[item.path] += 60 if "long" in marks else 10 if "slow" in marks else 1
+    items.sort(key=lambda item: -seconds[item.path])
 
 
 def script(name: str) -> ModuleType:
@@ -125,14 +135,14 @@ def run_here(
     *arguments: str, cwd: Path, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """As `run_command`, in this process: what Python and its packages take to start is saved."""
-    before = dict(os.environ)
+    before, clean = dict(os.environ), clean_environment(**(environment or {}))
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.chdir(cwd)
         if chosen := sys.modules.get("mlflow.tracking._tracking_service.utils"):
             patch.setattr(chosen, "_tracking_uri", None)  # a new process asks its environment
         os.environ.clear()
-        os.environ.update(clean_environment(**(environment or {})))
+        os.environ.update(clean)
         try:
             cli._run(list(arguments))  # `main` may end the process
             code = 0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import TRAIN, run_command, run_here
+from conftest import TRAIN, run_here
 from faults.interrupting import (
     checkpoints,
     folder_of_interrupted,
@@ -94,7 +94,7 @@ def test_the_run_is_killed_with_a_checkpoint_and_goes_on(sent, exit_code, tmp_pa
     assert run.info.status == "KILLED"
     assert run.data.tags["error"] == f"stopped by {sent.name}"
     assert epoch >= 2
-    done = run_command(*TRAIN, cwd=tmp_path)
+    done = run_here(*TRAIN, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert recorded(only_run(tmp_path)) == uninterrupted
     assert "error" not in only_run(tmp_path).data.tags

@@ -168,7 +168,7 @@ def test_a_confident_mistake_costs_its_whole_loss():
 
 
 def test_the_best_epoch_is_the_one_of_the_lowest_validation_loss_and_can_be_restored():
-    subject = trainer(dropout=0.0, epochs=12, images=250)
+    subject = trainer(dropout=0.0, epochs=12, learning_rate=0.01, images=1_000)
     seen = []
     for record in subject.epochs():
         seen.append((record, bits(subject)))
