@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
-import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +20,7 @@ from types import ModuleType
 import pytest
 from filelock import FileLock
 
-from fashion_dropout import environment
+from fashion_dropout import cli, environment
 from fashion_dropout.learning import archives
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,6 +28,8 @@ OURS = ("MLFLOW_", archives.DIRECTORY_VARIABLE)
 STATE = "FASHION_DROPOUT_STATE"
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"  # each process would compile TensorFlow and MLflow anew
+os.environ.pop(NO_BYTECODE, None)
+sys.dont_write_bytecode = False
 
 # This process computes as the program does, whatever its CPU or its caller would choose. What it
 # starts chooses for itself (`clean_environment`).
@@ -40,10 +46,13 @@ for _sign, _default in (
         signal.signal(_sign, _default)
 
 
-def pytest_runtest_setup() -> None:
-    """Skip what is left when the time that `.ci/run` may take is over."""
-    if time.time() > float(os.environ.get("TESTS_END", "inf")):
-        pytest.skip("the time of .ci/run is over: uv run pytest -m slow runs this test")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no worker is alone with one at the end."""
+    seconds: Counter[Path] = Counter()
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        seconds[item.path] += 60 if "long" in marks else 10 if "slow" in marks else 1
+    items.sort(key=lambda item: -seconds[item.path])
 
 
 def script(name: str) -> ModuleType:
@@ -57,7 +66,7 @@ def script(name: str) -> ModuleType:
 
 def clean_environment(**added: str) -> dict[str, str]:
     """The environment without what a developer's shell says of stores and data."""
-    dropped = (*OURS, NO_BYTECODE, ONEDNN, *environment.SET)
+    dropped = (*OURS, ONEDNN, *environment.SET)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return {**kept, "MLFLOW_DISABLE_TELEMETRY": "true", **added}
 
@@ -88,11 +97,11 @@ def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def store(workdir: Path) -> Iterator[str]:
+def store(workdir: Path, empty_store: Path) -> Iterator[str]:
     """A new SQLite store that MLflow uses in this process."""
     import mlflow
 
-    uri = f"sqlite:///{workdir / 'mlflow.db'}"
+    uri = f"sqlite:///{shutil.copy(empty_store, workdir / 'mlflow.db')}"
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(uri)
     yield uri
@@ -130,12 +139,40 @@ def run_command(
     )
 
 
+def run_here(
+    *arguments: str, cwd: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """As `run_command`, in this process: what Python and its packages take to start is saved."""
+    before, clean = dict(os.environ), clean_environment(**(environment or {}))
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(cwd)
+        if chosen := sys.modules.get("mlflow.tracking._tracking_service.utils"):
+            patch.setattr(chosen, "_tracking_uri", None)  # a new process asks its environment
+        os.environ.clear()
+        os.environ.update(clean)
+        try:
+            cli._run(list(arguments))  # `main` may end the process
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+    said, warned = (stream.buffer.getvalue().decode() for stream in (out, err))
+    return subprocess.CompletedProcess(arguments, code, said, warned)
+
+
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
-    """``fashion-dropout`` in an empty folder."""
+    """``fashion-dropout`` in an empty folder, by `run_here`.
+
+    Where the process itself is looked at (signals, what it imports, what TensorFlow prints),
+    `run_command` starts one.
+    """
 
     def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-        return run_command(*arguments, **{"cwd": tmp_path, **options})  # type: ignore[arg-type]
+        return run_here(*arguments, **{"cwd": tmp_path, **options})  # type: ignore[arg-type]
 
     return run
 
@@ -173,6 +210,26 @@ def made_once(
     return FinishedRun(folder, output.read_text(encoding="utf-8"))
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The file of a SQLite store of MLflow that nobody has used, to copy.
+
+    MLflow takes seconds to make one. It adds its first experiment, with the folder beside the
+    copy, to the copy.
+    """
+
+    def make(folder: Path) -> str:
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        path = folder / "mlflow.db"
+        SqlAlchemyStore(f"sqlite:///{path}", str(folder)).engine.dispose()
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute("delete from experiments")
+        return str(path)
+
+    return Path(made_once(tmp_path_factory, worker_id, "empty_store", make).output)
+
+
 TRAIN = (
     *("train", "--dataset", "synthetic", "--dropout", "0.4", "--seed", "3"),
     *("--epochs", "6", "--learning-rate", "0.004"),
@@ -182,7 +239,10 @@ TRAIN = (
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> FinishedRun:
-    """One real run on generated images, `TRAIN`. Only to read: all tests share it."""
+    """One real run on generated images, `TRAIN`. Only to read: all tests share it.
+
+    It is a process of its own: what a training stores has to be read by others, to the bit.
+    """
 
     def train(folder: Path) -> str:
         done = run_command(*TRAIN, cwd=folder)

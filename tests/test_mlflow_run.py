@@ -69,6 +69,7 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_launch_leaves_one_finished_run_with_its_parameters_as_typed(tmp_path):
     exit_code, said = launch(
         tmp_path,

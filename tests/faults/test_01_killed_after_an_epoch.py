@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conftest import TRAIN, run_command
+from conftest import TRAIN, run_command, run_here
 from faults.interrupting import (
     folder_of_interrupted,
     kill_after_epoch,
@@ -13,6 +13,8 @@ from faults.interrupting import (
     runs,
     speeds,
 )
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_run_goes_on_to_the_same_bits_and_then_there_is_nothing_left_to_do(
@@ -23,7 +25,7 @@ def test_the_run_goes_on_to_the_same_bits_and_then_there_is_nothing_left_to_do(
     assert before.info.status == "RUNNING", "nobody could write that it was killed"
     folder = folder_of_interrupted(before.info.run_id)
 
-    done = run_command(*TRAIN, cwd=tmp_path)
+    done = run_here(*TRAIN, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"continuing run {before.info.run_id} after epoch " in done.stdout
     assert "epoch 1/6" not in done.stdout
@@ -36,7 +38,7 @@ def test_the_run_goes_on_to_the_same_bits_and_then_there_is_nothing_left_to_do(
     assert run.data.tags["resumed"] in ("2", "3")
     assert not folder.exists(), "a finished run needs no checkpoint"
 
-    again = run_command(*TRAIN, cwd=tmp_path)
+    again = run_here(*TRAIN, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert f"run {run.info.run_id} has finished with these parameters: nothing is trained" in (
         again.stdout
@@ -47,7 +49,6 @@ def test_the_run_goes_on_to_the_same_bits_and_then_there_is_nothing_left_to_do(
 
 
 @pytest.mark.long
-@pytest.mark.slow
 @pytest.mark.parametrize("kernels", ["native", "portable"])
 def test_after_each_epoch_with_native_and_portable_kernels(kernels, tmp_path_factory):
     """One run is killed six times: after each of its epochs."""
@@ -64,12 +65,11 @@ def test_after_each_epoch_with_native_and_portable_kernels(kernels, tmp_path_fac
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_fresh_starts_over_in_a_run_of_its_own(tmp_path, uninterrupted):
     kill_after_epoch(1, tmp_path)
     before = only_run(tmp_path)
     for _ in range(2):  # also when it has finished
-        done = run_command(*TRAIN, "--fresh", cwd=tmp_path)
+        done = run_here(*TRAIN, "--fresh", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "epoch 1/6" in done.stdout
     found = {run.info.run_id: run for run in runs(tmp_path)}

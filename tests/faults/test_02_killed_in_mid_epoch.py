@@ -9,7 +9,7 @@ import time
 import mlflow
 import pytest
 
-from conftest import TRAIN, run_command
+from conftest import TRAIN, run_here
 from faults.interrupting import (
     checkpoints,
     folder_of_interrupted,
@@ -36,7 +36,7 @@ def test_the_epoch_is_done_again(tmp_path_factory):
     assert checkpoints(folder) == [1], "the kill came in the middle of epoch 2"
     found = []
     for cwd in (killed, whole):
-        done = run_command(*LONG_EPOCHS, cwd=cwd)
+        done = run_here(*LONG_EPOCHS, cwd=cwd)
         assert done.returncode == 0, done.stderr
         found.append(recorded(only_run(cwd)))
         assert speeds(only_run(cwd)) == [1, 2, 3]
@@ -54,7 +54,7 @@ def test_three_kills_at_random_moments(draw, tmp_path, uninterrupted):
             time.sleep(moments.uniform(0, 2))
             process.send_signal(signal.SIGKILL)
             process.wait()
-    done = run_command(*TRAIN, cwd=tmp_path)
+    done = run_here(*TRAIN, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     run = only_run(tmp_path)
     assert recorded(run) == uninterrupted

@@ -8,7 +8,7 @@ import platform
 import mlflow
 import pytest
 
-from conftest import TRAIN, run_command
+from conftest import TRAIN, run_command, run_here
 from faults.interrupting import (
     checkpoints,
     folder_of_interrupted,
@@ -17,6 +17,8 @@ from faults.interrupting import (
     recorded,
     runs,
 )
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -36,49 +38,45 @@ def refusal(done, exit_code: int) -> str:
 def test_every_changed_parameter_is_named_with_both_values(interrupted):
     run_id = only_run(interrupted).info.run_id
     changed = ("--dropout", "0.3", "--seed", "3", "--epochs", "9", "--select", "last")
-    line = refusal(run_command("train", "--resume", run_id, *changed, cwd=interrupted), 2)
+    line = refusal(run_here("train", "--resume", run_id, *changed, cwd=interrupted), 2)
     assert "dropout 0.3 (it has 0.4), epochs 9 (it has 6), select 'last' (it has 'best')" in line
     assert "seed" not in line, "it is the same"
     assert only_run(interrupted).info.status != "FINISHED"
 
 
 def test_a_run_that_is_not_interrupted_here_is_one_line(interrupted, tmp_path):
-    line = refusal(run_command("train", "--resume", "f" * 32, cwd=interrupted), 2)
+    line = refusal(run_here("train", "--resume", "f" * 32, cwd=interrupted), 2)
     assert "expected the id of an interrupted run" in line
     run_id = only_run(interrupted).info.run_id
-    line = refusal(run_command("train", "--resume", run_id, "--fresh", cwd=interrupted), 2)
+    line = refusal(run_here("train", "--resume", run_id, "--fresh", cwd=interrupted), 2)
     assert "either --resume or --fresh" in line
 
 
-@pytest.mark.slow
 def test_status_says_how_it_goes_on(interrupted, tmp_path):
     run_id = only_run(interrupted).info.run_id
     line = f"run {run_id}, after epoch 1 of 6\n  to go on: fashion-dropout train --resume {run_id}"
-    assert line in run_command("status", cwd=interrupted).stdout
-    elsewhere = run_command("status", cwd=tmp_path).stdout
+    assert line in run_here("status", cwd=interrupted).stdout
+    elsewhere = run_here("status", cwd=tmp_path).stdout
     assert f"--resume {run_id}" not in elsewhere, "it is of another store"
 
 
-@pytest.mark.slow
 def test_another_store_does_not_have_the_run(interrupted, tmp_path):
     run_id = only_run(interrupted).info.run_id
-    line = refusal(run_command("train", "--resume", run_id, cwd=tmp_path), 2)
+    line = refusal(run_here("train", "--resume", run_id, cwd=tmp_path), 2)
     assert f"expected run {run_id} in this store" in line
     assert runs(tmp_path) == []
 
 
-@pytest.mark.slow
 def test_a_deleted_experiment_costs_no_checkpoint(interrupted):
     run = only_run(interrupted)
     client, before = mlflow.MlflowClient(), checkpoints(folder_of_interrupted(run.info.run_id))
     client.delete_experiment(run.info.experiment_id)
-    line = refusal(run_command(*TRAIN, cwd=interrupted), 2)
+    line = refusal(run_here(*TRAIN, cwd=interrupted), 2)
     assert f"`mlflow experiments restore -x {run.info.experiment_id}` brings it back" in line
     client.restore_experiment(run.info.experiment_id)
     assert checkpoints(folder_of_interrupted(run.info.run_id)) == before
 
 
-@pytest.mark.slow
 def test_other_conditions_are_named_with_both_values(interrupted):
     """The kernels really change; data and versions are changed in the record of the run."""
     folder = folder_of_interrupted(only_run(interrupted).info.run_id)
@@ -104,21 +102,19 @@ def test_other_conditions_are_named_with_both_values(interrupted):
     assert only_run(interrupted).info.status == "KILLED"
 
 
-@pytest.mark.slow
 def test_resumed_by_its_id_alone(tmp_path, uninterrupted):
     kill_after_epoch(1, tmp_path)
     run_id = only_run(tmp_path).info.run_id
-    done = run_command("train", "--resume", run_id, cwd=tmp_path)
+    done = run_here("train", "--resume", run_id, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert only_run(tmp_path).info.run_id == run_id
     assert recorded(only_run(tmp_path)) == uninterrupted
 
 
-@pytest.mark.slow
 def test_another_configuration_is_another_run(tmp_path):
     kill_after_epoch(1, tmp_path)
     (before,) = runs(tmp_path)
-    done = run_command(*TRAIN, "--dropout", "0.2", cwd=tmp_path)
+    done = run_here(*TRAIN, "--dropout", "0.2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     states = {run.info.run_id: run.info.status for run in runs(tmp_path)}
     assert len(states) == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conftest import TRAIN, run_command
+from conftest import TRAIN, run_here
 from faults.interrupting import (
     checkpoints,
     folder_of_interrupted,
@@ -29,7 +29,7 @@ def test_the_one_before_is_used_and_without_one_it_is_an_error(tmp_path, uninter
 
     whole = older.read_bytes()
     older.write_bytes(whole[:-100])
-    done = run_command(*TRAIN, cwd=tmp_path)
+    done = run_here(*TRAIN, cwd=tmp_path)
     (line,) = done.stderr.splitlines()
     assert done.returncode == 1
     assert f"expected a whole checkpoint {newest}" in line
@@ -37,7 +37,7 @@ def test_the_one_before_is_used_and_without_one_it_is_an_error(tmp_path, uninter
     assert only_run(tmp_path).info.status == "KILLED"
 
     older.write_bytes(whole)
-    done = run_command(*TRAIN, cwd=tmp_path)
+    done = run_here(*TRAIN, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"{newest}, received another SHA-256" in done.stdout
     assert "after epoch 2 of 6" in done.stdout

@@ -10,7 +10,7 @@ import resource
 
 import pytest
 
-from conftest import TRAIN, run_command
+from conftest import TRAIN, run_here
 from faults.interrupting import (
     checkpoints,
     folder_of_interrupted,
@@ -45,7 +45,7 @@ def test_the_run_fails_in_one_line_and_the_checkpoint_before_is_whole(tmp_path, 
     ), "nothing half-written"
     last = checkpoints(folder)[-1]
 
-    done = run_command(*TRAIN, cwd=tmp_path)
+    done = run_here(*TRAIN, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"after epoch {last} of 6" in done.stdout
     assert recorded(only_run(tmp_path)) == uninterrupted
@@ -56,7 +56,7 @@ def test_the_run_fails_in_one_line_and_the_checkpoint_before_is_whole(tmp_path, 
 @pytest.mark.parametrize("place", ["/proc/nowhere", "/dev/null/state", "~nosuchuser/state"])
 def test_a_state_folder_that_cannot_be_made_is_one_line_before_any_run(place, tmp_path):
     environment = {"FASHION_DROPOUT_STATE": place}
-    done = run_command(*TRAIN, cwd=tmp_path, environment=environment)
+    done = run_here(*TRAIN, cwd=tmp_path, environment=environment)
     assert done.returncode in (1, 2)
     (line,) = done.stderr.splitlines()
     assert line.startswith("Error: expected a folder")

@@ -7,16 +7,16 @@ import time
 
 import pytest
 
-from conftest import run_command
+from conftest import run_command, run_here
 from faults.servers import proxied
 
 TRAIN = ("train", "--dataset", "synthetic", "--epochs", "1")
 
 
-def refusal(folder, **environment: str) -> str:
+def refusal(folder, run=run_command, **environment: str) -> str:
     began = time.monotonic()
     environment["FASHION_DROPOUT_STATE"] = str(folder / "state")
-    done = run_command(*TRAIN, cwd=folder, environment=environment)
+    done = run(*TRAIN, cwd=folder, environment=environment)
     assert time.monotonic() - began < 60, (
         "25 s for the store, the rest for imports on a busy machine"
     )
@@ -29,18 +29,16 @@ def refusal(folder, **environment: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "mode",
+    ("mode", "run"),
     [
-        "drop",
-        "busy",
-        "redirect",
-        *(pytest.param(m, marks=pytest.mark.slow) for m in ("silent", "drip")),
+        *((mode, run_here) for mode in ("drop", "busy", "redirect")),
+        *(pytest.param(m, run_command, marks=pytest.mark.slow) for m in ("silent", "drip")),
     ],
 )
-def test_a_server_that_gives_no_answer_is_given_up(tmp_path, mode):
+def test_a_server_that_gives_no_answer_is_given_up(tmp_path, mode, run):
     with proxied("") as proxy:
         proxy.mode = mode
-        line = refusal(tmp_path, MLFLOW_TRACKING_URI=proxy.address)
+        line = refusal(tmp_path, run, MLFLOW_TRACKING_URI=proxy.address)
         assert proxy.address in line
     assert list(tmp_path.iterdir()) == []
 

@@ -17,6 +17,8 @@ from conftest import ROOT, clean_environment, run_command
 from faults.interrupting import running
 from faults.servers import proxied, tracking_server
 
+pytestmark = pytest.mark.slow
+
 CLOCK = ("speed/", "system/")
 TRAIN = ("train", "--dataset", "synthetic", "--learning-rate", "0.004", "--epochs")
 
@@ -110,10 +112,7 @@ def only_warning(said: str) -> None:
     "mode",
     [
         "drop",
-        *(
-            pytest.param(mode, marks=[pytest.mark.slow, pytest.mark.long])
-            for mode in ("silent", "deaf", "drip")
-        ),
+        *(pytest.param(mode, marks=pytest.mark.long) for mode in ("silent", "deaf", "drip")),
     ],
 )
 def test_the_training_goes_on_and_all_of_it_is_delivered_when_the_server_is_back(
@@ -170,7 +169,6 @@ def test_a_server_that_never_comes_back_costs_exit_code_6_and_sync_delivers_late
     assert list((tmp_path / "state/journal").iterdir()) == []
 
 
-@pytest.mark.slow
 def test_a_study_that_is_stopped_while_the_server_is_gone_says_that_it_was_stopped(
     tmp_path, server, proxy
 ):

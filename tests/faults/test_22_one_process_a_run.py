@@ -31,6 +31,7 @@ def resumed(run_id: str):
     return tracked_run(name="one", description="", params={}, tags={"role": "run"}, resume=run_id)
 
 
+@pytest.mark.slow
 def test_a_second_process_cannot_have_the_run_until_the_first_is_gone(store, workdir):
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER],

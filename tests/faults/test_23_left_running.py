@@ -15,7 +15,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from conftest import ROOT, clean_environment, run_command
+from conftest import ROOT, clean_environment, run_command, run_here
 from faults.servers import free_port, tracking_server
 
 CHILD = """
@@ -101,13 +101,13 @@ def check(folder: Path, uri: str) -> None:
 
 def test_a_folder_without_a_store_gets_none_by_being_asked(tmp_path):
     environment = {"FASHION_DROPOUT_STATE": str(tmp_path / "state")}
-    asked = run_command("status", cwd=tmp_path, environment=environment)
+    asked = run_here("status", cwd=tmp_path, environment=environment)
     assert asked.returncode == 0, asked.stderr
     assert asked.stdout.splitlines() == [
         f"store sqlite:///{tmp_path}/mlflow.db: there is none yet",
         "nothing runs, and everything is delivered",
     ]
-    synced = run_command("sync", cwd=tmp_path, environment=environment)
+    synced = run_here("sync", cwd=tmp_path, environment=environment)
     assert synced.returncode == 0, synced.stderr
     assert synced.stdout.startswith("nothing to do")
     assert list(tmp_path.iterdir()) == []

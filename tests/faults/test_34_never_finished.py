@@ -12,7 +12,7 @@ import mlflow
 import pytest
 from mlflow.entities import Metric, Param
 
-from conftest import ROOT, TRAIN, clean_environment, run_command
+from conftest import ROOT, TRAIN, clean_environment, run_here
 from fashion_dropout.config.study import read_study
 from fashion_dropout.studies.cells import finished_cells
 from fashion_dropout.studies.read import read_record
@@ -89,6 +89,7 @@ def check(found: dict[str, mlflow.entities.Run]) -> None:
     assert found["second"].data.metrics["val/loss"] == 0.25
 
 
+@pytest.mark.slow
 def test_a_server_that_is_back_when_the_process_ends_does_not_get_a_finished_run(tmp_path):
     with (
         tracking_server(tmp_path) as address,
@@ -160,6 +161,6 @@ def test_an_interrupted_run_that_another_program_ends_as_finished_goes_on(tmp_pa
     with mlflow.start_run(run_id=interrupted):  # its end says FINISHED
         mlflow.set_tag("note", "killed by hand")
     assert mlflow.get_run(interrupted).info.status == "FINISHED"
-    again = run_command(*TRAIN, cwd=tmp_path)
+    again = run_here(*TRAIN, cwd=tmp_path)
     assert f"continuing run {interrupted} after epoch" in again.stdout, again.stderr
     assert recorded(only_run(tmp_path)) == uninterrupted

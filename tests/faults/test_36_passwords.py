@@ -45,6 +45,7 @@ def command_lines() -> str:
     return "\n".join(" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"]))
 
 
+@pytest.mark.slow
 def test_no_password_of_a_tracking_server_is_shown_or_kept(tmp_path):
     with tracking_server(tmp_path) as address:
         uri = address.replace("://", f"://me:{SECRET}@")

@@ -12,7 +12,7 @@ import mlflow
 import numpy as np
 import pytest
 
-from conftest import ROOT, run_command
+from conftest import ROOT, run_here
 from fashion_dropout.config.study import parse_study, read_study
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import csv_cell, markdown, message, visible
@@ -51,11 +51,10 @@ def test_a_question_is_one_line_of_what_can_be_seen(question):
         parse_study({**parse_study_file(), "question_ja": question})
 
 
-@pytest.mark.slow
 def test_a_question_is_no_markup_in_the_report(store, workdir):
     declared = {**parse_study_file(), "question": HOSTILE}
     run_id = record_study(parse_study(declared))
-    done = run_command("report", run_id, cwd=workdir, environment={"MLFLOW_TRACKING_URI": store})
+    done = run_here("report", run_id, cwd=workdir, environment={"MLFLOW_TRACKING_URI": store})
     assert done.returncode == 0, done.stderr
     page = (workdir / "report.html").read_text(encoding="utf-8")
     assert HOSTILE not in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, clean_environment, run_command
+from conftest import ROOT, clean_environment, run_here
 from fashion_dropout.cli import main
 from fashion_dropout.errors import DataError, UsageError
 from fashion_dropout.prediction.pictures import image_files, read_pictures
@@ -91,6 +92,17 @@ def test_an_endless_list_of_images_is_refused(workdir):
     assert "16,777,216 bytes" in refusal(done)
 
 
+ALL_OF_THEM = """
+import json, sys
+from pathlib import Path
+from conftest import run_here
+for arguments in json.loads(sys.argv[1]):
+    done = run_here(*arguments, cwd=Path.cwd())
+    print(json.dumps([done.returncode, done.stderr]))
+"""
+"""Commands by one process: what its user may not read is the same for each."""
+
+
 def test_without_rights_there_is_one_line_and_no_traceback(tmp_path):
     closed = tmp_path / "closed"
     closed.mkdir()
@@ -98,18 +110,28 @@ def test_without_rights_there_is_one_line_and_no_traceback(tmp_path):
     (tmp_path / "closed.toml").write_text("")
     (tmp_path / "closed.toml").chmod(0)
     closed.chmod(0)
-    for arguments in (
+    commands = (
         ("compare", "closed/study.toml"),
         ("compare", "closed.toml"),
         ("data", "--data-dir", "closed"),
         ("report", "0" * 32, "--output", "closed/report.html"),
         ("publish", "closed", "--check"),
         ("predict", "closed/1.png", "closed", "closed.toml", "--model", "closed/model.keras"),
-    ):
-        done = run_command(*arguments, cwd=tmp_path, before=obeying_rights())
-        assert done.returncode in (1, 2), (arguments, done.stderr)
-        assert "Permission denied" in done.stderr or "closed" in done.stderr
-        assert all(line.startswith("Error: ") for line in done.stderr.splitlines()), done.stderr
+    )
+    done = subprocess.run(
+        [*obeying_rights(), sys.executable, "-c", ALL_OF_THEM, json.dumps(commands)],
+        cwd=tmp_path,
+        env=clean_environment(PYTHONPATH=str(ROOT / "tests")),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for arguments, line in zip(commands, done.stdout.splitlines(), strict=True):
+        code, said = json.loads(line)
+        assert code in (1, 2), (arguments, said)
+        assert "Permission denied" in said or "closed" in said
+        assert all(line.startswith("Error: ") for line in said.splitlines()), said
 
 
 def test_a_working_directory_that_is_gone_is_one_line(tmp_path):
@@ -127,21 +149,13 @@ def test_a_working_directory_that_is_gone_is_one_line(tmp_path):
 
 
 def test_a_working_directory_whose_name_is_not_utf8_is_one_line(tmp_path):
-    folder = os.fsencode(tmp_path) + b"/name\xe9"
-    Path(os.fsdecode(folder)).mkdir()
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/name\xe9"))
+    folder.mkdir()
     for arguments in (["train", "--dataset", "synthetic"], ["status"], ["history"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "fashion_dropout", *arguments],
-            cwd=folder,
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        line = refusal(done)
+        line = refusal(run_here(*arguments, cwd=folder))
         assert "in UTF-8" in line
         assert "name\\udce9" in line
-    assert os.listdir(folder) == []  # noqa: PTH208
+    assert list(folder.iterdir()) == []
 
 
 def test_help_into_a_full_device_is_one_line():

@@ -4,6 +4,7 @@ import gc
 import itertools
 import math
 import weakref
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -19,12 +20,16 @@ pytestmark = pytest.mark.usefixtures("tensorflow")
 SPLITS = stratified_split(Synthetic().training(), 500, 0)
 
 
-def trainer(**parameters):
+def trainer(images: int | None = None, **parameters):
+    """A trainer on generated images: on all that train, or on the first so many of them."""
     from fashion_dropout.learning.model import build_classifier, build_network
     from fashion_dropout.learning.training import Trainer
 
     config = TrainingConfig(**{"epochs": 2, "learning_rate": 0.004, **parameters})
-    return Trainer(build_classifier(build_network(config.dropout, config.seed)), *SPLITS, config)
+    training, validation = SPLITS
+    training = Examples(training.images[:images], training.labels[:images])
+    network = build_network(config.dropout, config.seed)
+    return Trainer(build_classifier(network), training, validation, config)
 
 
 def bits(of) -> list[bytes]:
@@ -39,16 +44,49 @@ def numbers(records) -> list[dict[str, float]]:
     ]
 
 
-def test_the_same_configuration_gives_the_same_bits():
-    one, other = trainer(), trainer()
-    assert numbers(one.epochs()) == numbers(other.epochs())
-    assert bits(one) == bits(other)
+@dataclass(frozen=True)
+class Whole:
+    """What a training of three epochs left; TensorFlow keeps nothing of it.
+
+    Attributes:
+        records: Of the epochs.
+        states: Before the first epoch, and after each.
+        updates: How often the weights had been changed at the end of each epoch.
+        told: The progress that it told.
+    """
+
+    records: list
+    states: list[dict[str, np.ndarray]]
+    updates: list[int]
+    told: list[tuple[int, int]]
+
+
+@pytest.fixture(scope="module")
+def whole(tensorflow) -> Whole:
+    subject = trainer(epochs=3)
+    found = Whole(subject.records, [dict(subject.state())], [], [])
+    for _ in subject.epochs(lambda done, total: found.told.append((done, total))):
+        found.states.append(dict(subject.state()))
+        found.updates.append(int(subject._optimizer.iterations.numpy()))
+        assert int(subject._done.numpy()) == subject.batches
+    return found
+
+
+def check_equal(state, expected) -> None:
+    assert state.keys() == expected.keys()
+    for name in state.keys() - {"history"}:  # which has the speed in it
+        assert state[name].tobytes() == expected[name].tobytes(), name
+
+
+def test_the_same_configuration_gives_the_same_bits(whole):
+    other = trainer(epochs=3)
+    assert numbers(other.epochs()) == numbers(whole.records)
+    check_equal(other.state(), whole.states[-1])
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"dropout": 0.1}, {"batch_size": 50}])
-def test_another_configuration_gives_other_bits(change):
-    one, other = trainer(epochs=1), trainer(epochs=1, **change)
-    assert numbers(one.epochs()) != numbers(other.epochs())
+def test_another_configuration_gives_other_bits(whole, change):
+    assert numbers(trainer(epochs=1, **change).epochs()) != numbers(whole.records[:1])
 
 
 def test_both_regimes_of_a_seed_start_equal_and_see_the_same_batches():
@@ -59,23 +97,20 @@ def test_both_regimes_of_a_seed_start_equal_and_see_the_same_batches():
     assert not np.array_equal(one.order_of_batches(1), one.order_of_batches(2))
 
 
-def test_a_training_goes_on_from_each_checkpoint_to_the_same_bits(tmp_path):
-    """With another trainer, through a file: records, weights, optimizer and best weights."""
-    whole = trainer(epochs=3)
-    files = [checkpoint.write(tmp_path / "0", checkpoint.Checkpoint(0, whole.state(), {}))]
-    for record in whole.epochs():
-        saved = checkpoint.Checkpoint(record.epoch, whole.state(), {})
-        files.append(checkpoint.write(tmp_path / str(record.epoch), saved))
-    for ended, path in enumerate(files):
-        resumed = trainer(epochs=3)
+def test_a_training_goes_on_from_each_checkpoint_to_the_same_bits(whole, tmp_path):
+    """With another trainer, through a file: records, weights, optimizer and best weights.
+
+    First a new one, then the same one again, of which nothing must be left.
+    """
+    resumed = trainer(epochs=3)
+    for ended in (2, 0, 1, 3):
+        saved = checkpoint.Checkpoint(ended, whole.states[ended], {})
+        path = checkpoint.write(tmp_path / str(ended), saved)
         resumed.restore(checkpoint.read(path).arrays)
         assert resumed.records == whole.records[:ended]
         assert len(list(resumed.epochs())) == 3 - ended
         assert numbers(resumed.records) == numbers(whole.records)
-        state, expected = resumed.state(), whole.state()
-        assert state.keys() == expected.keys()
-        for name in state.keys() - {"history"}:  # which has the speed in it
-            assert state[name].tobytes() == expected[name].tobytes(), (ended, name)
+        check_equal(resumed.state(), whole.states[-1])
 
 
 def test_the_state_of_another_network_is_refused_and_changes_nothing():
@@ -87,13 +122,11 @@ def test_the_state_of_another_network_is_refused_and_changes_nothing():
     assert bits(subject) == before
 
 
-def test_an_epoch_visits_every_image_once_in_batches_of_the_given_size():
+def test_an_epoch_visits_every_image_once_in_batches_of_the_given_size(whole):
     subject = trainer(batch_size=64)
     assert sorted(subject.order_of_batches(1)) == list(range(2_500))
     assert subject.batches == 40  # 39 whole ones and one of 4 images
-    list(itertools.islice(subject.epochs(), 1))
-    assert int(subject._optimizer.iterations.numpy()) == 40
-    assert int(subject._done.numpy()) == 40
+    assert whole.updates == [40, 80, 120]
 
 
 def test_measured_figures_are_those_of_the_classifier_without_dropout():
@@ -135,7 +168,7 @@ def test_a_confident_mistake_costs_its_whole_loss():
 
 
 def test_the_best_epoch_is_the_one_of_the_lowest_validation_loss_and_can_be_restored():
-    subject = trainer(dropout=0.0, epochs=12, learning_rate=0.004)
+    subject = trainer(dropout=0.0, epochs=12, learning_rate=0.01, images=1_000)
     seen = []
     for record in subject.epochs():
         seen.append((record, bits(subject)))
@@ -153,12 +186,12 @@ def test_a_loss_that_is_no_number_ends_the_run_and_says_when():
         list(trainer(learning_rate=1e38).epochs())
 
 
-def test_progress_is_told_within_an_epoch():
-    told: list[tuple[int, int]] = []
-    list(trainer(epochs=1).epochs(lambda done, total: told.append((done, total))))
-    assert told
-    assert {total for _, total in told} == {40}
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
+def test_progress_is_told_within_an_epoch(whole):
+    assert {total for _, total in whole.told} == {40}
+    epochs = [done for done, _ in whole.told]
+    steps = list(itertools.pairwise(epochs))
+    assert sum(later < done for done, later in steps) == 2, "each of three epochs begins anew"
+    assert len(epochs) > 3
 
 
 def test_an_interrupt_ends_an_epoch_at_the_next_batch():

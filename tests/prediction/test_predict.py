@@ -162,6 +162,7 @@ def test_only_unreadable_images_end_the_command_at_once(command, registry, tmp_p
     ]
 
 
+@pytest.mark.slow
 def test_a_reader_that_stops_early_is_no_error(registry, workdir, idx_images):
     (workdir / "many").write_bytes(idx_images)
     done = subprocess.run(

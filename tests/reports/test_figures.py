@@ -3,6 +3,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
+import warnings
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -31,6 +33,21 @@ def drawn(figure: Figure) -> Figure:
     return figure
 
 
+RECORDS = {"two": make_record(), "sweep": make_record(SWEEP), "one seed": make_record(seeds=1)}
+
+
+@cache
+def drawn_study(record: str, language: str) -> dict[str, Figure]:
+    """All figures of one of `RECORDS`, drawn; each glyph has a font."""
+    study = RECORDS[record]
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        figures = study_figures(study, study.compare(), language)
+        done = {name: drawn(figure) for name, figure in figures}
+    assert [str(one.message) for one in warned if "missing from" in str(one.message)] == []
+    return done
+
+
 def names(record) -> list[str]:
     return [name for name, _ in study_figures(record, record.compare(), "en")]
 
@@ -55,10 +72,10 @@ def test_a_study_of_two_regimes_has_its_eight_figures_and_a_sweep_one_more():
         "confusion_change",
         "disagreements",
     ]
-    assert names(make_record()) == usual
+    assert list(drawn_study("two", "en")) == usual
     with_doses = usual.copy()
     with_doses.insert(usual.index("reliability"), "dose_response")
-    assert names(make_record(SWEEP)) == with_doses
+    assert list(drawn_study("sweep", "en")) == with_doses
 
 
 def test_a_sweep_that_compares_metrics_of_pairs_only_has_no_dose_response():
@@ -67,11 +84,11 @@ def test_a_sweep_that_compares_metrics_of_pairs_only_has_no_dose_response():
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("record", [make_record(), make_record(SWEEP), make_record(seeds=1)])
-def test_every_figure_can_be_drawn_says_how_many_and_has_units(record, language, recwarn):
-    for name, figure in study_figures(record, record.compare(), language):
-        text = said(drawn(figure))
-        count = len(record.seeds)
+@pytest.mark.parametrize("record", RECORDS)
+def test_every_figure_can_be_drawn_says_how_many_and_has_units(record, language):
+    count = len(RECORDS[record].seeds)
+    for name, figure in drawn_study(record, language).items():
+        text = said(figure)
         many = (f"n = {count}", f"mean of {Count(count):seed|seeds}", f"{count} シードの平均")
         assert any(words in text for words in many), name
         for label in figure.findobj(lambda a: isinstance(a, Text) and a.get_text()):
@@ -82,14 +99,11 @@ def test_every_figure_can_be_drawn_says_how_many_and_has_units(record, language,
         for axes in figure.findobj(lambda a: hasattr(a, "get_xlabel") and a.has_data()):
             if "loss" in axes.get_ylabel():
                 assert "nats" in axes.get_ylabel()
-    missing = [str(one.message) for one in recwarn if "missing from" in str(one.message)]
-    assert missing == []  # each glyph has a font
 
 
 def test_the_japanese_figures_speak_japanese():
-    record = make_record()
-    for name, figure in study_figures(record, record.compare(), "ja"):
-        text = said(drawn(figure))
+    for name, figure in drawn_study("two", "ja").items():
+        text = said(figure)
         assert re.search("[ぁ-んァ-ヶ一-龠]", text), name
         for word in ("no dropout", "seeds", "training", "accuracy", "loss ("):
             assert word not in text, name

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from html.parser import HTMLParser
 
 import pytest
@@ -45,10 +46,19 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def page(record, language="en") -> Page:
-    comparison = record.compare()
-    figures = {name: PICTURE for name, _ in study_figures(record, comparison, "en")}
-    return Page(render(record, comparison, figures, language))
+def figures_of(record) -> list[str]:
+    return [name for name, _ in study_figures(record, record.compare(), "en")]
+
+
+@cache
+def usual() -> list[str]:
+    """The names of the figures of `make_record`: drawing them takes longer than the page."""
+    return figures_of(make_record())
+
+
+def page(record, language="en", figures=None) -> Page:
+    shown = dict.fromkeys(usual() if figures is None else figures, PICTURE)
+    return Page(render(record, record.compare(), shown, language))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -64,7 +74,8 @@ def test_the_report_holds_question_verdict_table_figures_runs_and_environment(la
         assert cell in shown.text
     for said in ("c0ffee", "a CPU", record.run_id, "0.02"):
         assert said in shown.text
-    for name, _ in study_figures(record, record.compare(), "en"):
+    assert figures_of(record) == usual()
+    for name in usual():
         assert words["figures"][name]["caption"] in shown.text
     assert words["report"]["incomplete"].format(finished=11, all=12) in shown.text
     assert shown.all("html") == [{"lang": language}]
@@ -87,12 +98,14 @@ def test_the_report_is_accessible_and_needs_nothing_from_outside():
 
 
 def test_a_study_without_a_finished_pair_says_so_and_shows_what_there_is():
-    shown = page(make_record(missing=tuple(("dropout", seed) for seed in range(6))))
+    no_pair = make_record(missing=tuple(("dropout", seed) for seed in range(6)))
+    shown = page(no_pair, figures=figures_of(no_pair))
     assert texts("en")["report"]["no_pairs"] in shown.text
     assert "is better" not in shown.text.partition("How this was decided")[0]
     assert "FAILED" in shown.text
     nothing = tuple((regime, seed) for regime in ("none", "dropout") for seed in range(6))
-    assert texts("ja")["report"]["no_pairs"] in page(make_record(missing=nothing), "ja").text
+    shown = page(make_record(missing=nothing), "ja", figures=[])
+    assert texts("ja")["report"]["no_pairs"] in shown.text
 
 
 def test_a_guard_without_values_has_no_limits():
@@ -152,7 +165,8 @@ def test_both_languages_have_the_same_texts_with_the_same_figures_in_them():
 
 def test_a_wide_sweep_keeps_its_table_in_a_box_that_scrolls():
     sweep = {"none": 0.0, **{f"d{rate}": rate / 10 for rate in range(1, 9)}}
-    shown = page(make_record(sweep, seeds=2))
+    record = make_record(sweep, seeds=2)
+    shown = page(record, figures=figures_of(record))
     boxes = [a for a in shown.all("div") if a.get("class") == "wide"]
     assert all(box["tabindex"] == "0" and box["aria-label"] for box in boxes)
     assert "d8 − no dropout" in shown.text

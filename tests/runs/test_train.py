@@ -53,10 +53,10 @@ def weights(run) -> list[bytes]:
 
 
 def test_the_test_set_is_read_after_training_and_decides_nothing():
-    config = TrainingConfig(dataset="synthetic", epochs=3, learning_rate=0.004)
+    config = TrainingConfig(dataset="synthetic", epochs=2, learning_rate=0.004)
     one, read_after, run = recorded(config)
     other, _, other_run = recorded(config, shuffled=True)
-    assert read_after == [3], "the test set is read once, when all epochs have ended"
+    assert read_after == [2], "the test set is read once, when all epochs have ended"
     assert one.metrics["test/accuracy"] > 0.5 > other.metrics["test/accuracy"]
     assert one.selected_epoch == other.selected_epoch
     assert weights(run) == weights(other_run)

@@ -7,7 +7,7 @@ import shutil
 import mlflow
 import pytest
 
-from conftest import FinishedRun, run_command
+from conftest import FinishedRun, run_here
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def copied(finished_run, tmp_path):
 @pytest.mark.slow
 def test_a_run_repeated_on_the_same_machine_is_bit_identical(copied):
     copy, run_id = copied
-    done = run_command("verify", run_id, cwd=copy.folder)
+    done = run_here("verify", run_id, cwd=copy.folder)
     assert done.returncode == 0, done.stderr
     assert f"run {run_id} is reproduced: all 15 metrics are bit-identical" in done.stdout
     mlflow.set_tracking_uri(copy.uri)
@@ -38,7 +38,7 @@ def test_a_run_that_cannot_be_repeated_has_drifted_by_so_much_and_because(copied
     recorded = {m.step: m.value for m in client.get_metric_history(run_id, "val/loss")}
     client.log_metric(run_id, "val/loss", recorded[4] + 0.25, step=4)
     client.set_tag(run_id, "cpu", "another machine")
-    done = run_command("verify", run_id, cwd=copy.folder)
+    done = run_here("verify", run_id, cwd=copy.folder)
     assert done.returncode == 5, done.stderr
     assert "has drifted: 1 of 15 metrics" in done.stdout
     assert "val/loss: by up to 0.25, from step 4 on" in done.stdout
@@ -50,11 +50,11 @@ def test_only_finished_training_runs_can_be_repeated(copied):
     copy, run_id = copied
     client = mlflow.MlflowClient()
     client.set_terminated(run_id, "FAILED")
-    done = run_command("verify", run_id, cwd=copy.folder)
+    done = run_here("verify", run_id, cwd=copy.folder)
     assert done.returncode == 2
     assert "expected a finished training run" in done.stderr
     client.set_terminated(run_id, "FINISHED")
     client.set_tag(run_id, "role", "study")
-    done = run_command("verify", run_id, cwd=copy.folder)
+    done = run_here("verify", run_id, cwd=copy.folder)
     assert done.returncode == 2
     assert "the role 'study'" in done.stderr

@@ -18,7 +18,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from conftest import ROOT, FinishedRun, clean_environment, run_command
+from conftest import ROOT, FinishedRun, clean_environment, run_command, run_here
 from fashion_dropout.config.study import read_study
 
 pytestmark = pytest.mark.slow  # each of them starts workers, which import TensorFlow
@@ -152,7 +152,7 @@ def test_a_study_that_grows_runs_only_what_is_new(study, tmp_path):
 
 def test_the_same_study_again_runs_nothing_and_says_the_same(study):
     before = numbers(study.uri)
-    done = run_command("compare", str(study.folder / "study.toml"), cwd=study.folder)
+    done = run_here("compare", str(study.folder / "study.toml"), cwd=study.folder)
     assert done.returncode == 0, done.stderr
     assert "0 of 4 cells to run" in done.stdout
     verdict = [line for line in study.output.splitlines() if line.startswith("verdict: ")]
@@ -279,7 +279,7 @@ def test_pairs_that_began_differently_get_no_verdict(study):
     """Last on this store: it damages it."""
     (run,) = [r for r in all_runs(study.uri, "run") if r.info.run_name == "dropout-seed0-synthetic"]
     mlflow.MlflowClient().set_tag(run.info.run_id, "weights.initial.sha256", "0" * 64)
-    done = run_command("compare", str(study.folder / "study.toml"), cwd=study.folder)
+    done = run_here("compare", str(study.folder / "study.toml"), cwd=study.folder)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "seed 0: dropout and none differ in weights.initial.sha256" in line
@@ -295,7 +295,7 @@ def test_a_study_file_that_is_not_there_and_a_scheduler_that_is_silent_are_one_l
         (("compare", str(SMOKE), "--scheduler", "nonsense"), "nonsense"),
         (("verify", "nonsense"), "expected the id of a run"),
     ):
-        done = run_command(*arguments, cwd=tmp_path)
+        done = run_here(*arguments, cwd=tmp_path)
         assert done.returncode == 2, (arguments, done.stderr)
         (line,) = done.stderr.splitlines()
         assert words in line

@@ -14,7 +14,7 @@ from statistics import fmean
 import mlflow
 import pytest
 
-from conftest import ROOT, run_command
+from conftest import ROOT, run_here
 from fashion_dropout.cli import main
 from fashion_dropout.config.study import read_study
 from recorded import record_study
@@ -65,17 +65,20 @@ def command(recorded, monkeypatch, capsys) -> Iterator[Command]:
     mlflow.set_tracking_uri(before)
 
 
-@pytest.mark.parametrize("language", ["en", "ja"])
-def test_the_report_is_one_complete_file(recorded, command, language, tmp_path):
-    output = tmp_path / "report.html"
-    done = command("report", recorded[1], "--lang", language, "--output", str(output))
-    assert done.code == 0, done.said
+def check_report(output: Path, language: str) -> None:
     text = output.read_text(encoding="utf-8")
     assert text.startswith(f'<!DOCTYPE html>\n<html lang="{language}">')
     assert text.rstrip().endswith("</html>")
     assert len(re.findall('<img src="data:image/(?:png|svg\\+xml);base64,', text)) == 7
     assert "disagreements.npz is recorded" in text  # said, since nothing stored it
     assert output.stat().st_size < 3_000_000
+
+
+def test_the_report_is_one_complete_file(recorded, command, tmp_path):
+    output = tmp_path / "report.html"
+    done = command("report", recorded[1], "--output", str(output))
+    assert done.code == 0, done.said
+    check_report(output, "en")
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
@@ -83,10 +86,10 @@ def test_a_link_stays_a_link_and_its_file_is_written(recorded, command, tmp_path
     link, named = tmp_path / "link.html", tmp_path / "elsewhere" / "report.html"
     named.parent.mkdir()
     link.symlink_to(named)
-    done = command("report", recorded[1], "--output", str(link))
+    done = command("report", recorded[1], "--lang", "ja", "--output", str(link))
     assert done.code == 0, done.said
     assert link.is_symlink()
-    assert named.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    check_report(named, "ja")
 
 
 def test_what_is_no_file_is_not_replaced_by_one(recorded, command, tmp_path):
@@ -118,8 +121,6 @@ def test_what_cannot_be_done_is_one_line_and_leaves_no_file(recorded, command, t
         (("report", run_id, "--output", str(tmp_path)), str(tmp_path)),
         (("report", run_id, "--lang", "fr"), "'fr'"),
         (("report", "nonsense", "--output", str(old)), "nonsense"),
-        (("ui", "nonsense"), "expected the id of a run"),
-        (("ui", a_run), "expected the run of a study"),
         (("ui", "--port", "0"), "--port"),
         (("publish", "experiments/dropout"), "--study or --check"),
         (("publish", str(tmp_path), "--check"), "received none"),
@@ -132,8 +133,23 @@ def test_what_cannot_be_done_is_one_line_and_leaves_no_file(recorded, command, t
     assert not list(folder.glob("*.html"))
 
 
+@pytest.mark.slow  # the server starts while the study is read
+def test_what_is_no_study_is_not_shown(recorded, command):
+    folder, _ = recorded
+    client = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    a_run = client.search_runs(["1"], "tags.role = 'run'")[0].info.run_id
+    for argument, words in (
+        ("nonsense", "expected the id of a run"),
+        (a_run, "expected the run of a study"),
+    ):
+        done = command("ui", argument)
+        assert done.code == 2
+        (line,) = done.said.splitlines()
+        assert words in line
+
+
 def test_a_store_without_a_study_has_nothing_to_show(tmp_path):
-    done = run_command("ui", cwd=tmp_path)
+    done = run_here("ui", cwd=tmp_path)
     assert done.returncode == 2
     assert "expected an MLflow store in" in done.stderr
 
