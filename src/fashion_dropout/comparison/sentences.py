@@ -6,7 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from fashion_dropout.comparison.guards import Guarded, Harm
+from fashion_dropout.comparison.power import POWER, seeds_needed
 from fashion_dropout.comparison.record import Changed, StudyRecord
 from fashion_dropout.comparison.verdict import Verdict
 from fashion_dropout.config.decision import Decision
@@ -42,7 +45,7 @@ def sentence(verdict: Verdict, rule: Decision, language: Language = "en") -> str
         "equivalence_low": Signed(verdict.equivalence[0]) if verdict.equivalence else None,
         "equivalence_high": Signed(verdict.equivalence[1]) if verdict.equivalence else None,
         "least": verdict.smallest_p,
-        "seeds": verdict.seeds_needed,
+        "power": 100 * POWER,
         "undefined": ", ".join(map(str, verdict.undefined)),
     }
     if verdict.kind in (*_BETTER, *_LESS, "worse"):
@@ -57,8 +60,11 @@ def sentence(verdict: Verdict, rule: Decision, language: Language = "en") -> str
         parts = [said[("no_pair", "one_pair")[difference.n] if difference.n < 2 else "not shown"]]
         if too_few:
             parts.append(said["too_few"])
-        if verdict.seeds_needed and verdict.seeds_needed > difference.n:
-            parts.append(said["seeds_needed"])
+        last = verdict.look == len(rule.looks)  # before it, its next look is what comes
+        if last and difference.n > 1:
+            deviation = float(np.std(list(difference.by_seed.values()), ddof=1))
+            known["seeds"] = seeds_needed(deviation, rule, verdict.comparisons)
+            parts += [said["seeds_needed"]] if known["seeds"] > difference.n else []
     if verdict.undefined:
         parts.append(said["undefined"])
     text = said["between"].join(part.format(**known) for part in parts)
