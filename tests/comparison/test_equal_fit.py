@@ -152,6 +152,7 @@ def test_the_mean_is_what_reading_the_curve_at_many_levels_gives(one, other):
         assert found[name] == pytest.approx(total / (edges[-1] - edges[0]), abs=2e-3)
 
 
+@settings(deadline=None)
 @given(losses, losses, st.floats(-1, 1))
 def test_the_difference_is_antisymmetric_and_moves_with_the_validation_loss(one, other, shift):
     found, swapped = pair_of(one, other), pair_of(other, one)
@@ -163,6 +164,7 @@ def test_the_difference_is_antisymmetric_and_moves_with_the_validation_loss(one,
     assert moved["dropout"] - moved["none"] == pytest.approx(difference + shift, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(losses, losses, st.floats(0.1, 10))
 def test_the_unit_of_the_training_loss_does_not_matter(one, other, factor):
     found = pair_of(one, other)

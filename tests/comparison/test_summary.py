@@ -15,17 +15,17 @@ from fashion_dropout.comparison.sentences import sentence
         (
             runs(-0.15),
             "better",
-            "dropout narrows the generalization gap (validation − training loss) by 0.1489 "
-            "against no dropout",
+            "With dropout, the generalization gap (validation − training loss) is 0.1489 "
+            "narrower than with no dropout (95 % CI 0.14",
         ),
         (
             runs(+0.15),
             "worse",
-            "dropout widens the generalization gap (validation − training loss) by 0.1511 "
-            "against no dropout",
+            "With dropout, the generalization gap (validation − training loss) is 0.1511 "
+            "wider than with no dropout (95 % CI 0.14",
         ),
-        (runs(0.0), "no difference that matters", "wholly inside ±0.02"),
-        (runs(-0.15, seeds=5), "not shown", "5 pairs cannot give a p below 0.062"),
+        (runs(0.0), "no difference that matters", "inside ±0.02"),
+        (runs(-0.15, seeds=5), "not shown", "With 5 pairs, the smallest possible p is 0.062"),
         (runs(0.0, noise=0.1), "not shown", "seeds would show a difference"),
         (runs(0.0, seeds=0).reindex(columns=runs(0).columns), "not shown", "no complete pair"),
     ],

@@ -63,7 +63,7 @@ def test_a_study_is_never_advised_to_run_as_many_seeds_as_it_has_run(values, com
         assert f"About {needed} {ADVICE}" in said
     if smallest_p(len(values), comparisons) > RULE.alpha:
         name = "p" if comparisons == 1 else "Holm-adjusted p"
-        assert f"{len(values)} pairs cannot give a {name} below" in said
+        assert f"With {len(values)} pairs, the smallest possible {name} is" in said
         assert ADVICE in said
 
 
@@ -86,7 +86,7 @@ def test_what_so_few_pairs_cannot_give_is_never_above_what_they_gave():
     (five,) = compared(runs(-0.1, seeds=5)).verdicts
     assert five.smallest_p == 2 / 2**5
     said = sentence(few, RULE)
-    assert "cannot give" not in said
+    assert "smallest possible" not in said
     assert "Holm-adjusted p = " in said
 
 
@@ -124,7 +124,8 @@ GUARDS = {"val/loss": 0.01, "val/accuracy": 0.003}
 @pytest.mark.parametrize(
     ("table", "kind", "words"),
     [
-        (guarded(-0.02, 0.001), "better", "No harm that matters to the validation loss"),
+        (guarded(-0.02, 0.02), "better", "Guards: the validation loss and the validation accuracy"),
+        (guarded(-0.02, 0.0), "better", "No harm that matters to the validation accuracy (at most"),
         (guarded(-0.02, -0.006), "mixed", "But it harms the validation accuracy"),
         (guarded(0.03, 0.001), "mixed", "But it harms the validation loss"),
         (guarded(0.0, -0.001, noise=0.01), "better, harm not excluded", "Harm is not excluded"),
@@ -136,7 +137,7 @@ def test_a_regime_is_better_only_if_no_guard_suffers(table, kind, words):
     assert [one.difference.metric for one in verdict.guards] == list(GUARDS)
     said = sentence(verdict, RULE)
     assert said.startswith(
-        "dropout narrows the generalization gap (validation − training loss) by 0.14"
+        "With dropout, the generalization gap (validation − training loss) is 0.14"
     )
     assert words in said
     assert "better" not in said
@@ -159,10 +160,12 @@ def test_a_guard_without_values_excludes_no_harm():
 def test_better_and_better_by_more_than_the_smallest_difference_are_told_apart():
     (large,) = compared(runs(-0.15)).verdicts
     assert large.beyond
-    assert "That is more than the smallest difference of interest, 0.02." in sentence(large, RULE)
+    assert "The whole interval exceeds the smallest difference of interest, 0.02." in sentence(
+        large, RULE
+    )
     (small,) = compared(runs(-0.021)).verdicts
     assert (small.kind, small.beyond) == ("better", False)
-    assert "not shown to be more than" in sentence(small, RULE)
+    assert "The interval also contains effects below 0.02" in sentence(small, RULE)
 
 
 def test_the_intervals_have_the_confidence_of_the_decision():
@@ -173,7 +176,7 @@ def test_the_intervals_have_the_confidence_of_the_decision():
     assert [one.difference.confidence for one in several.verdicts] == [0.975, 0.975]
     assert {one.confidence for one in several.secondary} == {0.95}
     strict = compared(runs(-0.1, regimes=names), names[1:], alpha=0.001).verdicts[0]
-    assert "(99.95 % interval" in sentence(strict, RULE)  # not 100 %
+    assert "(99.95 % CI" in sentence(strict, RULE)  # not 100 %
 
 
 def test_equivalence_is_two_one_sided_tests_at_alpha():
@@ -185,7 +188,7 @@ def test_equivalence_is_two_one_sided_tests_at_alpha():
     assert stats.ttest_1samp(values, high, alternative="less").pvalue == pytest.approx(0.05)
     assert verdict.kind == "no difference that matters"
     said = sentence(verdict, RULE)
-    assert f"90 % interval {low:+.4f} to {high:+.4f}" in said
+    assert f"90 % CI {low:+.4f} to {high:+.4f}" in said
     assert "two one-sided tests" in said
 
 
@@ -202,7 +205,7 @@ def test_a_difference_can_be_shown_and_be_smaller_than_what_matters():
     assert verdict.kind == "better, by less than matters"
     assert not verdict.beyond
     said = sentence(verdict, RULE)
-    assert "less than the smallest difference of interest, 0.02 (90 % interval" in said
+    assert "less than the smallest difference of interest, 0.02 (90 % CI" in said
     (other,) = compared(runs(0.008, noise=0.001)).verdicts
     assert other.kind == "worse, by less than matters"
     assert "less than the smallest difference of interest" in sentence(other, RULE)
@@ -219,7 +222,7 @@ def test_a_pair_whose_curves_are_not_finite_is_named():
     assert verdict.undefined == (3,)
     assert verdict.difference.n == 7
     said = sentence(verdict, RULE.model_copy(update=rule))
-    assert "lowers the validation loss at equal training loss" in said
+    assert "With dropout, the validation loss at equal training loss is 0.0995 lower" in said
     assert "The pairs of seeds 3 have no value" in said
     (gap,) = compared(broken).verdicts  # any other primary metric is no exception
     assert gap.undefined == (3,)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from fashion_dropout.comparison import statistics
+from fashion_dropout.comparison.early import bias_adjusted
 from fashion_dropout.comparison.equal_fit import at_equal_fit
 from fashion_dropout.comparison.guards import guard
 from fashion_dropout.comparison.pairing import paired_seeds
+from fashion_dropout.comparison.sequential import in_order
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.comparison.verdict import DECIDED, Verdict, decide
 from fashion_dropout.config.decision import METRICS, PAIR_METRICS, Decision
@@ -57,7 +59,10 @@ def compare_regimes(
         looks: The seeds that each look so far has seen, those of the earlier ones among them.
     """
     equal_fit = {regime: at_equal_fit(histories, regime, rule.baseline) for regime in regimes}
-    verdicts = verdicts_of(runs, equal_fit, rule, looks)
+    verdicts = [
+        _adjusted(one, rule, looks, len(regimes))
+        for one in verdicts_of(runs, equal_fit, rule, looks)
+    ]
     others = [
         _difference(runs, equal_fit, metric, regime, rule, 1 - rule.alpha)
         for metric in rule.secondary
@@ -90,6 +95,16 @@ def verdicts_of(
             if one.kind in DECIDED or number == len(looks):
                 found[one.difference.regime] = one
     return list(found.values()) or _verdicts_at(runs, equal_fit, rule, ())
+
+
+def _adjusted(
+    verdict: Verdict, rule: Decision, looks: Sequence[Sequence[int]], comparisons: int
+) -> Verdict:
+    """The verdict, with the estimate that belongs beside the plain one if it ended the study."""
+    if verdict.kind not in DECIDED or not 0 < verdict.look < len(rule.looks):
+        return verdict
+    values, sizes = in_order(verdict.difference.by_seed, looks[: verdict.look])
+    return replace(verdict, adjusted=bias_adjusted(values, sizes, rule, comparisons))
 
 
 def _difference(

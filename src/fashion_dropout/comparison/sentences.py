@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from fashion_dropout.comparison.guards import Guarded, Harm
+from fashion_dropout.comparison.guards import Guarded
 from fashion_dropout.comparison.power import POWER, seeds_needed
 from fashion_dropout.comparison.record import Changed, StudyRecord
 from fashion_dropout.comparison.verdict import Verdict
@@ -17,23 +17,27 @@ from fashion_dropout.texts import Language, Signed, regime_label, texts
 
 _BETTER = ("better", "mixed", "better, harm not excluded")
 _LESS = ("better, by less than matters", "worse, by less than matters")
-_GUARDS: tuple[Harm, ...] = ("harm", "harm not excluded", "no harm that matters")
+_GUARDS = ("harm", "harm not excluded", "no harm that matters", "improved")
 
 
 def sentence(verdict: Verdict, rule: Decision, language: Language = "en") -> str:
     """One verdict in words, with the values that it rests on."""
     words = texts(language)
     said = words["verdict"]
-    difference = verdict.difference
-    too_few = verdict.smallest_p > rule.alpha and difference.n > 1
-    moved = "lower" if difference.mean < 0 else "higher"
+    difference, equivalence = verdict.difference, verdict.equivalence
+    kind = "gap_comparatives" if rule.primary.startswith("gap/") else "comparatives"
+    # Of a difference that is shown, both ends of the interval have its sign, and none is needed.
+    near, far = sorted((abs(difference.low), abs(difference.high)))
+    needed = _seeds_needed(verdict, rule)
     known: dict[str, Any] = {
         "regime": regime_label(difference.regime, language),
         "baseline": regime_label(rule.baseline, language),
         "noun": words["metrics"][rule.primary],
-        "verb": said["gap_verbs" if rule.primary.startswith("gap/") else "verbs"][moved],
+        "comparative": said[kind]["lower" if difference.mean < 0 else "higher"],
         "mean": Signed(difference.mean),
         "size": abs(difference.mean),
+        "near": near,
+        "far": far,
         "confidence": 100 * difference.confidence,
         "low": Signed(difference.low),
         "high": Signed(difference.high),
@@ -41,36 +45,54 @@ def sentence(verdict: Verdict, rule: Decision, language: Language = "en") -> str
         "p": difference.p_holm,
         "n": difference.n,
         "smallest": rule.smallest_difference,
-        "equivalence_confidence": 100 * (1 - 2 * rule.alpha / verdict.comparisons),
-        "equivalence_low": Signed(verdict.equivalence[0]) if verdict.equivalence else None,
-        "equivalence_high": Signed(verdict.equivalence[1]) if verdict.equivalence else None,
+        "equivalence_confidence": 100 * verdict.equivalence_confidence,
+        "equivalence_low": Signed(equivalence[0]) if equivalence else None,
+        "equivalence_high": Signed(equivalence[1]) if equivalence else None,
         "least": verdict.smallest_p,
         "power": 100 * POWER,
+        "seeds": needed,
+        "adjusted": Signed(math.nan if verdict.adjusted is None else verdict.adjusted),
         "undefined": ", ".join(map(str, verdict.undefined)),
     }
-    if verdict.kind in (*_BETTER, *_LESS, "worse"):
-        parts = [said["change"]]
-        if verdict.kind in _LESS:
-            parts.append(said["less"])
-        elif verdict.kind in _BETTER:
-            parts.append(said["beyond" if verdict.beyond else "not_beyond"])
-    elif verdict.kind == "no difference that matters":
-        parts = [said[verdict.kind]]
-    else:
-        parts = [said[("no_pair", "one_pair")[difference.n] if difference.n < 2 else "not shown"]]
-        if too_few:
-            parts.append(said["too_few"])
-        last = verdict.look == len(rule.looks)  # before it, its next look is what comes
-        if last and difference.n > 1:
-            deviation = float(np.std(list(difference.by_seed.values()), ddof=1))
-            known["seeds"] = seeds_needed(deviation, rule, verdict.comparisons)
-            parts += [said["seeds_needed"]] if known["seeds"] > difference.n else []
-    if verdict.undefined:
-        parts.append(said["undefined"])
-    text = said["between"].join(part.format(**known) for part in parts)
+    parts = _parts(verdict, rule, needed)
+    text = said["between"].join(said[part].format(**known) for part in parts)
     if verdict.kind in (*_BETTER, _LESS[0]):
         text += said["between"] + _guards(verdict.guards, language)
     return str(text)
+
+
+def _seeds_needed(verdict: Verdict, rule: Decision) -> int | None:
+    """How many pairs a new study needs where this one has shown nothing; None if it has, if it had
+    as many, or if its own next look comes first.
+    """
+    values = list(verdict.difference.by_seed.values())
+    if verdict.kind != "not shown" or len(values) < 2 or verdict.look < len(rule.looks):
+        return None
+    needed = seeds_needed(float(np.std(values, ddof=1)), rule, verdict.comparisons)
+    return needed if needed > len(values) else None
+
+
+def _parts(verdict: Verdict, rule: Decision, needed: int | None) -> Iterator[str]:
+    """Which texts say a verdict."""
+    pairs = verdict.difference.n
+    if verdict.kind in (*_BETTER, *_LESS, "worse"):
+        yield "change"
+        if verdict.kind in _LESS:
+            yield "less"
+        elif verdict.kind in _BETTER:
+            yield "beyond" if verdict.beyond else "not_beyond"
+    elif verdict.kind == "not shown":
+        yield ("no_pair", "one_pair")[pairs] if pairs < 2 else "not shown"
+        if verdict.smallest_p > rule.alpha and pairs > 1:
+            yield "too_few"
+        if needed is not None:
+            yield "seeds_needed"
+    else:
+        yield verdict.kind
+    if verdict.adjusted is not None:
+        yield "early"
+    if verdict.undefined:
+        yield "undefined"
 
 
 def _guards(guards: Sequence[Guarded], language: Language) -> str:
@@ -82,25 +104,25 @@ def _guards(guards: Sequence[Guarded], language: Language) -> str:
     parts = []
     for kind in _GUARDS:
         items = [
-            said["items"][_known(one)].format(
+            said["items"]["unknown" if math.isnan(one.high) else kind].format(
                 noun=words["metrics"][one.difference.metric],
                 low=Signed(one.low),
                 high=Signed(one.high),
                 margin=one.margin,
             )
             for one in guards
-            if one.kind == kind
+            if ("improved" if one.high < 0 else one.kind) == kind
         ]
         if items:
-            parts.append(said[kind].format(items=said["comma"].join(items)))
+            parts.append(said[kind].format(items=_listed(items, language)))
     return str(words["verdict"]["between"].join(parts))
 
 
-def _known(one: Guarded) -> str:
-    """Which words say how large the harm may be."""
-    if not math.isfinite(one.high):
-        return "unknown"
-    return "improves" if one.high < 0 else one.kind
+def _listed(items: Sequence[str], language: Language) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    said = texts(language)["guards"]
+    *most, last = items
+    return str(said["comma"].join(most) + said["and"] + last) if most else last
 
 
 def change_warning(changed: Changed | None, runs: int, language: Language = "en") -> str | None:

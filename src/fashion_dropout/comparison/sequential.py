@@ -22,6 +22,7 @@ EXACT_UP_TO = 16
 _RANDOM_PATTERNS = 10_000
 _SEED = 0
 _PATTERNS_AT_ONCE = 2**12
+_NUMBERS_AT_ONCE = 2**20
 _DIGITS = 12  # sums of the same terms in another order are equal
 
 
@@ -86,34 +87,68 @@ def sign_flip_looks(
     """
     if not len(values):
         return [Look(1.0, 0.0) for _ in sizes]
-    patterns = sign_patterns(len(values))
-    scale = np.abs(values).max() or 1.0
-    crossed = np.zeros(len(patterns), dtype=bool)
+    p, level = of_studies(values[np.newaxis], sizes, spending, two_sided=two_sided)
+    return [Look(float(one), float(other)) for one, other in zip(p[0], level[0], strict=True)]
+
+
+def of_studies(
+    values: NDArray[np.float64],
+    sizes: Sequence[int],
+    spending: Sequence[float],
+    *,
+    two_sided: bool,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`sign_flip_looks` of many studies at once.
+
+    Args:
+        values: The paired differences of each study, float64 of shape (studies, n).
+        sizes: As there.
+        spending: As there.
+        two_sided: As there.
+
+    Returns:
+        p and level of each study and look, float64 of shape (studies, looks).
+    """
+    patterns = sign_patterns(values.shape[1])
+    rows = max(1, _NUMBERS_AT_ONCE // len(patterns))
+    blocks = [
+        _of_block(patterns, values[first : first + rows], sizes, spending, two_sided)
+        for first in range(0, len(values), rows)
+    ]
+    p, level = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    return p, level
+
+
+def _of_block(
+    patterns: NDArray[np.int8],
+    values: NDArray[np.float64],
+    sizes: Sequence[int],
+    spending: Sequence[float],
+    two_sided: bool,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    largest = np.abs(values).max(axis=1, keepdims=True)
+    scaled = values / np.where(largest > 0, largest, 1)
+    crossed = np.zeros((len(values), len(patterns)), dtype=bool)
     found = []
     for size, newly in zip(sizes, spending, strict=True):
-        reached = _sums(patterns[:, :size], values[:size] / scale)
-        reached = np.round(np.abs(reached) if two_sided else reached, _DIGITS)
-        critical = _critical(reached[~crossed], newly * len(patterns))
-        crossed |= reached >= critical
-        p, level = ((reached >= bound).mean() for bound in (reached[0], critical))
-        found.append(Look(float(p), float(level)))
-    return found
+        sums = _sums(patterns[:, :size], scaled[:, :size])
+        reached = np.round(np.abs(sums) if two_sided else sums, _DIGITS)
+        open_ = np.where(crossed, -np.inf, reached)
+        allowed = int(newly * len(patterns) + 1e-9)  # more patterns than these may not reach it
+        bound = -np.partition(-open_, allowed, axis=1)[:, allowed : allowed + 1]
+        reaches = reached > bound
+        crossed |= reaches
+        found.append(((reached >= reached[:, :1]).mean(axis=1), reaches.mean(axis=1)))
+    p, level = (np.stack(parts, axis=1) for parts in zip(*found, strict=True))
+    return p, level
 
 
 def _sums(patterns: NDArray[np.int8], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The sum of the values with each pattern of signs, a block of patterns at a time."""
+    """The sums of each row of values with each pattern of signs, some patterns at a time."""
     blocks = range(0, len(patterns), _PATTERNS_AT_ONCE)
     return np.concatenate(
-        [patterns[first : first + _PATTERNS_AT_ONCE] @ values for first in blocks]
+        [values @ patterns[first : first + _PATTERNS_AT_ONCE].T for first in blocks], axis=1
     )
-
-
-def _critical(reached: NDArray[np.float64], allowed: float) -> float:
-    """The smallest value that at most `allowed` of the statistics reach; infinite if none is."""
-    ordered, counts = np.unique(reached, return_counts=True)
-    reaching = np.cumsum(counts[::-1])[::-1]
-    possible = ordered[reaching <= allowed + 1e-9]
-    return float(possible[0]) if len(possible) else np.inf
 
 
 def in_order(

@@ -39,6 +39,9 @@ def difference_metrics(comparison: Comparison) -> dict[str, float]:
             if math.isfinite(value):
                 found[f"diff/{place}/{name}"] = value
     for verdict in comparison.verdicts:
+        if verdict.adjusted is not None:
+            place = f"{verdict.difference.regime}/" if several else ""
+            found[f"diff/{place}{comparison.rule.primary}/mean_adjusted"] = verdict.adjusted
         for one in verdict.guards:
             regime = f"{one.difference.regime}/" if several else ""
             for name, value in (("low", one.low), ("high", one.high)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -54,12 +55,15 @@ class Verdict:
         equivalence: The t interval that belongs to the tests of equivalence (Schuirmann 1987): of
             confidence 1 − 2·alpha, simultaneous likewise; with looks, 1 − 2 · what this look newly
             spends of alpha. None with fewer than two pairs.
+        equivalence_confidence: Of that interval.
         guards: The metrics that must not suffer, in the order of the rule.
         beyond: Whether the whole interval is better than the baseline by more than the smallest
             difference of interest.
         undefined: The seeds of the pairs for which the primary metric has no value.
         look: At which look it was found, from 1; 0 if the study declares none, or before the first.
         test: The sign-flip test of that look; None before the first.
+        adjusted: After stopping early, the mean difference without the bias of stopping; see
+            `early.bias_adjusted`. None otherwise.
     """
 
     kind: Kind
@@ -67,11 +71,13 @@ class Verdict:
     comparisons: int = 1
     smallest_p: float = 1.0
     equivalence: tuple[float, float] | None = None
+    equivalence_confidence: float = math.nan
     guards: tuple[Guarded, ...] = ()
     beyond: bool = False
     undefined: tuple[int, ...] = ()
     look: int = 0
     test: Look | None = None
+    adjusted: float | None = None
 
 
 def decide(
@@ -134,6 +140,7 @@ def decide(
             comparisons,
             least,
             equivalence,
+            1 - 2 * spending[-1] if equivalence else math.nan,
             tuple(guards),
             beyond=shown and worst > smallest,
             undefined=undefined,
