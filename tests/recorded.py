@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from mlflow.entities import LoggedModelOutput, Metric, Param, RunTag
 
+from fashion_dropout import provenance
 from fashion_dropout.config.decision import RUN_METRICS
 from fashion_dropout.config.study import Cell, Study
 from fashion_dropout.studies.cells import TAKEN_OVER_FILE
@@ -94,6 +95,7 @@ def _record_cell(
         **{name: f"{name} of {cell.config.seed}" for name in tags.SAME_PAIR},
         **{name: name for name in tags.SAME_DATA},
         tags.DATASET_SHA256: dataset_sha256,
+        tags.TRAINING_CODE: provenance.training_code_sha256(),
     }
     params = [Param(name, str(value)) for name, value in cell.config.model_dump().items()]
     client.log_batch(run_id, metrics, params, [RunTag(*tag) for tag in recorded.items()])

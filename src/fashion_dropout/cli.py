@@ -51,6 +51,7 @@ for verb in (
     runs.train,
     runs.verify,
     runs.data,
+    studies.plan,
     studies.compare,
     studies.report,
     studies.publish,

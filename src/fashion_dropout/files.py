@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from functools import partial
 from io import BufferedReader
 from itertools import islice
@@ -82,3 +83,42 @@ def read_file(path: Path, largest: int) -> bytes:
     if len(content) > largest:
         raise OSError(errno.EFBIG, f"more than {largest:,} bytes", str(path))
     return content
+
+
+def write_whole(path: Path, content: bytes) -> int:
+    """Write a file that nobody ever sees half-written; returns its size.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise UsageError(f"expected to write {path}, received: {error.strerror}") from error
+    return len(content)
+
+
+def writable(path: Path) -> Path:
+    """The file to write where a user wants one, refused before the work is done if it cannot be.
+
+    A link stays one, and the file that it names is written. A device or a pipe is refused: it would
+    be replaced by a file, even /dev/null.
+
+    Raises:
+        UsageError: It can only fail.
+    """
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+    if (
+        (path.exists() and not path.is_file())
+        or not path.parent.is_dir()
+        or not os.access(path.parent, os.W_OK)
+    ):
+        raise UsageError(
+            f"expected a file in a folder that exists and can be written to, received {path}"
+        )
+    return path

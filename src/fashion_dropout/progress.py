@@ -53,3 +53,11 @@ class StudyDisplay(Protocol):
 
     def ended(self, cell: str, error: str) -> None:
         """Show that a cell has ended; `error` is empty if it has finished."""
+
+
+def duration(seconds: float) -> str:
+    """A time for a person: ``40 s``, ``7 min``, ``1 h 20 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

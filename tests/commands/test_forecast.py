@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from fashion_dropout.commands.forecast import Forecast, duration
-from fashion_dropout.progress import CellProgress
+from fashion_dropout.commands.forecast import Forecast
+from fashion_dropout.progress import CellProgress, duration
 
 
 def progress(cell: str, epoch: int) -> CellProgress:

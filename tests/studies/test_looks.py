@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT, run_command
 from fashion_dropout.comparison.sentences import looks_sentence
 from fashion_dropout.config.study import Study, read_study
-from fashion_dropout.studies.read import read_looks, read_record
+from fashion_dropout.studies.read import read_cells, read_record
 from recorded import record_study
 
 SMOKE = ROOT / "experiments/dropout/smoke.toml"
@@ -59,7 +59,7 @@ def test_an_interrupted_look_is_not_taken_and_a_failed_pair_blocks_nothing():
         record
     )
     end_cell("none-seed3", "FAILED")
-    assert [len(seen) for seen in read_looks(run_id).seen] == [7]
+    assert [len(seen) for seen in read_cells(run_id).looks.seen] == [7]
 
 
 @pytest.mark.usefixtures("store")

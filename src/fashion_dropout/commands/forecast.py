@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from statistics import median
 
-from fashion_dropout.progress import CellProgress
+from fashion_dropout.progress import CellProgress, duration
 
 _CLOSING_SECONDS = 5.0
 """What comes after the last epoch of a cell (its test, figures and model), until one is timed."""
@@ -89,11 +89,3 @@ class Forecast:
         """What is left, to be put behind a line; empty if it is not known."""
         left = self.seconds_left
         return "" if left is None else f", about {duration(left)} left"
-
-
-def duration(seconds: float) -> str:
-    """A time for a person: ``40 s``, ``7 min``, ``1 h 20 min``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

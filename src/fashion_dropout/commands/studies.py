@@ -1,4 +1,4 @@
-"""Studies: ``compare``, ``report``, ``publish``, ``ui``."""
+"""Studies: ``plan``, ``compare``, ``report``, ``publish``, ``ui``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fashion_dropout.commands.options import (
 )
 from fashion_dropout.errors import ExitCode, Interrupted, UsageError
 from fashion_dropout.escapes import visible
-from fashion_dropout.files import user_path
+from fashion_dropout.files import user_path, writable, write_whole
 
 if TYPE_CHECKING:
     from fashion_dropout.texts import Language
@@ -110,15 +110,64 @@ def compare(
         sys.exit(ExitCode.INCOMPLETE)
 
 
-@click.command()
-@click.argument("study")
-@click.option(
+_language_option = click.option(
     "--lang",
     type=click.Choice(["en", "ja"]),
     default="en",
     show_default=True,
-    help="Language of the report.",
+    help="Language of what is written.",
 )
+
+
+@click.command()
+@click.argument("study")
+@optional(
+    "--pilot", help="Id of the run of a study of the same regimes, whose pairs show the spread."
+)
+@click.option(
+    "--sd",
+    type=float,
+    default=None,
+    help="Standard deviation of the paired differences in the primary metric.",
+)
+@optional("--output", help="A PNG or SVG file to write the figure to.")
+@_language_option
+def plan(
+    study: str, pilot: str | None, sd: float | None, output: str | None, lang: Language
+) -> None:
+    """Say how many seeds a study needs, before anything runs.
+
+    STUDY is a TOML file. Shows, over the number of seeds, how probably the study shows its smallest
+    difference of interest, and that there is none, with the time that it takes on this machine. How
+    much pairs vary is known from a pilot study in MLflow, else from the published study.
+
+    \b
+    Examples:
+      fashion-dropout plan experiments/dropout/full.toml --sd 0.01
+      fashion-dropout plan experiments/dropout/quick.toml --pilot 0123456789abcdef0123456789abcdef
+      fashion-dropout plan experiments/dropout/full.toml --output plan.svg
+    """
+    from fashion_dropout.config.study import read_study
+
+    declared = read_study(Path(study))
+    from fashion_dropout.studies.pilot import spread_of
+    from fashion_dropout.studies.plan import Plan
+
+    file = None
+    if output is not None:
+        file = writable(user_path(output))
+        if file.suffix.lower() not in (".png", ".svg"):
+            raise UsageError(f"--output: expected a .png or .svg file, received {visible(output)}")
+    found = Plan(declared, spread_of(declared, pilot, sd))
+    click.echo(found.text)
+    if file is not None:
+        write_whole(file, found.figure(file.suffix.lower(), lang))
+        click.echo(f"wrote {visible(str(file))}")
+
+
+@click.command()
+@click.argument("study")
+@_language_option
 @click.option("--output", default="report.html", show_default=True, help="The HTML file to write.")
 def report(study: str, lang: Language, output: str) -> None:
     """Build the report of a study, one HTML file, from its records in MLflow.

@@ -6,7 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from fashion_dropout.comparison.guards import Guarded
+from fashion_dropout.comparison.power import POWER, seeds_needed
 from fashion_dropout.comparison.record import Changed, StudyRecord
 from fashion_dropout.comparison.verdict import Verdict
 from fashion_dropout.config.decision import METRICS, Decision
@@ -25,6 +28,7 @@ def sentence(verdict: Verdict, rule: Decision, language: Language = "en") -> str
     kind = "gap_comparatives" if rule.primary.startswith("gap/") else "comparatives"
     # Of a difference that is shown, both ends of the interval have its sign, and none is needed.
     near, far = sorted((abs(difference.low), abs(difference.high)))
+    needed = _seeds_needed(verdict, rule)
     known: dict[str, Any] = {
         "regime": regime_label(difference.regime, language),
         "baseline": regime_label(rule.baseline, language),
@@ -45,17 +49,30 @@ def sentence(verdict: Verdict, rule: Decision, language: Language = "en") -> str
         "equivalence_low": Signed(equivalence[0]) if equivalence else None,
         "equivalence_high": Signed(equivalence[1]) if equivalence else None,
         "least": verdict.smallest_p,
-        "seeds": verdict.seeds_needed,
+        "power": 100 * POWER,
+        "seeds": needed,
         "adjusted": Signed(math.nan if verdict.adjusted is None else verdict.adjusted),
         "undefined": ", ".join(map(str, verdict.undefined)),
     }
-    text = said["between"].join(said[part].format(**known) for part in _parts(verdict, rule))
+    parts = _parts(verdict, rule, needed)
+    text = said["between"].join(said[part].format(**known) for part in parts)
     if verdict.kind in (*_BETTER, _LESS[0]):
         text += said["between"] + _guards(verdict.guards, language)
     return str(text)
 
 
-def _parts(verdict: Verdict, rule: Decision) -> Iterator[str]:
+def _seeds_needed(verdict: Verdict, rule: Decision) -> int | None:
+    """How many pairs a new study needs where this one has shown nothing; None if it has, if it had
+    as many, or if its own next look comes first.
+    """
+    values = list(verdict.difference.by_seed.values())
+    if verdict.kind != "not shown" or len(values) < 2 or verdict.look < len(rule.looks):
+        return None
+    needed = seeds_needed(float(np.std(values, ddof=1)), rule, verdict.comparisons)
+    return needed if needed > len(values) else None
+
+
+def _parts(verdict: Verdict, rule: Decision, needed: int | None) -> Iterator[str]:
     """Which texts say a verdict."""
     pairs = verdict.difference.n
     if verdict.kind in (*_BETTER, *_LESS, "worse"):
@@ -68,7 +85,7 @@ def _parts(verdict: Verdict, rule: Decision) -> Iterator[str]:
         yield ("no_pair", "one_pair")[pairs] if pairs < 2 else "not shown"
         if verdict.smallest_p > rule.alpha and pairs > 1:
             yield "too_few"
-        if verdict.seeds_needed and verdict.seeds_needed > pairs:
+        if needed is not None:
             yield "seeds_needed"
     else:
         yield verdict.kind

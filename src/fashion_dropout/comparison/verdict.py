@@ -7,16 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from scipy import stats
-
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.guards import Guarded
 from fashion_dropout.comparison.sequential import Look, in_order, sign_flip_looks
-from fashion_dropout.comparison.statistics import Difference, seeds_for
+from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.config.decision import Decision
-
-_POWER = 0.8
 
 Kind = Literal[
     "better",
@@ -57,8 +52,6 @@ class Verdict:
             the p-values for this number.
         smallest_p: The smallest adjusted p that so many pairs, of this regime and of the others,
             can give.
-        seeds_needed: For ``not shown``: about how many pairs would show a difference of the
-            smallest size of interest. None for the other verdicts and with fewer than two pairs.
         equivalence: The t interval that belongs to the tests of equivalence (Schuirmann 1987): of
             confidence 1 − 2·alpha, simultaneous likewise; with looks, 1 − 2 · what this look newly
             spends of alpha. None with fewer than two pairs.
@@ -77,7 +70,6 @@ class Verdict:
     difference: Difference
     comparisons: int = 1
     smallest_p: float = 1.0
-    seeds_needed: int | None = None
     equivalence: tuple[float, float] | None = None
     equivalence_confidence: float = math.nan
     guards: tuple[Guarded, ...] = ()
@@ -141,13 +133,12 @@ def decide(
     sign = 1 if rule.direction == "higher" else -1
     worst, best = sorted((sign * difference.low, sign * difference.high))
 
-    def verdict(kind: Kind, needed: int | None = None) -> Verdict:
+    def verdict(kind: Kind) -> Verdict:
         return Verdict(
             kind,
             difference,
             comparisons,
             least,
-            needed,
             equivalence,
             1 - 2 * spending[-1] if equivalence else math.nan,
             tuple(guards),
@@ -168,34 +159,4 @@ def decide(
         return verdict("worse, by less than matters" if equivalent else "worse")
     if equivalent:
         return verdict("no difference that matters")
-    return verdict("not shown", seeds_needed(difference, rule, comparisons))
-
-
-def seeds_needed(difference: Difference, rule: Decision, comparisons: int = 1) -> int | None:
-    """About how many pairs would show a difference of the smallest size of interest.
-
-    The smallest n ≥ ((t(1 − α/2k) + t(0.8)) · s / δ)² with n − 1 degrees of freedom: the usual
-    approximation for a paired t-test of power 0.8, from the standard deviation s of the pairs seen
-    and the smallest difference of interest δ. α is divided by the k comparisons, as Holm's method
-    does for the smallest of k p-values. The result is at least what the sign-flip test needs for α.
-
-    Args:
-        difference: The difference in the primary metric.
-        rule: The decision rule that the study declared.
-        comparisons: How many regimes the study compares with the baseline.
-
-    Returns:
-        A number of pairs; None with fewer than two pairs.
-    """
-    if difference.n < 2:
-        return None
-    deviation = float(np.std(list(difference.by_seed.values()), ddof=1))
-    alpha = rule.alpha / comparisons
-    needed = max(3, seeds_for(rule.alpha, comparisons))
-    for _ in range(200):
-        quantiles = (stats.t.ppf(q, needed - 1) for q in (1 - alpha / 2, _POWER))
-        wanted = math.ceil((float(sum(quantiles)) * deviation / rule.smallest_difference) ** 2)
-        if wanted <= needed:
-            return needed
-        needed = wanted if wanted < needed * 2 else needed * 2
-    return needed
+    return verdict("not shown")

@@ -41,7 +41,9 @@ _INSTRUCTION_SETS = {
 
 # Training with oneDNN, batches of 64, one core: the lowest and the highest of the machines seen.
 _IMAGES_PER_SECOND = {"avx512": (4_300, 7_200), "avx2": (2_100, 2_600)}
-_RUN_IMAGES = 20 * 55_000 * 1.1  # 20 epochs, and evaluation
+EVALUATION = 1.1
+"""How much longer an epoch takes with its evaluation."""
+_RUN_IMAGES = 20 * 55_000 * EVALUATION
 
 
 @dataclass(frozen=True)
@@ -157,19 +159,28 @@ def in_force(onednn: bool, device: str) -> Kernels:
     return Kernels(onednn, found, device)
 
 
+def training_speed(kernels: KernelChoice = "native") -> tuple[int, int] | None:
+    """Training images per second on one core: the lowest and the highest of the machines of this
+    kind that were measured; None if none was.
+    """
+    found = instruction_set(cpu_flags(), os.environ.get(LIMIT_VARIABLE)) if is_x86_64() else ""
+    if kernels == "portable" and found.startswith("avx512"):
+        found = "avx2"
+    return _IMAGES_PER_SECOND.get("avx512" if found.startswith("avx512") else found)
+
+
 def describe_machine() -> str:
     """What this machine is and how fast it trains, as far as its kind tells."""
     text = f"this machine: {provenance.cpu()}"
-    if not is_x86_64():
-        return f"{text}\nhow fast it trains was not measured on machines of this kind"
-    found = instruction_set(cpu_flags(), os.environ.get(LIMIT_VARIABLE))
-    speeds = _IMAGES_PER_SECOND.get("avx512" if found.startswith("avx512") else found)
+    if is_x86_64():
+        text += f", {instruction_set(cpu_flags(), os.environ.get(LIMIT_VARIABLE))}"
+    speeds = training_speed()
     if speeds is None:
-        return f"{text}, {found}\nhow fast it trains was not measured on machines of this kind"
+        return f"{text}\nhow fast it trains was not measured on machines of this kind"
     slow, fast = speeds
     minutes = [_RUN_IMAGES / speed / 60 for speed in (fast, slow)]
     return (
-        f"{text}, {found}\n"
+        f"{text}\n"
         f"to expect: {slow:,} to {fast:,} images/s a core, as on the machines of this kind that "
         f"were measured; a run of 20 epochs takes {minutes[0]:.0f} to {minutes[1]:.0f} minutes, "
         f"and a study runs {provenance.runs_at_once()} at once"

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fashion_dropout.comparison.fit_curve import fit_curve
 from fashion_dropout.comparison.record import StudyRecord, TestResults
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.reports.plots import metrics, test_set
@@ -29,7 +30,10 @@ def study_figures(
     differences = [verdict.difference for verdict in comparison.verdicts]
     if not record.histories.empty:
         yield "study_curves", metrics.study_curves(record.histories, regimes, language)
-        yield "equal_fit", equal_fit(record.histories, regimes, language)
+        regime, rule = record.foremost, record.rule
+        curve = fit_curve(record.histories, regime, rule.baseline, 1 - rule.alpha)
+        compared = (regime, curve) if curve else None
+        yield "equal_fit", equal_fit(record.histories, regimes, compared, rule, language)
         yield "gap_over_epochs", metrics.gap_over_epochs(record.histories, regimes, language)
     if any(difference.n for difference in differences):
         yield "paired_differences", metrics.paired_differences(differences, record.rule, language)

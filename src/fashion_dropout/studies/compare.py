@@ -180,7 +180,7 @@ def _run_looks(
     Returns:
         The name of each cell that failed, and why.
     """
-    from fashion_dropout.studies.read import read_looks
+    from fashion_dropout.studies.read import read_cells
     from fashion_dropout.tracking.queries import end_abandoned_runs
     from fashion_dropout.tracking.store import REFUSED
     from fashion_dropout.tracking.upkeep import tidy
@@ -207,7 +207,7 @@ def _run_looks(
                 if pairs == looks[-1]:
                     break
                 cells.run.settle()
-                taken = read_looks(cells.run.run_id)
+                taken = read_cells(cells.run.run_id).looks
                 if taken.over or len(taken.seen) < number:
                     break
     except BaseException:  # a store that is gone, too, must not take its place: it is the reason

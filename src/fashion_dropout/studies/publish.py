@@ -42,14 +42,15 @@ def publish(
         UsageError: The folder has no study file of that name, or one that declares another study.
     """
     name = record.key.rpartition("-")[0]
-    declared = read_study(folder / f"{name}.toml").key
-    if declared != record.key:
+    declared = read_study(folder / f"{name}.toml")
+    if declared.key != record.key:
         raise UsageError(
-            f"expected the study that {folder / name}.toml declares, {declared}, received "
+            f"expected the study that {folder / name}.toml declares, {declared.key}, received "
             f"{record.key}; run `compare` on the file as it is now"
         )
     result: dict[str, Any] = {
         "study": record.key,
+        "regimes": declared.resolved()["regimes"],
         "run_id": record.run_id,
         "begun": record.begun,
         "environment": dict(record.environment),

@@ -105,19 +105,21 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
     )
 
 
-def read_looks(run_id: str) -> Looks:
-    """The looks that a study has taken, from all its runs so far; errors as of `read_record`."""
+def read_cells(run_id: str) -> FoundCells:
+    """What the store has of a study's cells so far; errors as of `read_record`."""
     run = studies.study_run(run_id)
     declared = _declared(run)
     rule = Decision.model_validate(declared["decision"])
-    return _found(run, declared, _configs(run, declared, rule.baseline)).looks
+    return _found(run, declared, _configs(run, declared, rule.baseline))
 
 
 @dataclass(frozen=True)
-class _Found:
+class FoundCells:
     """What the store has of a study's cells.
 
     Attributes:
+        key: The study's key.
+        declared: See `Study.recorded`.
         seeds: As declared, in their order.
         cells: See `_cells`.
         runs: The finished runs.
@@ -125,6 +127,8 @@ class _Found:
         looks: The looks that have been taken.
     """
 
+    key: str
+    declared: Mapping[str, Any]
     seeds: tuple[int, ...]
     cells: pd.DataFrame
     runs: pd.DataFrame
@@ -132,7 +136,7 @@ class _Found:
     looks: Looks
 
 
-def _found(run: Run, declared: Mapping[str, Any], regimes: Mapping[str, Any]) -> _Found:
+def _found(run: Run, declared: Mapping[str, Any], regimes: Mapping[str, Any]) -> FoundCells:
     """The cells of a study; `regimes` begins with the baseline."""
     recorded = run.data.tags
     taken_over: dict[str, str] = _json(run, TAKEN_OVER_FILE) or {}
@@ -151,7 +155,7 @@ def _found(run: Run, declared: Mapping[str, Any], regimes: Mapping[str, Any]) ->
     ended = set(seeds) - set(cells.loc[~cells["state"].isin(_ENDED), "seed"])
     rule = Decision.model_validate(declared["decision"])
     looks = looks_taken(runs, histories, list(regimes)[1:], rule, seeds, ended)
-    return _Found(seeds, cells, runs, histories, looks)
+    return FoundCells(recorded[tags.STUDY], declared, seeds, cells, runs, histories, looks)
 
 
 def _configs(run: Run, declared: Mapping[str, Any], baseline: str) -> dict[str, dict[str, Any]]:

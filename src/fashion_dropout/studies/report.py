@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
-from fashion_dropout.errors import UsageError
+from fashion_dropout.files import writable, write_whole
 from fashion_dropout.reports import html
 from fashion_dropout.reports.pictures import draw
 from fashion_dropout.studies.test_set import DISAGREEMENTS_FILE, write_disagreements
@@ -58,9 +56,7 @@ def write_report(
     from fashion_dropout.studies.read import read_record
     from fashion_dropout.tracking.existing import connect_to_existing
 
-    if output.is_symlink():  # it stays one, and the file that it names is written
-        output = Path(os.path.realpath(output))
-    _writable(output)
+    output = writable(output)
     connect_to_existing()
     record = read_record(run_id)
     for line in record.absent:
@@ -93,35 +89,3 @@ def publish_study(run_id: str, folder: Path) -> list[Path]:
     comparison = record.compare()
     pictures = {name: one.png for name, one in draw(record, comparison, "en").items()}
     return publish(record, comparison, pictures, folder)
-
-
-def write_whole(path: Path, content: bytes) -> int:
-    """Write a file that nobody ever sees half-written; returns its size.
-
-    Raises:
-        UsageError: It cannot be written.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise UsageError(f"expected to write {path}, received: {error.strerror}") from error
-    return len(content)
-
-
-def _writable(path: Path) -> None:
-    """Refuse before the work is done what can only fail after it.
-
-    A device or a pipe is refused, too: it would be replaced by a file, even /dev/null.
-    """
-    if (
-        (path.exists() and not path.is_file())
-        or not path.parent.is_dir()
-        or not os.access(path.parent, os.W_OK)
-    ):
-        raise UsageError(
-            f"expected a file in a folder that exists and can be written to, received {path}"
-        )

@@ -22,7 +22,7 @@ from fashion_dropout.tracking.store import store_name
 
 _COLUMNS = [
     "run_id", "begun", "artifact_uri", "regime", "seed", "state", "reason", "session",
-    *tags.SAME_PAIR, *tags.PROVENANCE, "threads",
+    *tags.SAME_PAIR, *tags.PROVENANCE, tags.TRAINING_CODE, "threads",
 ]  # fmt: skip
 _PAGE = 50_000
 INCOMPLETE = "INCOMPLETE"
@@ -110,9 +110,9 @@ def study_runs(
 
     Returns:
         A row a run, with the columns run_id, begun, artifact_uri, regime, seed, state, reason,
-        session,
-        `tags.SAME_PAIR`, `tags.PROVENANCE`, threads, and one for each metric; sorted by regime and
-        seed. The state is MLflow's status, or `INCOMPLETE` for FINISHED with a part missing.
+        session, `tags.SAME_PAIR`, `tags.PROVENANCE`, `tags.TRAINING_CODE`, threads, and one for
+        each metric; sorted by regime and seed. The state is MLflow's status, or `INCOMPLETE` for
+        FINISHED with a part missing.
     """
     wanted = [f"tags.{tags.STUDY} = '{study}'", f"tags.{tags.ROLE} = '{tags.RUN}'"]
     if session is not None:
@@ -224,7 +224,10 @@ def _row(run: Run) -> dict[str, Any]:
         "state": state,
         "reason": reason,
         "session": recorded.get(tags.SESSION, ""),
-        **{name: recorded.get(name, "") for name in (*tags.SAME_PAIR, *tags.PROVENANCE)},
+        **{
+            name: recorded.get(name, "")
+            for name in (*tags.SAME_PAIR, *tags.PROVENANCE, tags.TRAINING_CODE)
+        },
         "threads": plain(run.data.params.get("threads", "")),
         **run.data.metrics,
     }

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from fashion_dropout.colours import of_regimes
 from fashion_dropout.comparison.equal_fit import loss_curves
+from fashion_dropout.comparison.fit_curve import FitCurve
+from fashion_dropout.config.decision import Decision
 from fashion_dropout.reports.plots.style import (
     MARKED,
     WIDTH,
@@ -19,29 +24,66 @@ from fashion_dropout.reports.plots.style import (
     seeds_of,
     styled,
 )
-from fashion_dropout.texts import Language, regime_label
+from fashion_dropout.texts import Language, difference_label, regime_label
 
 _HALO = [withStroke(linewidth=2, foreground="white")]
 _NAMED = 5
 """About how many epochs of each mean path are named by their number."""
+_SIDES = (((0, 7), "bottom"), ((0, -7), "top"))
+_TICKS = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0)
 
 
 @styled
-def equal_fit(histories: pd.DataFrame, regimes: Sequence[str], language: Language) -> Figure:
-    """One path a seed, thin, and one of the regime's means, thick, with the epochs marked.
+def equal_fit(
+    histories: pd.DataFrame,
+    regimes: Sequence[str],
+    compared: tuple[str, FitCurve] | None,
+    rule: Decision,
+    language: Language,
+) -> Figure:
+    """Above one path a seed, thin, and one of the regime's means, thick, with the epochs marked;
+    below the paired difference wherever all pairs fit the training images equally well.
 
     Args:
         histories: A row for each regime, seed and epoch, with the columns regime, seed, epoch,
             train/loss and val/loss.
         regimes: Their order; the baseline first.
+        compared: The regime whose difference is shown, and its curve; None without one.
+        rule: The decision rule of the study.
         language: Of the words.
     """
     words = plot_words(language)
-    figure = Figure(figsize=(WIDTH, 5.4))
+    figure = Figure(figsize=(WIDTH, 8.6 if compared else 5.8))
     figure.suptitle(words["equal_fit"].format(n=seeds_of(histories, language)))
-    axes = figure.subplots()
+    panels = figure.subplots(
+        2 if compared else 1,
+        1,
+        sharex=True,
+        squeeze=False,
+        height_ratios=(3, 2)[: 1 + bool(compared)],
+    )[:, 0]
+    _paths(panels[0], histories, regimes, language)
+    if compared:
+        regime, curve = compared
+        panels[0].axvspan(curve.levels[0], curve.levels[-1], color="#BBBBBB", alpha=0.3,
+                          linewidth=0, label=words["equal_fit_range"])  # fmt: skip
+        colour = of_regimes([rule.baseline, regime])[regime]
+        _difference(panels[1], curve, colour, rule, language)
+        panels[1].set_ylabel(
+            words["equal_fit_difference"].format(
+                difference=difference_label(regime, rule.baseline, language)
+            )
+        )
+    panels[-1].set_xlabel(words["equal_fit_x"])
+    handles = [one for axes in panels for one in axes.get_legend_handles_labels()[0]]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+def _paths(axes: Axes, histories: pd.DataFrame, regimes: Sequence[str], language: Language) -> None:
+    words = plot_words(language)
     colour, marker = of_regimes(regimes), markers(regimes)
-    for regime in regimes:
+    for place, regime in enumerate(regimes):
         rows = histories[histories["regime"] == regime]
         if rows.empty:
             continue
@@ -60,17 +102,53 @@ def equal_fit(histories: pd.DataFrame, regimes: Sequence[str], language: Languag
             color=colour[regime],
             label=regime_label(regime, language),
         )
+        if place > 1:  # more numbers than can be told apart
+            continue
         step = max(1, round((len(mean) - 1) / (_NAMED - 1)))
         for epoch, x, y in mean.itertuples():
             if (epoch - 1) % step == 0 or epoch == len(mean):
-                axes.annotate(str(epoch), (x, y), xytext=(0, 6), textcoords="offset points",
-                              ha="center", color=colour[regime], fontsize=9,
+                # The first left of its path, the others above the baseline's and below the other.
+                side, va = ((-9, 0), "center") if epoch == 1 else _SIDES[place]
+                axes.annotate(str(epoch), (x, y), xytext=side, textcoords="offset points",
+                              ha="center", va=va, color=colour[regime], fontsize=9,
                               path_effects=_HALO)  # fmt: skip
+    axes.set_xscale("log")
     axes.autoscale_view()
-    shown = (*axes.get_xlim()[::-1], *axes.get_ylim())  # learning goes to the right
-    axes.axline((0, 0), slope=1, color=MARKED, linewidth=1, linestyle=":",
-                label=words["both_equal"])  # fmt: skip
-    axes.axis(shown)
-    axes.set(xlabel=words["equal_fit_x"], ylabel=words["equal_fit_y"])
-    axes.legend()
-    return figure
+    left, right = axes.get_xlim()
+    bottom, top = axes.get_ylim()
+    equal = np.linspace(max(left, bottom), min(right, top), 100)
+    axes.plot(equal, equal, color=MARKED, linewidth=1, linestyle=":", label=words["both_equal"])
+    axes.set(xlim=(right, left), ylim=(bottom, top))  # learning goes to the right
+    axes.set_xticks([tick for tick in _TICKS if left <= tick <= right])
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylabel(words["equal_fit_y"])
+
+
+def _difference(
+    axes: Axes, curve: FitCurve, colour: str, rule: Decision, language: Language
+) -> None:
+    words = plot_words(language)
+    confidence = 100 * (1 - rule.alpha)
+    inside = rule.smallest_difference
+    if rule.primary.endswith("equal_fit") and rule.primary.startswith("val/"):
+        axes.axhspan(-inside, inside, color="#BBBBBB", alpha=0.4, linewidth=0,
+                     label=words["too_small"])  # fmt: skip
+    axes.axhline(0, color="black", linewidth=1)
+    lines = [np.column_stack((curve.levels, one)) for one in curve.by_seed.values()]
+    faint = max(0.1, min(0.5, 4 / len(lines)))
+    axes.add_collection(LineCollection(lines, colors=colour, linewidths=0.7, alpha=faint))
+    banded = bool(np.isfinite(curve.low).any())
+    axes.plot(curve.levels, curve.mean, color=colour, linewidth=2,
+              label=words["mean_of_pairs"].format(n=len(lines)))  # fmt: skip
+    if banded:
+        axes.fill_between(curve.levels, curve.low, curve.high, color=colour, alpha=0.25,
+                          linewidth=0,
+                          label=words["band"].format(confidence=confidence))  # fmt: skip
+    axes.autoscale_view()
+    bottom, top = axes.get_ylim()
+    axes.plot(list(curve.points.values()), [bottom] * len(curve.points), "^", color=colour,
+              markersize=7, alpha=0.6, markeredgewidth=0, clip_on=False,
+              label=words["reading_points"])  # fmt: skip
+    axes.set_ylim(bottom, top)
+    axes.yaxis.set_major_locator(MaxNLocator(6))

@@ -1,0 +1,65 @@
+"""How probably a study shows what, over the number of its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from fashion_dropout.comparison.power import POWER, Power
+from fashion_dropout.reports.plots.style import MARKED, WIDTH, plot_words, styled
+from fashion_dropout.texts import Language
+
+_LINES = (
+    ("difference", "#00416a", "-", "o"),
+    ("unharmed", "#00416a", "--", "s"),
+    ("equivalence", "#e08214", "-", "D"),
+)
+
+
+@styled
+def power_curves(
+    points: Sequence[Power],
+    looks: Sequence[Power],
+    *,
+    smallest: float,
+    declared: int,
+    guarded: bool,
+    language: Language,
+) -> Figure:
+    """A line for each thing that a study may show, and a marker at each look that it declares.
+
+    Args:
+        points: The power with one look, by rising numbers of pairs.
+        looks: The power by each look; empty without looks.
+        smallest: The smallest difference of interest.
+        declared: How many seeds the study declares.
+        guarded: Whether a line with the guards is drawn.
+        language: Of the words.
+    """
+    words = plot_words(language)
+    figure = Figure(figsize=(WIDTH, 4.2))
+    figure.suptitle(words["power"])
+    axes = figure.subplots()
+    for what, colour, line, marker in _LINES:
+        if what == "unharmed" and not guarded:
+            continue
+        share = attrgetter(what)
+        axes.plot([one.pairs for one in points], [100 * share(one) for one in points], line,
+                  color=colour, linewidth=2,
+                  label=words[f"power_{what}"].format(smallest=smallest))  # fmt: skip
+        axes.plot([one.pairs for one in looks], [100 * share(one) for one in looks], marker,
+                  color=colour, markerfacecolor="white", markersize=6)  # fmt: skip
+    axes.axhline(100 * POWER, color=MARKED, linewidth=1, linestyle=":")
+    axes.axvline(declared, color=MARKED, linewidth=1)
+    axes.annotate(words["power_declared"].format(n=declared), (declared, 1), xytext=(0, 3),
+                  xycoords=("data", "axes fraction"), textcoords="offset points", ha="center",
+                  va="bottom", color=MARKED, fontsize=9)  # fmt: skip
+    if looks:
+        axes.plot([], [], "o", color=MARKED, markerfacecolor="white", label=words["power_looks"])
+    axes.set(xlabel=words["power_x"], ylabel=words["power_y"], ylim=(0, 102))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(loc="lower right")
+    return figure

@@ -1,0 +1,172 @@
+"""How much paired differences vary, as an earlier study shows: a recorded or the published one."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+import fashion_dropout
+from fashion_dropout import provenance
+from fashion_dropout.comparison.statistics import CONFIDENCE
+from fashion_dropout.config.study import Study
+from fashion_dropout.errors import UsageError
+from fashion_dropout.files import LARGEST_TEXT, read_file
+from fashion_dropout.learning import dataset as data
+from fashion_dropout.tracking import tags
+
+_PACKAGE = Path(fashion_dropout.__file__).parent
+_PUBLISHED = (
+    _PACKAGE.parents[1] / "experiments/dropout/full/result.json",
+    _PACKAGE / "published.json",  # the same file, in a wheel
+)
+_INSTEAD = "give a study of the same regimes by --pilot, or the standard deviation by --sd"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How much paired differences vary from seed to seed.
+
+    Attributes:
+        source: Where this is known from, for a person.
+        deviations: Metric → standard deviation of its differences; of several regimes the largest.
+        pairs: From how many pairs that of the primary metric was estimated; None if it was given.
+        differs: In what the study that it is known from differs from the one that is planned.
+    """
+
+    source: str
+    deviations: Mapping[str, float]
+    pairs: int | None = None
+    differs: tuple[str, ...] = field(default=())
+
+    def interval(self, metric: str) -> tuple[float, float] | None:
+        """The 95 % interval of a standard deviation, of normally distributed differences."""
+        if self.pairs is None:
+            return None
+        freedom = self.pairs - 1
+        quantiles = stats.chi2.ppf([(1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2], freedom)
+        low, high = self.deviations[metric] * np.sqrt(freedom / quantiles)
+        return float(low), float(high)
+
+
+def spread_of(study: Study, pilot: str | None = None, deviation: float | None = None) -> Spread:
+    """How much the differences of a study that was not run yet will vary.
+
+    Args:
+        study: As declared.
+        pilot: The run of an earlier study of the same regimes; None for the published one.
+        deviation: The standard deviation of the differences in the primary metric, if it is known
+            better. Those of the guards are of the pilot even then.
+
+    Raises:
+        UsageError: The deviation is no positive number, there is no such pilot, it has other
+            regimes, generated images or other code, or no differences in the primary metric.
+    """
+    primary = study.decision.primary
+    if deviation is not None and not 0 < deviation < math.inf:
+        raise UsageError(
+            f"--sd: expected a number greater than 0, received {deviation:g}; give the standard "
+            f"deviation of the paired differences in {primary}"
+        )
+    found = _recorded(pilot, study) if pilot else _published(study)
+    if deviation is not None:
+        return Spread("as given", {**found.deviations, primary: deviation})
+    if not found.deviations.get(primary):
+        raise UsageError(
+            f"expected {found.source} to have two pairs or more that differ in {primary}, received "
+            f"none; {_INSTEAD}"
+        )
+    return found
+
+
+def _published(study: Study) -> Spread:
+    path = next((path for path in _PUBLISHED if path.is_file()), None)
+    if path is None:
+        return Spread("the published study", {})
+    result = json.loads(read_file(path, LARGEST_TEXT))
+    source = f"the published study {result['study']}"
+    if result["environment"]["dataset"] != [study.dataset]:
+        return Spread(f"{source}, which is one of other images,", {})
+    metrics: dict[str, list[Any]] = {}
+    for one in result["differences"]:
+        metrics.setdefault(one["metric"], []).append(one["by_seed"])
+    differs = tuple(_differing(result.get("regimes", {}), study))
+    return _spread(source, metrics, study, differs)
+
+
+def _recorded(run_id: str, study: Study) -> Spread:
+    """The spread of a study in MLflow, its differences taken as the planned study declares them."""
+    from fashion_dropout.comparison.regimes import compare_regimes
+    from fashion_dropout.studies.read import read_cells
+    from fashion_dropout.tracking.existing import connect_to_existing
+
+    connect_to_existing()
+    found = read_cells(run_id)
+    regimes = found.declared["regimes"]
+    images = {of["dataset"] for of in regimes.values()} - {study.dataset}
+    if any(data.DATASETS[name].generated for name in images):
+        raise UsageError(
+            f"--pilot: expected a study of {study.dataset}, received one of generated images, "
+            f"which vary differently; {_INSTEAD}"
+        )
+    if differs := list(_differing(regimes, study)):
+        raise UsageError(
+            f"--pilot: expected a study of the same regimes, received one with {differs[0]}; "
+            f"{_INSTEAD}"
+        )
+    rule = study.decision.model_copy(update={"secondary": (), "looks": ()})
+    comparison = compare_regimes(found.runs, found.histories, study.others, rule)
+    metrics: dict[str, list[Any]] = {}
+    for verdict in comparison.verdicts:
+        for one in (verdict.difference, *(guarded.difference for guarded in verdict.guards)):
+            metrics.setdefault(one.metric, []).append(one.by_seed)
+    spread = _spread(f"the pilot {found.key}", metrics, study)
+    code = set(found.runs[tags.TRAINING_CODE]) - {provenance.training_code_sha256()}
+    if code:
+        primary = study.decision.primary
+        raise UsageError(
+            f"--pilot: expected runs of this training code, received {len(code)} other version(s), "
+            f"in which pairs may vary differently; if they do not, give their standard deviation: "
+            f"--sd {spread.deviations.get(primary, math.nan):.4g}"
+        )
+    return spread
+
+
+def _spread(
+    source: str,
+    metrics: Mapping[str, Iterable[Mapping[Any, float]]],
+    study: Study,
+    differs: tuple[str, ...] = (),
+) -> Spread:
+    """The spread from metric → the differences of each regime by seed."""
+    rule = study.decision
+    known: dict[str, list[NDArray[np.float64]]] = {
+        metric: [np.array(list(one.values())) for one in metrics.get(metric, ()) if len(one) > 1]
+        for metric in (rule.primary, *rule.guards)
+    }
+    deviations = {
+        metric: max(float(one.std(ddof=1)) for one in of_regimes)
+        for metric, of_regimes in known.items()
+        if of_regimes
+    }
+    pairs = min((len(one) for one in known[rule.primary]), default=0)
+    return Spread(source, deviations, pairs, differs)
+
+
+def _differing(regimes: Mapping[str, Mapping[str, Any]], study: Study) -> Iterator[str]:
+    """In what recorded regimes differ from those of a study, in words."""
+    for regime, wanted in study.resolved()["regimes"].items():
+        if regime not in regimes:
+            yield f"no regime {regime}"
+            continue
+        there = regimes[regime]
+        for name in sorted(wanted.keys() | there.keys()):
+            if wanted.get(name) != there.get(name):
+                yield f"{name} {there.get(name)} instead of {wanted.get(name)} in {regime}"

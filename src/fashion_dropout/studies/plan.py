@@ -1,0 +1,220 @@
+"""How many seeds a study needs, before any of them is run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from fashion_dropout import provenance
+from fashion_dropout.comparison.power import (
+    POWER,
+    Power,
+    power,
+    seeds_for_equivalence,
+    seeds_for_no_harm,
+    seeds_needed,
+)
+from fashion_dropout.comparison.power_at_looks import expected_pairs, power_at_looks
+from fashion_dropout.comparison.statistics import seeds_for
+from fashion_dropout.config.study import Study
+from fashion_dropout.learning import dataset as data
+from fashion_dropout.learning.kernels import EVALUATION, training_speed
+from fashion_dropout.plain_table import plain_table
+from fashion_dropout.progress import duration
+from fashion_dropout.reports.pictures import picture
+from fashion_dropout.reports.plots.power import power_curves
+from fashion_dropout.studies.pilot import Spread
+from fashion_dropout.texts import Language
+
+_MOST_POINTS = 24
+_MOST_ROWS = 12
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The power of a study over the number of its seeds, and what they cost on this machine.
+
+    Attributes:
+        study: As declared.
+        spread: How much its differences vary.
+    """
+
+    study: Study
+    spread: Spread
+
+    @property
+    def regimes(self) -> int:
+        """How many are compared with the baseline."""
+        return len(self.study.others)
+
+    @cached_property
+    def shows_difference(self) -> int:
+        """The fewest seeds that show the smallest difference of interest with `POWER`."""
+        return seeds_needed(self._deviation, self.study.decision, self.regimes)
+
+    @cached_property
+    def shows_no_harm(self) -> int:
+        """The fewest seeds that also show with `POWER` that no guard is harmed."""
+        return seeds_for_no_harm(self.spread.deviations, self.study.decision, self.regimes)
+
+    @cached_property
+    def shows_none(self) -> int:
+        """The fewest seeds that show with `POWER` that there is no difference that matters."""
+        return seeds_for_equivalence(self._deviation, self.study.decision, self.regimes)
+
+    @cached_property
+    def points(self) -> tuple[Power, ...]:
+        """The power over numbers of seeds, up to more than those that show either."""
+        least = max(2, seeds_for(self.study.decision.alpha, self.regimes))
+        most = max(least + 4, math.ceil(1.3 * max(self._marked)))
+        steps = np.geomspace(least, most, _MOST_POINTS).round().astype(int).tolist()
+        rule, deviations = self.study.decision, self.spread.deviations
+        return tuple(
+            power(pairs, deviations, rule, self.regimes)
+            for pairs in sorted({*steps, *self._marked})
+        )
+
+    @cached_property
+    def looks(self) -> tuple[Power, ...]:
+        """The power by each declared look; none without any."""
+        if not self.study.decision.looks:
+            return ()
+        return power_at_looks(self.spread.deviations, self.study.decision, self.regimes)
+
+    @property
+    def text(self) -> str:
+        """All of it, for a person."""
+        return "\n".join(self._lines())
+
+    def figure(self, suffix: str, language: Language) -> bytes:
+        """The power over the number of seeds as a picture.
+
+        Args:
+            suffix: ``.png`` or ``.svg``.
+            language: Of the words.
+        """
+        drawn = picture(
+            power_curves(
+                self.points,
+                self.looks,
+                smallest=self.study.decision.smallest_difference,
+                declared=len(self.study.seeds),
+                guarded=self._guarded,
+                language=language,
+            )
+        )
+        return drawn.svg if suffix == ".svg" and drawn.svg else drawn.png
+
+    def _lines(self) -> Iterator[str]:
+        rule, spread = self.study.decision, self.spread
+        smallest, seeds = f"{rule.smallest_difference:g}", len(self.study.seeds)
+        often = f"{100 * POWER:.0f} of 100 such studies"
+        yield f"{self.study.key}: {rule.primary}, smallest difference of interest {smallest}"
+        yield from self._spread_lines()
+        counted = [metric for metric in rule.guards if metric in spread.deviations]
+        if counted:
+            yield f"guards counted, as if no regime harmed them: {', '.join(counted)}"
+        if left := [metric for metric in rule.guards if metric not in counted]:
+            yield f"guards not counted, because nothing is known of them: {', '.join(left)}"
+        if self.regimes > 1:
+            yield f"for each of {self.regimes} regimes, tested at alpha / {self.regimes}"
+        yield (
+            f"Probability that the study shows a difference, if it is {smallest}; that it also "
+            "shows no harm to the guards, if there is none; that it shows that no difference "
+            "matters, if there is none:"
+        )
+        yield ""
+        headings = ("seeds", "runs", "time", f"shows {smallest}", "and no harm", "shows none")
+        yield self._table(headings, self._rows())
+        yield f"{self.shows_difference:,} seeds show a difference of {smallest} in {often}"
+        if self._guarded:
+            yield f"{self.shows_no_harm:,} seeds also show no harm to the guards in {often}"
+        yield f"{self.shows_none:,} seeds show that no difference matters in {often}"
+        if high := spread.interval(rule.primary):
+            most = seeds_needed(high[1], rule, self.regimes)
+            yield f"(a difference: {most:,} seeds, if the standard deviation is {high[1]:.4g})"
+        if self.looks:
+            yield ""
+            yield "by each declared look, at which the study ends if it is decided:"
+            yield self._table(("pairs", *headings[1:]), self.looks)
+            over = [
+                expected_pairs(self.looks, decided, self.regimes)
+                for decided in (
+                    [one.unharmed for one in self.looks],
+                    [one.equivalence for one in self.looks],
+                )
+            ]
+            runs = [round(pairs * len(self.study.regimes)) for pairs in over]
+            yield (
+                f"expected: {runs[0]:,} runs if the difference is {smallest}, {runs[1]:,} if there "
+                f"is none, of {seeds * len(self.study.regimes):,} declared"
+            )
+
+    def _spread_lines(self) -> Iterator[str]:
+        rule, spread = self.study.decision, self.spread
+        shown = f"standard deviation of its differences: {self._deviation:.4g}"
+        if interval := spread.interval(rule.primary):
+            low, high = interval
+            shown += f" (95% CI {low:.4g} to {high:.4g}, {spread.pairs} pairs)"
+        yield f"{shown}, {spread.source}"
+        if spread.differs:
+            yield (
+                f"warning: {spread.source} has {spread.differs[0]}: its pairs may vary "
+                "differently; a pilot of the same regimes is better (--pilot)"
+            )
+
+    def _table(self, headings: tuple[str, ...], rows: tuple[Power, ...]) -> str:
+        shown = [headings] + [
+            (
+                f"{one.pairs:,}",
+                f"{one.pairs * len(self.study.regimes):,}",
+                self._time(one.pairs),
+                *(
+                    f"{100 * share:.0f} %"
+                    for share in (one.difference, one.unharmed, one.equivalence)
+                ),
+            )
+            for one in rows
+        ]
+        return plain_table([(*row[:4], *row[4 if self._guarded else 5 :]) for row in shown])
+
+    def _rows(self) -> tuple[Power, ...]:
+        """As many of the points as a terminal shows, those that matter among them."""
+        step = math.ceil(len(self.points) / (_MOST_ROWS - len(self._marked)))
+        return tuple(
+            one
+            for place, one in enumerate(self.points)
+            if place % step == 0 or one.pairs in self._marked
+        )
+
+    @cached_property
+    def _marked(self) -> set[int]:
+        declared = len(self.study.seeds)
+        needed = {self.shows_difference, self.shows_no_harm, self.shows_none}
+        return needed | {max(2, declared)}
+
+    def _time(self, pairs: int) -> str:
+        """How long so many pairs train on this machine, at best and at worst."""
+        base = self.study.config(self.study.decision.baseline, self.study.seeds[0])
+        speeds = training_speed(base.kernels)
+        if speeds is None:
+            return "–"
+        kind = data.DATASETS[self.study.dataset]
+        images = (kind.training_size - kind.validation_size) * EVALUATION
+        configs = [self.study.config(regime, base.seed) for regime in self.study.regimes]
+        epochs = sum(config.epochs for config in configs) / len(configs)
+        in_turn = math.ceil(pairs * len(configs) / provenance.cores())
+        slow, fast = (duration(in_turn * epochs * images / speed) for speed in speeds)
+        return fast if slow == fast else f"{fast} to {slow}"
+
+    @property
+    def _guarded(self) -> bool:
+        return bool(self.study.decision.guards.keys() & self.spread.deviations.keys())
+
+    @property
+    def _deviation(self) -> float:
+        return self.spread.deviations[self.study.decision.primary]
