@@ -6,11 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import BytesIO
 from typing import Any
 
 import mlflow
-import numpy as np
 import pandas as pd
 from mlflow.entities import Run
 
@@ -24,13 +22,12 @@ from fashion_dropout.escapes import brief
 from fashion_dropout.files import read_file
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.studies.cells import TAKEN_OVER_FILE
+from fashion_dropout.studies.curves import read_curves
 from fashion_dropout.studies.test_set import read_results
 from fashion_dropout.tracking import queries, studies, tags
 from fashion_dropout.tracking.places import gone
 
 _LARGEST_DECLARATION = 2**26  # bytes: a thousand regimes have 400 kB
-_LARGEST_TABLE = 2**28  # bytes: a million epochs
-_CURVES = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
 _ENDED = ("FINISHED", "FAILED")  # not KILLED, which goes on
 _SHOWN = (
     *(tags.DATASET, tags.DATASET_SHA256, tags.SPLIT_SHA256, tags.GIT_COMMIT, tags.GIT_DIRTY),
@@ -149,7 +146,7 @@ def _found(run: Run, declared: Mapping[str, Any], regimes: Mapping[str, Any]) ->
         also=taken_over.values(),
     )
     runs = found[found["state"] == "FINISHED"].reset_index(drop=True)
-    histories = _histories(runs)
+    histories = read_curves(runs)
     seeds = tuple(sorted(declared["seeds"]))
     cells = _cells(list(regimes), seeds, found)
     ended = set(seeds) - set(cells.loc[~cells["state"].isin(_ENDED), "seed"])
@@ -244,23 +241,3 @@ def _cells(regimes: Sequence[str], seeds: Sequence[int], found: pd.DataFrame) ->
     declared = pd.DataFrame([(r, s) for s in seeds for r in regimes], columns=columns)
     known = found[[*columns, "run_id", "state", "reason"]]
     return declared.merge(known.astype({"seed": int}), on=columns, how="left").fillna("")
-
-
-def _histories(runs: pd.DataFrame) -> pd.DataFrame:
-    columns = ["regime", "seed", "epoch", *_CURVES]
-    tables = [_history(*run) for run in zip(runs["run_id"], runs["artifact_uri"], strict=True)]
-    if not tables:
-        return pd.DataFrame(columns=columns)
-    epochs = [len(table) for table in tables]
-    of_runs = {name: np.repeat(runs[name].to_numpy(), epochs) for name in ("regime", "seed")}
-    return pd.concat(tables).assign(**of_runs)[columns]
-
-
-def _history(run_id: str, artifact_uri: str) -> pd.DataFrame:
-    """The learning curves of a run: its table of them, else, slower, metric by metric."""
-    with queries.artifact(artifact_uri, "history.csv") as path:
-        if path is not None:
-            content = BytesIO(read_file(path, _LARGEST_TABLE))
-            return pd.read_csv(content, usecols=["epoch", *_CURVES])
-    curves = {metric: queries.history(run_id, metric) for metric in _CURVES}
-    return pd.DataFrame(curves).rename_axis("epoch").reset_index()
