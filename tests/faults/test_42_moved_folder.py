@@ -19,7 +19,7 @@ from fashion_dropout.config.study import read_study
 from fashion_dropout.errors import FashionDropoutError, TrackingError, UsageError
 from fashion_dropout.studies.read import read_record
 from fashion_dropout.tracking.opening import experiment_id
-from fashion_dropout.tracking.places import relocate
+from fashion_dropout.tracking.relocation import relocate
 from fashion_dropout.tracking.store import connect
 from recorded import record_study
 

@@ -75,6 +75,6 @@ def relocate() -> None:
     """
     import mlflow
 
-    from fashion_dropout.tracking.places import relocate as record_present_places
+    from fashion_dropout.tracking.relocation import relocate as record_present_places
 
     click.echo(record_present_places(mlflow.get_tracking_uri()))

@@ -8,9 +8,6 @@ artifact location that somebody chose elsewhere does not.
 from __future__ import annotations
 
 import os
-import sqlite3
-import time
-from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
@@ -18,18 +15,10 @@ from urllib.parse import quote, unquote, urlsplit
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from fashion_dropout.errors import TrackingError, UsageError
+from fashion_dropout.errors import TrackingError
 from fashion_dropout.tracking.database import database_file, opened
-from fashion_dropout.tracking.schema import is_current
-from fashion_dropout.tracking.secrets import without_password
 
-_COLUMNS = (
-    *(("experiments", "artifact_location"), ("runs", "artifact_uri")),
-    *(("logged_models", "artifact_location"), ("trace_tags", "value")),
-    *(("model_versions", "source"), ("model_versions", "storage_location")),
-)
-_FINISHED = "SELECT 1 FROM runs WHERE status = 'FINISHED'"
-_OURS = "EXISTS (SELECT 1 FROM tags WHERE tags.run_uuid = runs.run_uuid AND key = 'role')"
+FINISHED = "SELECT 1 FROM runs WHERE status = 'FINISHED'"
 _USUAL = "mlruns"
 _EXPERIMENTS = "SELECT experiment_id, name, creation_time, artifact_location FROM experiments"
 
@@ -75,8 +64,8 @@ def check_places(connection: Connection, database: Path) -> None:
     Raises:
         TrackingError: It was moved or copied.
     """
-    away = _away(connection, database)
-    for before, now in _moved(connection, database, away).items():
+    away = places_away(connection, database)
+    for before, now in moved_folders(connection, database, away).items():
         raise TrackingError(
             f"expected the store {database} to record its files in {now}, received {before}: it "
             "was moved or copied; type `fashion-dropout relocate` to record where they are now"
@@ -112,47 +101,6 @@ def gone(location: str, uri: str) -> str:
     )
 
 
-def relocate(uri: str) -> str:
-    """Record in a SQLite store that its files are beside it, after a copy of it was made.
-
-    Args:
-        uri: The store.
-
-    Returns:
-        What was done, for a person.
-
-    Raises:
-        UsageError: It is no SQLite file that is there.
-        TrackingError: The files are not there, or not all of them, or the store cannot be changed.
-            Nothing was changed.
-    """
-    database = database_file(uri)
-    if database is None:
-        raise UsageError(
-            "expected a store in a SQLite file whose files were moved with it, received "
-            f"{without_password(uri)}; go to the folder with mlflow.db, or set MLFLOW_TRACKING_URI"
-        )
-    try:
-        with opened(uri) as connection:
-            assert connection is not None
-            away = _away(connection, database) if is_current(connection, uri) else []
-            moved = _moved(connection, database, away)
-            if not moved:
-                check_places(connection, database)
-                return f"nothing to do: {database} records its files where they are"
-            _check_whole(connection, away, moved)
-            copy = _copied(connection, database)
-            runs = sum(_record(connection, *roots) for roots in moved.items())
-            connection.commit()
-    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-        cause = " ".join(str(getattr(error, "orig", None) or error).split())
-        raise TrackingError(
-            f"expected to write to {database} and beside it, received: {cause}; nothing was changed"
-        ) from error
-    lines = [f"{before} is {now} now" for before, now in moved.items()]
-    return "\n".join([f"copied {database} to {copy}", *lines, f"recorded for {runs} runs"])
-
-
 def _local(location: str) -> Path | None:
     """The folder that a location names, if it is on a disk."""
     parts = urlsplit(location)
@@ -160,7 +108,7 @@ def _local(location: str) -> Path | None:
     return folder if parts.scheme in ("", "file") and folder.is_absolute() else None
 
 
-def _away(connection: Connection, database: Path) -> list[Place]:
+def places_away(connection: Connection, database: Path) -> list[Place]:
     """The experiments whose files would not be beside the database."""
     places = []
     for experiment, name, created, location in connection.execute(text(_EXPERIMENTS)).all():
@@ -170,14 +118,14 @@ def _away(connection: Connection, database: Path) -> list[Place]:
     return [place for place in places if not place.stays]
 
 
-def _moved(connection: Connection, database: Path, away: list[Place]) -> dict[Path, Path]:
+def moved_folders(connection: Connection, database: Path, away: list[Place]) -> dict[Path, Path]:
     """The recorded folder of experiments → the one beside the database that has their files.
 
     Before a first run has finished there need be no files. Then a folder that is gone, or belongs
     to the database that this one is a copy of, must do as a sign.
     """
-    moved = dict(place.roots for place in away if _there(connection, place, place.beside))
-    if away and not moved and not connection.execute(text(_FINISHED)).first():
+    moved = dict(place.roots for place in away if own_folders(connection, place, place.beside))
+    if away and not moved and not connection.execute(text(FINISHED)).first():
         return dict(
             place.roots
             for place in away
@@ -187,22 +135,7 @@ def _moved(connection: Connection, database: Path, away: list[Place]) -> dict[Pa
     return moved
 
 
-def _check_whole(connection: Connection, away: list[Place], moved: dict[Path, Path]) -> None:
-    """Refuse to forget where files are that have not been moved."""
-    finished = text(f"{_FINISHED} AND experiment_id = :experiment AND {_OURS}")
-    for place in away:
-        there = _there(connection, place, place.beside)
-        missing = _there(connection, place, place.recorded) - there
-        lost = not there and connection.execute(finished, {"experiment": place.experiment}).first()
-        if place.roots[0] in moved and (missing or lost):
-            what = f"some of them in {place.recorded}" if missing else "none"
-            raise TrackingError(
-                f"expected the files of experiment {place.name} in {place.beside}, received {what}"
-                f"; bring all of {place.roots[0]} to {place.roots[1]}, and type this again"
-            )
-
-
-def _there(connection: Connection, place: Place, folder: Path) -> set[str]:
+def own_folders(connection: Connection, place: Place, folder: Path) -> set[str]:
     """The runs and models of an experiment that have a folder of their own in a folder."""
     if not folder.is_dir():
         return set()
@@ -228,28 +161,3 @@ def _original(place: Place, database: Path) -> Path | None:
         return None
     own = (place.experiment, place.created, place.recorded)
     return other if own in {(one[0], one[2], _local(one[3] or "")) for one in there} else None
-
-
-def _copied(connection: Connection, database: Path) -> Path:
-    copy = database.with_name(f"{database.name}.before-relocate-{time.strftime('%Y%m%dT%H%M%S')}")
-    source = connection.connection.driver_connection
-    assert isinstance(source, sqlite3.Connection)
-    with closing(sqlite3.connect(copy)) as target:
-        source.backup(target)
-    return copy
-
-
-def _record(connection: Connection, before: Path, now: Path) -> int:
-    """Record that what was in a folder is in another; returns for how many runs."""
-    runs = 0
-    for table, column in _COLUMNS:
-        for old, new in ((f"{before}/", f"{now}/"), (f"{before.as_uri()}/", f"{now.as_uri()}/")):
-            changed = connection.execute(
-                text(
-                    f"UPDATE {table} SET {column} = :new || substr({column}, :length) "  # noqa: S608
-                    f"WHERE substr({column}, 1, :length - 1) = :old"
-                ),
-                {"old": old, "new": new, "length": len(old) + 1},
-            )
-            runs += changed.rowcount if table == "runs" else 0
-    return runs
