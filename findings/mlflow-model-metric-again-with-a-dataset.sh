@@ -10,7 +10,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 python3 -m venv venv
-venv/bin/pip install --quiet mlflow==3.17.2
+venv/bin/pip --quiet --quiet install mlflow==3.17.2
 cat > see.py <<'PYTHON'
 from mlflow import MlflowClient
 from mlflow.entities import Metric
