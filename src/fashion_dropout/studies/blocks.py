@@ -19,7 +19,8 @@ from typing import Any
 import pandas as pd
 
 from fashion_dropout.comparison.best_epoch import at_best_epoch
-from fashion_dropout.comparison.detail import half_width_without_pairs, shares_left, temperatures
+from fashion_dropout.comparison.detail import shares_left, temperatures
+from fashion_dropout.comparison.pair_details import half_width_without_pairs
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.sentences import change_warning, looks_sentence, sentence
