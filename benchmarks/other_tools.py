@@ -1,4 +1,4 @@
-"""What other tools conclude from the pairs of the published study, and why some decide otherwise.
+"""What other tools conclude from the pairs of the published study, and how often one of them errs.
 
 They bring other versions of NumPy and pandas, so they need an environment of their own:
 
@@ -26,7 +26,7 @@ RESULT = Path(__file__).parents[1] / "experiments/dropout/full/result.json"
 
 
 def main() -> None:
-    """Print each tool's view of the pairs, then the errors of two procedures in A/A studies."""
+    """Print each tool's view of the pairs, then the errors of autorank in A/A studies."""
     warnings.simplefilter("ignore")
     published = json.loads(RESULT.read_text(encoding="utf-8"))["differences"]
     by_seed = next(one["by_seed"] for one in published if one["metric"] == METRIC)
@@ -55,19 +55,15 @@ def main() -> None:
         print(f"baycomp: rope {rope:g}, {', '.join(f'{share:.3f}' for share in shares)}")
 
     rng = np.random.default_rng(0)
-    p_values: dict[str, list[float]] = {}
-    for _ in range(STUDIES):
-        test, p = decided(pd.DataFrame(rng.exponential(size=(10, 2)), columns=["a", "b"]))
-        p_values.setdefault(test, []).append(p)
-    for test, values in p_values.items():
-        wrong = np.mean(np.array(values) <= 0.05)
-        print(f"autorank in A/A studies of 10 pairs: {test} {wrong:.3f} wrong of {len(values):,}")
+    studies = (pd.DataFrame(rng.normal(size=(10, 2)), columns=["a", "b"]) for _ in range(STUDIES))
+    wrong = np.mean([decided(study, "nonparametric")[1] <= 0.05 for study in studies])
+    print(f"autorank without normality: {wrong:.3f} of {STUDIES:,} A/A studies of 10 pairs wrong")
 
 
-def decided(table: pd.DataFrame) -> tuple[str, float]:
+def decided(table: pd.DataFrame, force: str | None = None) -> tuple[str, float]:
     """The test that autorank chooses for two columns, and its p-value."""
     with contextlib.redirect_stdout(io.StringIO()):
-        found = autorank.autorank(table, alpha=0.05, verbose=False)
+        found = autorank.autorank(table, alpha=0.05, verbose=False, force_mode=force)
     return str(found.omnibus), float(found.pvalue)
 
 

@@ -48,7 +48,7 @@ FIRST_EDITION = json.loads((STUDIES / "first-edition.json").read_text(encoding="
 POLICY = read_policy(ROOT / "experiments/promotion.toml")
 ARCHIVES = sum(path.stat().st_size for path in (ROOT / "data/fashion-mnist").glob("*.gz"))
 NO_MEASUREMENTS = (
-    r"95 %(?= (?:(?:t |BCa )?interval|band|of pairs lie|信頼区間|の帯|がこの中|に届き))",
+    r"95 %(?= (?:CI|(?:t |BCa )?interval|band|of pairs lie|信頼区間|の帯|がこの中|に届き))",
     rf"{100 * FULL.decision.alpha:.0f} %(?= of studies| をはるか)",
     r"80 %",  # an example of confidence
     r"0\.5 nats",  # −ln 0.6

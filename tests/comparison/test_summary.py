@@ -59,8 +59,40 @@ def test_the_tables_hold_every_figure():
     assert differences["metric"].tolist() == ["gap/loss", "test/accuracy"]
     assert differences.loc[0, [f"seed {s}" for s in range(8)]].notna().all()
     shown = summary.summary_table(table, ["none", "dropout"], comparison)
-    assert list(shown.columns) == ["metric", "no dropout", "dropout", "dropout − no dropout"]
+    assert list(shown.columns) == [
+        "metric", "no dropout", "dropout", "dropout − no dropout", "p", "p (Holm)",
+    ]  # fmt: skip
     assert shown.loc[0, "dropout − no dropout"].startswith("−0.0989 [")
+    assert shown["p"].tolist()[0] == "0.0078"
+    assert shown["p (Holm)"].tolist() == ["–", shown.loc[1, "p"]]  # the primary is not adjusted
+
+
+def test_the_gap_is_the_first_row_and_decides_nothing():
+    table = runs(-0.1)
+    rule = {"primary": "val/loss_over_equal_fit", "secondary": ("test/accuracy", "gap/loss")}
+    comparison = compared(table, **rule)
+    shown = summary.summary_table(table, ["none", "dropout"], comparison)
+    assert shown["metric"].tolist() == ["gap/loss", "val/loss_over_equal_fit", "test/accuracy"]
+    assert shown.loc[0, "p (Holm)"] == "0.016"  # of two comparisons beside the primary one
+    assert shown.loc[1, "p (Holm)"] == "–"
+    notes = " ".join(summary.table_notes(comparison))
+    assert "val/loss_over_equal_fit decides; the other rows describe." in notes
+    assert "adjusted for the 2 comparisons beside the primary one" in notes
+    assert "no p can be below" not in notes
+    two = compared(runs(-0.1, seeds=2), **rule)
+    assert "With 2 pairs, no p can be below 0.5" in " ".join(summary.table_notes(two))
+
+
+def test_a_number_of_epochs_has_one_decimal_and_neither_interval_nor_p():
+    table = runs(-0.1)
+    comparison = compared(table, secondary=("epochs_to_equal_fit", "test/accuracy"))
+    shown = summary.summary_table(table, ["none", "dropout"], comparison).set_index("metric")
+    assert shown.loc["epochs_to_equal_fit"].tolist() == ["3.0", "3.0", "+0.0", "–", "–"]
+    assert shown.loc["test/accuracy", "p (Holm)"] == shown.loc["test/accuracy", "p"]
+    assert "diff/epochs_to_equal_fit/mean" in summary.difference_metrics(comparison)
+    assert "diff/epochs_to_equal_fit/p" not in summary.difference_metrics(comparison)
+    primary = compared(table, primary="epochs_to_equal_fit")  # whoever asks for a test gets it
+    assert primary.verdicts[0].difference.p == 1.0
 
 
 def test_a_metric_that_no_run_has_is_shown_as_missing():

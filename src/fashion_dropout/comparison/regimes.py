@@ -16,7 +16,7 @@ from fashion_dropout.comparison.pairing import paired_seeds
 from fashion_dropout.comparison.sequential import in_order
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.comparison.verdict import DECIDED, Verdict, decide
-from fashion_dropout.config.decision import METRICS, PAIR_METRICS, Decision
+from fashion_dropout.config.decision import BOUNDED, METRICS, PAIR_METRICS, Decision
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Comparison:
         rule: The decision rule that the study declared.
         verdicts: One for each regime other than the baseline, in the order of the study.
         secondary: The differences in all other metrics. Their p-values are adjusted as one family;
-            their intervals have the confidence 1 − alpha, each on its own.
+            their intervals have the confidence 1 − alpha, each on its own. Those of `BOUNDED` have
+            neither.
         equal_fit: Regime → both runs of its pairs at equal fit; see `equal_fit.at_equal_fit`.
     """
 
@@ -68,7 +69,9 @@ def compare_regimes(
         for metric in rule.secondary
         for regime in regimes
     ]
-    return Comparison(rule, tuple(verdicts), tuple(statistics.with_holm(others)), equal_fit)
+    tested = iter(statistics.with_holm(one for one in others if one.metric not in BOUNDED))
+    secondary = [_described(one) if one.metric in BOUNDED else next(tested) for one in others]
+    return Comparison(rule, tuple(verdicts), tuple(secondary), equal_fit)
 
 
 def verdicts_of(
@@ -105,6 +108,12 @@ def _adjusted(
         return verdict
     values, sizes = in_order(verdict.difference.by_seed, looks[: verdict.look])
     return replace(verdict, adjusted=bias_adjusted(values, sizes, rule, comparisons))
+
+
+def _described(one: Difference) -> Difference:
+    """The difference without interval and test."""
+    no = math.nan
+    return replace(one, low=no, high=no, bca_low=no, bca_high=no, p=no, p_holm=no)
 
 
 def _difference(

@@ -12,7 +12,7 @@ from fashion_dropout.comparison.guards import Guarded
 from fashion_dropout.comparison.power import POWER, seeds_needed
 from fashion_dropout.comparison.record import Changed, StudyRecord
 from fashion_dropout.comparison.verdict import Verdict
-from fashion_dropout.config.decision import Decision
+from fashion_dropout.config.decision import METRICS, Decision
 from fashion_dropout.texts import Language, Signed, regime_label, texts
 
 _BETTER = ("better", "mixed", "better, harm not excluded")
@@ -166,6 +166,34 @@ def looks_sentence(record: StudyRecord, language: Language = "en") -> str | None
     if record.unused:
         parts.append("unused")
     return str(words["between"].join(words[part] for part in parts).format(**known))
+
+
+def guard_warnings(record: StudyRecord, language: Language = "en") -> list[str]:
+    """What a reader must know of guards that can hardly fail.
+
+    A guard on the last epoch does not bite where the baseline itself has already lost more than
+    the margin since its best epoch: a regime then passes by losing a little less.
+    """
+    runs, rule = record.runs, record.rule
+    baseline = runs[runs["regime"] == rule.baseline]
+    found = []
+    for metric, margin in rule.guards.items():
+        best = f"best/{metric.replace('/', '_')}"
+        if not {metric, best} <= set(runs):
+            continue
+        sign = 1 if METRICS[metric] == "lower" else -1
+        lost = float((sign * (baseline[metric] - baseline[best])).mean())
+        if lost > margin:
+            words = texts(language)
+            known = {
+                "noun": words["metrics"][metric],
+                "baseline": regime_label(rule.baseline, language),
+                "lost": lost,
+                "margin": margin,
+                "best": best,
+            }
+            found.append(str(words["guards"]["overfitted"].format(**known)))
+    return found
 
 
 def kernel_warning(mixed_pairs: Sequence[int] | None, language: Language = "en") -> str | None:

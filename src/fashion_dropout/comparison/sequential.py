@@ -10,7 +10,7 @@ error rate of the whole is at most alpha exactly, and only data seen so far is u
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,7 +21,7 @@ EXACT_UP_TO = 16
 """Pairs with which all 2ⁿ sign patterns are enumerated."""
 _RANDOM_PATTERNS = 10_000
 _SEED = 0
-_PATTERNS_AT_ONCE = 2**12
+_AT_ONCE = 1_000
 _NUMBERS_AT_ONCE = 2**20
 _DIGITS = 12  # sums of the same terms in another order are equal
 
@@ -43,25 +43,6 @@ class Look:
     def significant(self) -> bool:
         """Whether the statistic reaches the critical value."""
         return 0 < self.p <= self.level
-
-
-@lru_cache(maxsize=4)
-def sign_patterns(pairs: int) -> NDArray[np.int8]:
-    """The sign patterns of a test: all 2ⁿ up to 16 pairs, else 10,000 random ones, seeded.
-
-    Args:
-        pairs: n.
-
-    Returns:
-        ±1, int8 of shape (patterns, n); the first pattern is that of the data, all +1.
-    """
-    if pairs <= EXACT_UP_TO:
-        flipped = (np.arange(2**pairs)[:, np.newaxis] >> np.arange(pairs) & 1).astype(np.int8)
-    else:
-        rng = np.random.default_rng(_SEED)
-        flipped = rng.integers(0, 2, (1 + _RANDOM_PATTERNS, pairs), dtype=np.int8)
-        flipped[0] = 0
-    return 1 - 2 * flipped
 
 
 def sign_flip_looks(
@@ -109,10 +90,10 @@ def of_studies(
     Returns:
         p and level of each study and look, float64 of shape (studies, looks).
     """
-    patterns = sign_patterns(values.shape[1])
-    rows = max(1, _NUMBERS_AT_ONCE // len(patterns))
+    patterns = 2 ** values.shape[1] if values.shape[1] <= EXACT_UP_TO else 1 + _RANDOM_PATTERNS
+    rows = max(1, _NUMBERS_AT_ONCE // patterns)
     blocks = [
-        _of_block(patterns, values[first : first + rows], sizes, spending, two_sided)
+        _of_block(values[first : first + rows], sizes, spending, two_sided)
         for first in range(0, len(values), rows)
     ]
     p, level = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
@@ -120,22 +101,20 @@ def of_studies(
 
 
 def _of_block(
-    patterns: NDArray[np.int8],
-    values: NDArray[np.float64],
-    sizes: Sequence[int],
-    spending: Sequence[float],
-    two_sided: bool,
+    values: NDArray[np.float64], sizes: Sequence[int], spending: Sequence[float], two_sided: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     largest = np.abs(values).max(axis=1, keepdims=True)
     scaled = values / np.where(largest > 0, largest, 1)
-    crossed = np.zeros((len(values), len(patterns)), dtype=bool)
+    crossed = np.zeros((len(values), 1), dtype=bool)
     found = []
-    for size, newly in zip(sizes, spending, strict=True):
-        sums = _sums(patterns[:, :size], scaled[:, :size])
+    for newly, sums in zip(spending, signed_sums(scaled, sizes), strict=True):
+        patterns = sums.shape[1]
         reached = np.round(np.abs(sums) if two_sided else sums, _DIGITS)
-        open_ = np.where(crossed, -np.inf, reached)
-        allowed = int(newly * len(patterns) + 1e-9)  # more patterns than these may not reach it
-        bound = -np.partition(-open_, allowed, axis=1)[:, allowed : allowed + 1]
+        # The patterns of the pairs seen before repeat for every pattern of the new ones.
+        crossed = np.tile(crossed, patterns // crossed.shape[1])
+        allowed = int(newly * patterns + 1e-9)  # more patterns than these may not reach it
+        still = np.where(crossed, -np.inf, reached)
+        bound = -np.partition(-still, allowed, axis=1)[:, allowed : allowed + 1]
         reaches = reached > bound
         crossed |= reaches
         found.append(((reached >= reached[:, :1]).mean(axis=1), reaches.mean(axis=1)))
@@ -143,12 +122,40 @@ def _of_block(
     return p, level
 
 
-def _sums(patterns: NDArray[np.int8], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The sums of each row of values with each pattern of signs, some patterns at a time."""
-    blocks = range(0, len(patterns), _PATTERNS_AT_ONCE)
-    return np.concatenate(
-        [values @ patterns[first : first + _PATTERNS_AT_ONCE].T for first in blocks], axis=1
-    )
+def signed_sums(values: NDArray[np.float64], sizes: Sequence[int]) -> Iterator[NDArray[np.float64]]:
+    """At each look, the sums of the pairs seen with every pattern of signs; first, as they are.
+
+    Yields:
+        float64 of shape (studies, patterns).
+    """
+    if values.shape[1] > EXACT_UP_TO:
+        patterns = random_patterns(values.shape[1])
+        blocks = [patterns[first : first + _AT_ONCE] for first in range(0, len(patterns), _AT_ONCE)]
+        for size in sizes:
+            yield np.concatenate([values[:, :size] @ one[:, :size].T for one in blocks], axis=1)
+        return
+    sums = np.zeros((len(values), 1))
+    for before, size in itertools.pairwise((0, *sizes)):
+        for pair in range(before, size):  # each pair doubles the patterns: as it is, and flipped
+            value = values[:, pair : pair + 1]
+            sums = np.concatenate([sums + value, sums - value], axis=1)
+        yield sums
+
+
+@lru_cache(maxsize=2)
+def random_patterns(pairs: int) -> NDArray[np.int8]:
+    """10,000 random sign patterns, seeded, after that of the data, which is +1 everywhere.
+
+    Args:
+        pairs: n.
+
+    Returns:
+        ±1, int8 of shape (10,001, n).
+    """
+    rng = np.random.default_rng(_SEED)
+    flipped = rng.integers(0, 2, (1 + _RANDOM_PATTERNS, pairs), dtype=np.int8)
+    flipped[0] = 0
+    return 1 - 2 * flipped
 
 
 def in_order(

@@ -11,8 +11,11 @@ from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.pairing import paired_seeds
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.statistics import Difference
-from fashion_dropout.config.decision import PAIR_METRICS
+from fashion_dropout.config.decision import BOUNDED, PAIR_METRICS
 from fashion_dropout.texts import Language, Signed, difference_label, regime_label, texts
+
+FIRST = "gap/loss"
+"""The metric at the top of a table, if it is compared: it describes what the question is about."""
 
 
 def difference_metrics(comparison: Comparison) -> dict[str, float]:
@@ -98,23 +101,49 @@ def summary_table(
         language: Of the names of the columns.
 
     Returns:
-        A row for each metric, text columns: one for each regime, then one for each difference.
+        A row for each metric, `FIRST` at the top, text columns: one for each regime, then for each
+        regime that is compared the difference, its p and its p after Holm's adjustment.
     """
     by_place = {(one.regime, one.metric): one for one in comparison.differences}
+    words, several = texts(language)["short"], len(comparison.verdicts) > 1
+    means = intervals(runs, regimes, comparison)
     rows = []
-    for metric, means in intervals(runs, regimes, comparison).items():
-        row = {texts(language)["short"]["metric"]: metric}
+    for metric in sorted(means, key=lambda name: name != FIRST):
+        row = {words["metric"]: metric}
         for regime in regimes:
-            row[regime_label(regime, language)] = (
-                _interval(*means[regime]) if regime in means else "–"
-            )
+            shown = means[metric].get(regime)
+            row[regime_label(regime, language)] = _interval(metric, *shown) if shown else "–"
         for verdict in comparison.verdicts:
             one = by_place[verdict.difference.regime, metric]
             base = comparison.rule.baseline
             pairs = len(paired_seeds(runs, one.regime, base))
-            row[difference_label(one.regime, base, language)] = _difference(one, pairs)
+            label = difference_label(one.regime, base, language)
+            row[label] = _difference(one, pairs)
+            adjusted = several or metric != comparison.rule.primary
+            of = f", {label}" if several else ""
+            row[f"{words['p']}{of}"] = _p(one.p if one.n else math.nan)
+            row[f"{words['holm']}{of}"] = _p(one.p_holm if one.n and adjusted else math.nan)
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def table_notes(comparison: Comparison, language: Language = "en") -> list[str]:
+    """What a reader of the table must know: what is in brackets, what decides, what p can be."""
+    words, rule = texts(language)["notes"], comparison.rule
+    tested = [one for one in comparison.secondary if one.metric not in BOUNDED]
+    pairs = max((verdict.difference.n for verdict in comparison.verdicts), default=0)
+    known = {
+        "primary": rule.primary,
+        "comparisons": len(tested),
+        "n": pairs,
+        "least": statistics.smallest_p(pairs),
+    }
+    notes = ["interval", "decides"]
+    if pairs > 1 and statistics.smallest_p(pairs) > rule.alpha:
+        notes.append("least")
+    if any(one.metric in BOUNDED for one in comparison.secondary):
+        notes.append("bounded")
+    return [str(words[note].format(**known)) for note in notes]
 
 
 def intervals(
@@ -128,11 +157,17 @@ def intervals(
     for metric in dict.fromkeys(one.metric for one in comparison.differences):
         tables = {regime: _table_of(metric, regime, runs, comparison) for regime in regimes}
         found[metric] = {
-            regime: statistics.mean_interval(table, regime, metric)
+            regime: _mean_interval(table, regime, metric)
             for regime, table in tables.items()
             if metric in table
         }
     return found
+
+
+def _mean_interval(table: pd.DataFrame, regime: str, metric: str) -> tuple[float, float, float]:
+    """Mean and interval of a regime; no interval for a metric that is bounded."""
+    mean, low, high = statistics.mean_interval(table, regime, metric)
+    return (mean, math.nan, math.nan) if metric in BOUNDED else (mean, low, high)
 
 
 def _table_of(metric: str, regime: str, runs: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
@@ -162,16 +197,25 @@ def values_of_runs(runs: pd.DataFrame, comparison: Comparison) -> dict[tuple[str
     return {place: value for place, value in found.items() if math.isfinite(value)}
 
 
+def number(metric: str, value: float, sign: str = "") -> str:
+    """A value of a metric: numbers of epochs with one decimal, all others with four."""
+    return f"{Signed(value):{sign}.{1 if 'epoch' in metric else 4}f}"
+
+
 def _difference(one: Difference, pairs: int) -> str:
-    """A difference with its interval and p; and from how many pairs, if some have no value."""
+    """A difference with its interval; and from how many pairs, if some have no value."""
     if not one.n:
         return "–"
-    shown = f"{_interval(one.mean, one.low, one.high, sign='+')} p {one.p_holm:.2g}"
+    shown = _interval(one.metric, one.mean, one.low, one.high, sign="+")
     return shown if one.n == pairs else f"{shown}, n = {one.n}"
 
 
-def _interval(mean: float, low: float, high: float, sign: str = "") -> str:
+def _p(value: float) -> str:
+    return f"{value:.2g}" if math.isfinite(value) else "–"
+
+
+def _interval(metric: str, mean: float, low: float, high: float, sign: str = "") -> str:
     if not math.isfinite(mean):
         return "–"
-    shown, low_end, high_end = (f"{Signed(value):{sign}.4f}" for value in (mean, low, high))
+    shown, low_end, high_end = (number(metric, value, sign) for value in (mean, low, high))
     return f"{shown} [{low_end}, {high_end}]" if math.isfinite(low) else shown

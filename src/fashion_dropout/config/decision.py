@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fashion_dropout.config.toml import check_known, suggestion
 from fashion_dropout.errors import UsageError
@@ -43,6 +43,10 @@ PAIR_METRICS: Mapping[str, Direction] = {
 METRICS: Mapping[str, Direction] = {**RUN_METRICS, **PAIR_METRICS}
 """Every metric that a study can compare, and which values of each are better."""
 
+BOUNDED: tuple[str, ...] = ("epochs_to_equal_fit",)
+"""Metrics that cannot pass a bound near which they lie: a number of epochs that a run has trained
+at most. As secondary metrics they are described, without an interval and without a test."""
+
 GUARDS = tuple(
     metric for metric in METRICS if metric.startswith(("val", "best/val", "gap/"))
 )  # never of the test set, which decides nothing
@@ -67,8 +71,11 @@ class Decision(BaseModel):
     baseline: str
     """The regime that the others are compared with."""
     secondary: tuple[str, ...] = (
+        "gap/loss",
+        "val/loss_over_equal_fit",
         "val/loss_at_equal_fit",
         "epochs_to_equal_fit",
+        "best/val_loss",
         "val_rebound",
         "val/loss",
         "val/accuracy",
@@ -77,13 +84,23 @@ class Decision(BaseModel):
         "test/nll",
         "test/ece",
     )
-    """Metrics that are reported beside the primary one."""
+    """Metrics that are reported beside the primary one; by default without it."""
     guards: dict[str, Annotated[float, Field(gt=0)]] = {}
     """Metrics that must not get worse → the harm that would matter, in the metric's unit."""
     looks: tuple[Annotated[int, Field(ge=1, strict=True)], ...] = ()
     """Numbers of pairs after which the study ends if its verdict is decided; without it, one look
     after all pairs.
     """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_the_primary(cls, declared: Any) -> Any:
+        """The default of `secondary` leaves the primary metric out."""
+        if not isinstance(declared, dict) or "secondary" in declared:
+            return declared
+        usual = cls.model_fields["secondary"].default
+        others = tuple(metric for metric in usual if metric != declared.get("primary"))
+        return {**declared, "secondary": others}
 
     def resolved(self) -> dict[str, Any]:
         """Everything that decides the verdict, as JSON values.

@@ -9,15 +9,17 @@ from typing import Any
 import jinja2
 
 from fashion_dropout.comparison.detail import details
+from fashion_dropout.comparison.recalibrated import second_evidence
 from fashion_dropout.comparison.record import Changed, StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.sentences import (
     change_warning,
+    guard_warnings,
     kernel_warning,
     looks_sentence,
     sentence,
 )
-from fashion_dropout.comparison.summary import summary_table, values_of_runs
+from fashion_dropout.comparison.summary import summary_table, table_notes, values_of_runs
 from fashion_dropout.config.decision import METRICS
 from fashion_dropout.reports.pictures import Picture
 from fashion_dropout.texts import Language, Signed, regime_label, texts
@@ -57,15 +59,18 @@ def render(
         sentences=[
             *(sentence(verdict, rule, language) for verdict in comparison.verdicts),
             *filter(None, [looks_sentence(record, language)]),
+            *second_evidence(record, language),
         ],
         warnings=[
             warning
             for warning in (
                 change_warning(record.changed, len(record.runs), language),
                 kernel_warning(record.mixed_kernels, language),
+                *guard_warnings(record, language),
             )
             if warning
         ],
+        notes=table_notes(comparison, language),
         summary=summary_table(record.runs, list(record.regimes), comparison, language),
         first={name: one for name, one in figures.items() if name in _FIRST},
         figures={name: one for name, one in figures.items() if name not in _FIRST},

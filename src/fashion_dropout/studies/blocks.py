@@ -19,20 +19,25 @@ from typing import Any
 import pandas as pd
 
 from fashion_dropout.comparison.best_epoch import at_best_epoch
-from fashion_dropout.comparison.detail import shares_left, temperatures
 from fashion_dropout.comparison.pair_details import half_width_without_pairs
+from fashion_dropout.comparison.recalibrated import (
+    recalibrated,
+    second_evidence,
+    shares_left,
+    temperatures,
+)
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.sentences import change_warning, looks_sentence, sentence
 from fashion_dropout.comparison.statistics import mean_interval
-from fashion_dropout.comparison.summary import intervals, summary_table
+from fashion_dropout.comparison.summary import intervals, number, summary_table, table_notes
 from fashion_dropout.errors import UsageError
 from fashion_dropout.texts import Language, Signed, regime_label, texts
 
 KINDS = ("verdict", "table", "short")
 """``verdict``: the sentences; ``table``: every metric; ``short``: `SHORT` with plain names."""
 
-SHORT = ("gap/loss", "val/loss_at_equal_fit", "val/accuracy", "test/accuracy")
+SHORT = ("gap/loss", "val/loss_over_equal_fit", "best/val_loss", "val/accuracy", "test/accuracy")
 """The metrics of the short table, if the study compares them."""
 
 _BLOCK = re.compile(r"<!-- (?P<study>[a-z0-9-]+): (?P<kind>\w+) -->\n.*?<!-- end -->", re.DOTALL)
@@ -44,7 +49,7 @@ def blocks(record: StudyRecord, comparison: Comparison, language: Language) -> d
     summary = summary_table(record.runs, list(record.regimes), comparison, language)
     return {
         "verdict": "\n>\n".join(f"> {one}" for one in _said(record, comparison, language)),
-        "table": markdown_table(summary),
+        "table": markdown_table(summary) + "\n\n" + " ".join(table_notes(comparison, language)),
         "short": markdown_table(_short(record, comparison, language), code=False),
     }
 
@@ -57,42 +62,48 @@ def values(record: StudyRecord, comparison: Comparison) -> dict[str, str]:
     difference``, ``… size`` (without its sign), ``… difference interval``, ``… half`` (how far
     that interval reaches to each side), ``… unpaired`` (how far it would without pairs), ``…
     relative`` (the size as a share of the baseline's mean), ``… images`` (the interval for images
-    like these) and ``… p``. ``temperature <regime>`` is a mean; ``<metric> <regime> left`` and ``…
-    left interval`` say how much of a gain is left at that temperature. Metrics of the best
-    epoch have means and differences also where they are not declared.
+    like these), ``… p`` and ``… p holm``. ``temperature <regime>`` is a mean; ``<metric> <regime>
+    left`` and ``… left interval`` say how much of a gain is left at that temperature, ``…
+    recalibrated difference`` and ``… recalibrated difference interval`` the difference there.
+    Metrics of the best epoch have means and differences also where they are not declared.
     """
     found = {}
     means = intervals(record.runs, list(record.regimes), comparison)
     for metric, places in means.items():
         for regime, (mean, low, high) in places.items():
-            found[f"{metric} {regime}"] = _number(metric, mean)
+            found[f"{metric} {regime}"] = number(metric, mean)
             found[f"{metric} {regime} interval"] = _ends(metric, low, high)
     for one in comparison.differences:
         place = f"{one.metric} {one.regime}"
-        found[f"{place} difference"] = _number(one.metric, one.mean, "+")
-        found[f"{place} size"] = _number(one.metric, abs(one.mean))
+        found[f"{place} difference"] = number(one.metric, one.mean, "+")
+        found[f"{place} size"] = number(one.metric, abs(one.mean))
         found[f"{place} difference interval"] = _ends(one.metric, one.low, one.high, "+")
-        found[f"{place} half"] = _number(one.metric, (one.high - one.low) / 2)
-        found[f"{place} unpaired"] = _number(
+        found[f"{place} half"] = number(one.metric, (one.high - one.low) / 2)
+        found[f"{place} unpaired"] = number(
             one.metric, half_width_without_pairs(record, comparison, one)
         )
         base = means.get(one.metric, {}).get(comparison.rule.baseline, (math.nan,))[0]
         found[f"{place} relative"] = _percent(abs(one.mean / base) if base else math.nan)
         images = record.image_intervals.get((one.regime, one.metric), (math.nan, math.nan))
         found[f"{place} images"] = _ends(one.metric, *images, "+")
-        found[f"{place} p"] = f"{one.p_holm:.2g}"
+        found[f"{place} p"] = f"{one.p:.2g}"
+        found[f"{place} p holm"] = f"{one.p_holm:.2g}"
     for metric, differences in at_best_epoch(record).items():
         for regime in record.regimes:
-            found[f"{metric} {regime}"] = _number(
+            found[f"{metric} {regime}"] = number(
                 metric, mean_interval(record.runs, regime, metric)[0]
             )
         for one in differences:
-            found[f"{metric} {one.regime} difference"] = _number(metric, one.mean, "+")
+            found[f"{metric} {one.regime} difference"] = number(metric, one.mean, "+")
             found[f"{metric} {one.regime} difference interval"] = _ends(
                 metric, one.low, one.high, "+"
             )
     for regime, temperature in temperatures(record).items():
         found[f"temperature {regime}"] = f"{temperature:.2f}"
+    for (metric, regime), one in recalibrated(record).items():
+        place = f"{metric} {regime} recalibrated"
+        found[f"{place} difference"] = number(metric, one.mean, "+")
+        found[f"{place} difference interval"] = _ends(metric, one.low, one.high, "+")
     for (metric, regime), share in shares_left(record).items():
         found[f"{metric} {regime} left"] = _percent(share.value)
         found[f"{metric} {regime} left interval"] = (
@@ -161,14 +172,14 @@ def _short(record: StudyRecord, comparison: Comparison, language: Language) -> p
         noun = words["metrics"][metric].removeprefix("the ")
         row = {words["short"]["metric"]: noun[:1].upper() + noun[1:]}
         for regime, (mean, _, _) in means[metric].items():
-            shown = _number(metric, mean) if math.isfinite(mean) else "–"
+            shown = number(metric, mean) if math.isfinite(mean) else "–"
             row[regime_label(regime, language)] = shown
         for one in comparison.differences:
             if one.metric == metric and one.n:
                 name = words["short"]["difference"].format(confidence=100 * one.confidence)
                 if len(comparison.verdicts) > 1:
                     name = f"{regime_label(one.regime, language)}: {name}"
-                row[name] = _number(metric, one.mean, "+")
+                row[name] = number(metric, one.mean, "+")
                 if math.isfinite(one.low):
                     row[name] += f" {_ends(metric, one.low, one.high, '+')}"
         rows.append(row)
@@ -180,17 +191,13 @@ def _said(record: StudyRecord, comparison: Comparison, language: Language) -> It
         yield sentence(verdict, record.rule, language)
     if looks := looks_sentence(record, language):
         yield looks
+    yield from second_evidence(record, language)
     if warning := change_warning(record.changed, len(record.runs), language):
         yield warning
 
 
 def _ends(metric: str, low: float, high: float, sign: str = "") -> str:
-    return f"[{_number(metric, low, sign)}, {_number(metric, high, sign)}]"
-
-
-def _number(metric: str, value: float, sign: str = "") -> str:
-    """A value of a metric: numbers of epochs with one decimal, all others with four."""
-    return f"{Signed(value):{sign}.{1 if 'epoch' in metric else 4}f}"
+    return f"[{number(metric, low, sign)}, {number(metric, high, sign)}]"
 
 
 def _percent(share: float) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from fashion_dropout.comparison import pairing, sentences, summary
+from fashion_dropout.comparison.recalibrated import second_evidence
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.config.study import Study
@@ -66,12 +67,13 @@ def conclude(
     verdicts = [sentences.sentence(one, record.rule) for one in comparison.verdicts]
     table = summary.summary_table(record.runs, list(study.regimes), comparison)
     looks = sentences.looks_sentence(record)
-    verdicts += [looks] if looks else []
+    verdicts += [*([looks] if looks else []), *second_evidence(record)]
     changed = sentences.change_warning(record.changed, len(record.runs))
     verdicts += [changed] if changed else []
     warning = sentences.kernel_warning(record.mixed_kernels)
-    warnings = [warning] if warning else []
-    text = _text(study, table, verdicts, warnings, missing)
+    warnings = [*([warning] if warning else []), *sentences.guard_warnings(record)]
+    notes = summary.table_notes(comparison)
+    text = _text(study, table, notes, verdicts, warnings, missing)
     if metrics := summary.difference_metrics(comparison):
         run.log_metrics(metrics, step=0)
     with run.artifacts() as folder:
@@ -86,7 +88,7 @@ def conclude(
             tags.VERDICT: " ".join(verdicts),
             tags.VERDICT_KIND: "; ".join(one.kind for one in comparison.verdicts),
             tags.MISSING: ", ".join(missing),
-            tags.NOTE: _note(study, links, table, [*verdicts, *warnings], missing),
+            tags.NOTE: _note(study, links, table, notes, [*verdicts, *warnings], missing),
         }
     )
     return StudyOutcome(run.run_id, run.experiment_id, missing, text)
@@ -137,14 +139,15 @@ def _missing(record: StudyRecord, failed: Mapping[str, str]) -> dict[str, str]:
 def _text(
     study: Study,
     table: pd.DataFrame,
+    notes: list[str],
     verdicts: list[str],
     warnings: list[str],
     missing: Mapping[str, str],
 ) -> str:
     lines = [
-        f"{study.key}: mean [95 % interval] of each regime, difference over pairs of a seed "
-        "(p: sign-flip, Holm-adjusted)",
+        f"{study.key}: mean [95 % CI] of each regime, difference over pairs of a seed",
         plain_table([list(table.columns), *table.to_numpy().tolist()]).rstrip("\n"),
+        *notes,
         "",
         *(f"verdict: {sentence}" for sentence in verdicts),
         *(f"warning: {warning}" for warning in warnings),
@@ -165,6 +168,7 @@ def _note(
     study: Study,
     links: Mapping[str, str],
     table: pd.DataFrame,
+    notes: list[str],
     verdicts: list[str],
     missing: Mapping[str, str],
 ) -> str:
@@ -174,7 +178,7 @@ def _note(
     return (
         f"{linked}\n\n**{markdown(study.question)}**\n\n"
         + "".join(f"**{sentence}**\n\n" for sentence in verdicts)
-        + f"{gone}\n{markdown_table(table)}\n\n"
+        + f"{gone}\n{markdown_table(table)}\n\n{' '.join(notes)}\n\n"
         f"Study `{study.key}`. Every run: `runs.csv`; every difference: `differences.csv`; the "
         "declared study: `study.json`. Differences are regime − baseline over pairs of runs with "
         "the same seed, which began with the same weights and saw the same batches.\n"

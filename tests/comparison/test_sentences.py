@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+
+from comparison.records import make_record
+from comparison.tables import RULE
+from fashion_dropout.comparison.sentences import _listed, guard_warnings
+
+
+@pytest.mark.parametrize(
+    ("items", "en", "ja"),
+    [
+        (["a"], "a", "a"),
+        (["a", "b"], "a and b", "a、b"),
+        (["a", "b", "c"], "a, b and c", "a、b、c"),
+    ],
+)
+def test_a_list_has_an_and(items, en, ja):
+    assert _listed(items, "en") == en
+    assert _listed(items, "ja") == ja
+
+
+def test_a_guard_whose_baseline_has_overfitted_is_warned_of():
+    rule = RULE.model_copy(update={"guards": {"val/loss": 0.01, "best/val_loss": 0.01}})
+    runs = make_record().runs.assign(**{"best/val_loss": 0.24})
+    risen = runs["regime"].map({"none": 0.13, "dropout": 0.0})
+    overfitted = make_record(rule=rule, runs=runs.assign(**{"val/loss": 0.24 + risen}))
+    (said,) = guard_warnings(overfitted)
+    assert "The guard on the validation loss could hardly fail: with no dropout" in said
+    assert "0.1300 worse" in said
+    assert "best/val_loss would be stricter" in said
+    assert "best/val_loss" in guard_warnings(overfitted, "ja")[0]
+    little = runs.assign(**{"val/loss": 0.24 + 0.05 * risen})
+    assert guard_warnings(make_record(rule=rule, runs=little)) == []
