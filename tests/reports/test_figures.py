@@ -17,10 +17,13 @@ from matplotlib.text import Text
 from comparison.records import CLASSES, make_record
 from comparison.tables import RULE
 from fashion_dropout.colours import of_regimes
+from fashion_dropout.comparison.fit_curve import fit_curve
 from fashion_dropout.comparison.record import Disagreements
 from fashion_dropout.comparison.statistics import compare
+from fashion_dropout.comparison.summary import values_of_runs
 from fashion_dropout.reports.figures import study_figures
 from fashion_dropout.reports.plots import metrics, test_set
+from fashion_dropout.reports.plots.pairs import paired_differences
 from fashion_dropout.reports.plots.style import tick_epochs
 from fashion_dropout.texts import LANGUAGES, Count
 
@@ -61,12 +64,13 @@ def said(figure: Figure) -> str:
     return "\n".join(text.get_text() for text in figure.findobj(Text))
 
 
-def test_a_study_of_two_regimes_has_its_eight_figures_and_a_sweep_one_more():
+def test_a_study_of_two_regimes_has_its_nine_figures_and_a_sweep_one_more():
     usual = [
         "study_curves",
+        "paired_differences",
         "equal_fit",
         "gap_over_epochs",
-        "paired_differences",
+        "accuracy_curves",
         "reliability",
         "f1_change",
         "confusion_change",
@@ -115,7 +119,9 @@ def test_lines_are_named_at_their_ends_and_epochs_are_ticked_at_round_ones():
     loss = figure.axes[0]
     named = [text for text in loss.texts if text.get_text()]
     assert sorted(text.get_text() for text in named) == sorted(
-        ["no dropout", "low", "middle", "high"] * 2
+        f"{regime}, {part}"
+        for regime in ("no dropout", "low", "middle", "high")
+        for part in ("training", "validation")
     )
     boxes = sorted((text.get_window_extent() for text in named), key=lambda box: box.y0)
     assert all(below.y1 <= above.y0 + 2 for below, above in itertools.pairwise(boxes))
@@ -151,17 +157,21 @@ def test_without_runs_predictions_or_pairs_there_are_the_figures_that_can_be():
     assert names(make_record(missing=everything)) == []
     assert names(make_record(results=None)) == [
         "study_curves",
+        "paired_differences",
         "equal_fit",
         "gap_over_epochs",
-        "paired_differences",
+        "accuracy_curves",
     ]
-    no_pair = make_record(missing=everything[6:])
-    assert names(no_pair) == ["study_curves", "equal_fit", "gap_over_epochs", "reliability"]
+    curves = ["study_curves", "equal_fit", "gap_over_epochs", "accuracy_curves"]
+    assert names(make_record(missing=everything[6:])) == [*curves, "reliability"]
 
 
 def test_curves_show_each_seed_the_mean_and_its_interval_for_both_parts():
     record = make_record()
-    loss, accuracy = drawn(metrics.study_curves(record.histories, TWO, "en")).axes[:2]
+    loss, accuracy = (
+        drawn(metrics.study_curves(record.histories, TWO, "en", quantity)).axes[0]
+        for quantity in ("loss", "accuracy")
+    )
     for axes in (loss, accuracy):
         means, traces, bands = axes.lines, axes.collections[::2], axes.collections[1::2]
         assert len(means) == len(traces) == len(bands) == 4  # two regimes × two parts
@@ -174,13 +184,65 @@ def test_curves_show_each_seed_the_mean_and_its_interval_for_both_parts():
 
 def test_the_pairs_are_drawn_as_they_are():
     record = make_record()
-    (verdict,) = record.compare().verdicts
-    (axes,) = drawn(metrics.paired_differences([verdict.difference], RULE, "en")).axes
+    comparison = record.compare()
+    (verdict,) = comparison.verdicts
+    values = values_of_runs(record.runs, comparison)
+    figure = drawn(paired_differences([verdict.difference], values, RULE, "en"))
+    slopes, axes = figure.axes
     dots = next(line for line in axes.lines if line.get_marker() == "o")
     assert sorted(dots.get_xdata()) == pytest.approx(sorted(verdict.difference.by_seed.values()))
     shaded = axes.patches[0]
     assert (shaded.get_x(), shaded.get_width()) == pytest.approx((-0.02, 0.04))
-    assert "left: better" in axes.get_xlabel()
+    assert "← better" in axes.get_xlabel()
+    assert "only to tell them apart" in axes.get_xlabel()
+    ends = [line.get_ydata() for line in slopes.lines if list(line.get_xdata()) == [0, 1]]
+    assert {tuple(end) for end in ends} == {
+        (values["none", seed], values["dropout", seed]) for seed in range(6)
+    }
+    means = [line for line in slopes.lines if line.get_marker() == "D"]
+    runs = record.runs.groupby("regime")["gap/loss"].mean()
+    assert [line.get_ydata()[0] for line in means] == pytest.approx([runs["none"], runs["dropout"]])
+    several = make_record(SWEEP)
+    comparison = several.compare()
+    differences = [one.difference for one in comparison.verdicts]
+    values = values_of_runs(several.runs, comparison)
+    (axes,) = drawn(paired_differences(differences, values, RULE, "en")).axes  # no slopes
+    assert axes.get_yticklabels()[0].get_text() == "low\n(n = 6)"
+
+
+def test_the_difference_at_equal_fit_is_drawn_with_its_band_range_and_points():
+    record = make_record(epochs=8)
+    (figure,) = (
+        one for name, one in study_figures(record, record.compare(), "en") if name == "equal_fit"
+    )
+    above, below = drawn(figure).axes
+    curve = fit_curve(record.histories, "dropout", "none", 0.95)
+    mean = next(line for line in below.lines if len(line.get_xdata()) == len(curve.levels))
+    assert mean.get_ydata() == pytest.approx(curve.mean)
+    assert len(below.collections[0].get_segments()) == 6
+    band = below.collections[1].get_paths()[0].vertices
+    assert (band[:, 1].min(), band[:, 1].max()) == pytest.approx(
+        (curve.low.min(), curve.high.max())
+    )
+    points = next(line for line in below.lines if line.get_marker() == "^")
+    assert list(points.get_xdata()) == list(curve.points.values())
+    (shared,) = above.patches
+    ends = shared.get_x(), shared.get_x() + shared.get_width()
+    assert ends == pytest.approx((curve.levels[0], curve.levels[-1]))
+    left, right = above.get_xlim()
+    assert left > right  # learning goes to the right
+    assert "too small to matter" not in said(figure)  # another metric's smallest difference
+    one = make_record(missing=tuple(("dropout", seed) for seed in range(6)))
+    names_of = dict(study_figures(one, one.compare(), "en"))
+    assert len(names_of["equal_fit"].axes) == 1
+
+
+def test_the_numbers_of_epochs_do_not_collide():
+    record = make_record(epochs=20)
+    figure = drawn(dict(study_figures(record, record.compare(), "en"))["equal_fit"])
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == 10
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
 def test_the_dose_is_a_number_in_which_alone_the_regimes_differ():
@@ -217,10 +279,21 @@ def test_only_a_clear_change_of_a_confusion_is_coloured():
         "+10.0": True,
         "+11.0": False,
     }
+    assert axes.get_title() == ("coloured: 2 of 3 fields that vary; chance alone colours about 0")
     coloured = axes.images[0].get_array()
     assert np.argwhere(~np.ma.getmaskarray(coloured)).tolist() == [[0, 0], [0, 6]]
     labels = {axes.get_ylabel() for axes in figure.axes}
     assert {"dropout − no dropout, percentage points", "% of the true class"} <= labels
+
+
+def test_no_more_coloured_fields_than_chance_colours_are_called_so():
+    rng = np.random.default_rng(1)
+    shares = {regime: rng.normal(0.1, 0.01, (8, 10, 10)) for regime in TWO}
+    figure = drawn(test_set.confusion_change(shares, CLASSES, "en"))
+    (title,) = {axes.get_title() for axes in figure.axes if "coloured" in axes.get_title()}
+    count, fields = map(int, re.match(r"coloured: (\d+) of (\d+) fields", title).groups())
+    assert fields == 100
+    assert title.endswith("chance alone colours about 5: no more than chance") == (count <= 5)
 
 
 def test_an_answer_is_marked_as_right_or_wrong():
@@ -248,7 +321,8 @@ def test_a_single_pair_has_no_interval_and_is_drawn():
         record.runs, "gap/loss", regime="dropout", baseline="none", direction="lower"
     )
     assert difference.n == 1
-    (axes,) = drawn(metrics.paired_differences([difference], RULE, "en")).axes
+    values = values_of_runs(record.runs, record.compare())
+    _, axes = drawn(paired_differences([difference], values, RULE, "en")).axes
     dots = next(line for line in axes.lines if line.get_marker() == "o")
     assert list(dots.get_xdata()) == [difference.mean]
     bars = [c for c in axes.collections if isinstance(c, LineCollection) and c.get_segments()]

@@ -26,6 +26,7 @@ class Page(HTMLParser):
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
+        self.everything = ""  # texts of pictures, too
         self._open: list[str] = []
         self.feed(html)
         self.close()
@@ -33,6 +34,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
+        self.everything += dict(attrs).get("alt") or ""
         if tag not in VOID:
             self._open.append(tag)
 
@@ -41,6 +43,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         self.text += data
+        self.everything += data
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.elements if name == tag]
@@ -84,17 +87,32 @@ def test_the_report_holds_question_verdict_table_figures_runs_and_environment(la
 def test_the_report_is_accessible_and_needs_nothing_from_outside():
     shown = page(make_record())
     pictures = shown.all("img")
-    assert len(pictures) == 8
+    assert len(pictures) == 9
     assert all(p["alt"] and (p["width"], p["height"]) == ("3", "2") for p in pictures)
     assert all(p["src"] == "data:image/svg+xml;base64,PHN2Zz4=" for p in pictures)
     assert all(header.get("scope") in ("col", "row") for header in shown.all("th"))
-    assert len(shown.all("caption")) == len(shown.all("table")) == 6
+    assert len(shown.all("caption")) == len(shown.all("table")) == 7
     assert shown.all("script") == []
     outside = [
         a for _, a in shown.elements if str(a.get("href") or a.get("src")).startswith("http")
     ]
     assert outside == []
     assert [h for h, _ in shown.elements if h == "h1"] == ["h1"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_verdict_curves_and_pairs_come_first_and_tables_after_all_figures(language):
+    shown = page(make_record(), language)
+    words = texts(language)
+    order = [
+        words["report"]["verdict"],
+        *(words["figures"][name]["alt"] for name in ("study_curves", "paired_differences")),
+        words["figures"]["equal_fit"]["alt"],
+        words["figures"]["disagreements"]["alt"],
+        words["report"]["table_caption"],
+    ]
+    places = [shown.everything.index(text) for text in order]
+    assert places == sorted(places)
 
 
 def test_a_study_without_a_finished_pair_says_so_and_shows_what_there_is():

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.best_epoch import at_best_epoch
-from fashion_dropout.comparison.pairing import unpaired_half_width
+from fashion_dropout.comparison.pair_details import Detail, effects, pairing
 from fashion_dropout.comparison.recalibrated import (
     BEFORE,
     ends,
@@ -22,23 +21,9 @@ from fashion_dropout.comparison.recalibrated import (
 )
 from fashion_dropout.comparison.record import RECALIBRATED, StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
-from fashion_dropout.comparison.statistics import Difference, t_interval
+from fashion_dropout.comparison.statistics import t_interval
 from fashion_dropout.comparison.two_level import METRICS as IMAGE_METRICS
-from fashion_dropout.config.decision import PAIR_METRICS
 from fashion_dropout.texts import Language, Signed, difference_label, regime_label, texts
-
-
-@dataclass(frozen=True)
-class Detail:
-    """A small table with what it says.
-
-    Attributes:
-        table: Text columns with headings for a person; may be empty.
-        sentences: What the figures say.
-    """
-
-    table: pd.DataFrame = field(default_factory=pd.DataFrame)
-    sentences: tuple[str, ...] = ()
 
 
 def details(
@@ -56,6 +41,7 @@ def details(
         "images": images(record, comparison, language),
         "recalibration": recalibration(record, language),
         "pairing": pairing(record, comparison, language),
+        "effects": effects(record, comparison, language),
     }
     return {name: one for name, one in found.items() if len(one.table) or one.sentences}
 
@@ -135,45 +121,6 @@ def recalibration(record: StudyRecord, language: Language) -> Detail:
     headings = ["regime", "temperature", "nll", "nll_after", "ece", "ece_after"]
     table = pd.DataFrame(rows, columns=[words[name] for name in headings])
     return Detail(table, tuple(sentences))
-
-
-def pairing(record: StudyRecord, comparison: Comparison, language: Language) -> Detail:
-    """Half the width of each interval, over pairs and as if there were none.
-
-    With more than two regimes for the primary metric only.
-    """
-    words = texts(language)["pairing"]
-    several = len(comparison.verdicts) > 1
-    rows = []
-    for one in comparison.differences:
-        if one.n < 2 or (several and one.metric != comparison.rule.primary):
-            continue
-        unpaired = half_width_without_pairs(record, comparison, one)
-        paired = (one.high - one.low) / 2
-        rows.append(
-            {
-                words["metric"]: one.metric,
-                words["difference"]: difference_label(
-                    one.regime, comparison.rule.baseline, language
-                ),
-                words["paired"]: f"{paired:.4f}",
-                words["unpaired"]: f"{unpaired:.4f}",
-                words["ratio"]: f"{unpaired / paired:.2f}" if paired > 0 else "–",
-            }
-        )
-    return Detail(pd.DataFrame(rows))
-
-
-def half_width_without_pairs(record: StudyRecord, comparison: Comparison, one: Difference) -> float:
-    """Half the width that the interval of a difference would have if its runs were not paired."""
-    pairs = one.metric in PAIR_METRICS
-    table = comparison.equal_fit[one.regime] if pairs else record.runs
-    complete = table[table["seed"].isin(list(one.by_seed))]
-    own, other = (
-        complete.loc[complete["regime"] == regime, one.metric].to_numpy(dtype=float)
-        for regime in (one.regime, comparison.rule.baseline)
-    )
-    return unpaired_half_width(own, other, one.confidence)
 
 
 def _ordered(figures: Mapping[str, str]) -> list[str]:

@@ -10,13 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fashion_dropout.comparison.equal_fit import common_range, crossing, loss_curves
-from fashion_dropout.comparison.sequential import sign_patterns
+from fashion_dropout.comparison.sequential import signed_sums
 
 FEWEST_PAIRS = 5
 """With fewer pairs there are too few patterns of signs for a band."""
 
 _LEVELS = 80
-_PATTERNS_AT_ONCE = 2**12
 
 
 @dataclass(frozen=True)
@@ -107,23 +106,11 @@ def half_width(table: NDArray[np.float64], confidence: float) -> NDArray[np.floa
     if pairs < FEWEST_PAIRS:
         return np.full(table.shape[1], np.nan)
     deviations = table - table.mean(axis=0)
-    squares = (deviations**2).sum(axis=0)
-    patterns = sign_patterns(pairs)
-    if 2**pairs == len(patterns):  # the opposite of a pattern has the same |t|
-        patterns = patterns[: len(patterns) // 2]
-    largest = [
-        _largest_t(patterns[first : first + _PATTERNS_AT_ONCE] @ deviations / pairs, squares, pairs)
-        for first in range(0, len(patterns), _PATTERNS_AT_ONCE)
-    ]
-    critical = np.quantile(np.concatenate(largest), confidence, method="higher")
-    return np.asarray(critical * np.sqrt(squares / (pairs - 1) / pairs))
-
-
-def _largest_t(
-    means: NDArray[np.float64], squares: NDArray[np.float64], pairs: int
-) -> NDArray[np.float64]:
-    """The largest |t| over the levels of each pattern; `squares` are the same for all of them."""
+    squares = (deviations**2).sum(axis=0)[:, np.newaxis]
+    (sums,) = signed_sums(deviations.T, [pairs])  # of shape (levels, patterns)
+    means = sums / pairs
     variance = (squares - pairs * means**2) / (pairs - 1)
     error = np.sqrt(np.maximum(variance, 1e-12 * squares) / pairs)
-    ratio = np.divide(np.abs(means), error, out=np.zeros_like(means), where=error > 0)
-    return np.asarray(ratio.max(axis=1))
+    t = np.divide(np.abs(means), error, out=np.zeros_like(means), where=error > 0)
+    critical = np.quantile(t.max(axis=0), confidence, method="higher")
+    return np.asarray(critical * np.sqrt(squares[:, 0] / (pairs - 1) / pairs))

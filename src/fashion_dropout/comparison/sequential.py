@@ -107,7 +107,7 @@ def _of_block(
     scaled = values / np.where(largest > 0, largest, 1)
     crossed = np.zeros((len(values), 1), dtype=bool)
     found = []
-    for newly, sums in zip(spending, _sums(scaled, sizes), strict=True):
+    for newly, sums in zip(spending, signed_sums(scaled, sizes), strict=True):
         patterns = sums.shape[1]
         reached = np.round(np.abs(sums) if two_sided else sums, _DIGITS)
         # The patterns of the pairs seen before repeat for every pattern of the new ones.
@@ -122,7 +122,7 @@ def _of_block(
     return p, level
 
 
-def _sums(values: NDArray[np.float64], sizes: Sequence[int]) -> Iterator[NDArray[np.float64]]:
+def signed_sums(values: NDArray[np.float64], sizes: Sequence[int]) -> Iterator[NDArray[np.float64]]:
     """At each look, the sums of the pairs seen with every pattern of signs; first, as they are.
 
     Yields:

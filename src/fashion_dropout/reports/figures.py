@@ -11,8 +11,10 @@ from matplotlib.figure import Figure
 from fashion_dropout.comparison.fit_curve import fit_curve
 from fashion_dropout.comparison.record import StudyRecord, TestResults
 from fashion_dropout.comparison.regimes import Comparison
+from fashion_dropout.comparison.summary import values_of_runs
 from fashion_dropout.reports.plots import metrics, test_set
 from fashion_dropout.reports.plots.equal_fit import equal_fit
+from fashion_dropout.reports.plots.pairs import paired_differences
 from fashion_dropout.texts import Language
 
 
@@ -30,13 +32,22 @@ def study_figures(
     differences = [verdict.difference for verdict in comparison.verdicts]
     if not record.histories.empty:
         yield "study_curves", metrics.study_curves(record.histories, regimes, language)
+    if any(difference.n for difference in differences):
+        values = values_of_runs(record.runs, comparison)
+        yield (
+            "paired_differences",
+            paired_differences(differences, values, record.rule, language),
+        )
+    if not record.histories.empty:
         regime, rule = record.foremost, record.rule
         curve = fit_curve(record.histories, regime, rule.baseline, 1 - rule.alpha)
         compared = (regime, curve) if curve else None
         yield "equal_fit", equal_fit(record.histories, regimes, compared, rule, language)
         yield "gap_over_epochs", metrics.gap_over_epochs(record.histories, regimes, language)
-    if any(difference.n for difference in differences):
-        yield "paired_differences", metrics.paired_differences(differences, record.rule, language)
+        yield (
+            "accuracy_curves",
+            metrics.study_curves(record.histories, regimes, language, "accuracy"),
+        )
     if record.doses and not record.runs.empty:
         shown = (record.rule.primary, *record.rule.secondary[:3])
         present = [metric for metric in shown if metric in record.runs]

@@ -24,6 +24,9 @@ from fashion_dropout.config.decision import METRICS
 from fashion_dropout.reports.pictures import Picture
 from fashion_dropout.texts import Language, Signed, regime_label, texts
 
+_FIRST = ("study_curves", "paired_differences")
+"""The figures that stand beside each other below the verdict, before all others and all tables."""
+
 
 def render(
     record: StudyRecord, comparison: Comparison, figures: Mapping[str, Picture], language: Language
@@ -69,7 +72,8 @@ def render(
         ],
         notes=table_notes(comparison, language),
         summary=summary_table(record.runs, list(record.regimes), comparison, language),
-        figures=figures,
+        first={name: one for name, one in figures.items() if name in _FIRST},
+        figures={name: one for name, one in figures.items() if name not in _FIRST},
         rule=words["report"]["how_rule"].format(
             declared=words["report"]["how_late" if _late(record.changed) else "how_before"],
             primary=rule.primary,

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from fashion_dropout.comparison.best_epoch import at_best_epoch
-from fashion_dropout.comparison.detail import half_width_without_pairs
+from fashion_dropout.comparison.pair_details import half_width_without_pairs
 from fashion_dropout.comparison.recalibrated import (
     recalibrated,
     second_evidence,

@@ -29,7 +29,6 @@ from fashion_dropout.texts import Language, difference_label, regime_label
 _HALO = [withStroke(linewidth=2, foreground="white")]
 _NAMED = 5
 """About how many epochs of each mean path are named by their number."""
-_SIDES = (((0, 7), "bottom"), ((0, -7), "top"))
 _TICKS = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0)
 
 
@@ -69,11 +68,10 @@ def equal_fit(
                           linewidth=0, label=words["equal_fit_range"])  # fmt: skip
         colour = of_regimes([rule.baseline, regime])[regime]
         _difference(panels[1], curve, colour, rule, language)
-        panels[1].set_ylabel(
-            words["equal_fit_difference"].format(
-                difference=difference_label(regime, rule.baseline, language)
-            )
+        label = words["equal_fit_difference"].format(
+            difference=difference_label(regime, rule.baseline, language)
         )
+        panels[1].set_ylabel(label, fontsize=9)
     panels[-1].set_xlabel(words["equal_fit_x"])
     handles = [one for axes in panels for one in axes.get_legend_handles_labels()[0]]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
@@ -104,14 +102,14 @@ def _paths(axes: Axes, histories: pd.DataFrame, regimes: Sequence[str], language
         )
         if place > 1:  # more numbers than can be told apart
             continue
+        side = -5 if place else 5  # those of the baseline above its path, the others below
         step = max(1, round((len(mean) - 1) / (_NAMED - 1)))
         for epoch, x, y in mean.itertuples():
             if (epoch - 1) % step == 0 or epoch == len(mean):
-                # The first left of its path, the others above the baseline's and below the other.
-                side, va = ((-9, 0), "center") if epoch == 1 else _SIDES[place]
-                axes.annotate(str(epoch), (x, y), xytext=side, textcoords="offset points",
-                              ha="center", va=va, color=colour[regime], fontsize=9,
-                              path_effects=_HALO)  # fmt: skip
+                dx = -9 if epoch == 1 else 0  # left of where the path begins
+                axes.annotate(str(epoch), (x, y), xytext=(dx, side), textcoords="offset points",
+                              ha="center", va="bottom" if side > 0 else "top",
+                              color=colour[regime], fontsize=9, path_effects=_HALO)  # fmt: skip
     axes.set_xscale("log")
     axes.autoscale_view()
     left, right = axes.get_xlim()

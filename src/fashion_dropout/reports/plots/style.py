@@ -62,10 +62,15 @@ def plot_words(language: Language) -> Mapping[str, Any]:
 
 def metric_axis(metric: str, language: Language) -> str:
     """The metric with its unit, for an axis: ``gap/loss (nats)``."""
+    unit = metric_unit(metric, language)
+    return str(plot_words(language)["axis"].format(name=metric, unit=unit))
+
+
+def metric_unit(metric: str, language: Language) -> str:
+    """The unit of a metric: ``nats``."""
     words = plot_words(language)
     kind = metric.rpartition("/")[2].removeprefix("val_")
-    unit = words["units"].get(kind, words["other_unit"])
-    return str(words["axis"].format(name=metric, unit=unit))
+    return str(words["units"].get(kind, words["other_unit"]))
 
 
 def markers(regimes: Sequence[str]) -> dict[str, str]:

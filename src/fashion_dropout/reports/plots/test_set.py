@@ -142,7 +142,7 @@ def confusion_change(
     change = mean.reshape(k, k)
     clear = ((low > 0) | (high < 0)).reshape(k, k)
     coloured = np.ma.masked_array(100 * change, ~clear)
-    largest = float(np.abs(coloured).max()) if clear.any() else 1.0
+    largest = float(100 * np.abs(change).max()) or 1.0
     axes = below.subplots()
     picture = axes.imshow(coloured, cmap="PRGn", vmin=-largest, vmax=largest)
     _cells(
@@ -154,6 +154,14 @@ def confusion_change(
         clear,
     )
     _classes(axes, classes, 8.5, language)
+    varying = int(np.any(other != one, axis=0).sum())
+    chance = 0.05 * varying
+    axes.set_title(
+        words["confusion_chance" if clear.sum() <= chance else "confusion_count"].format(
+            coloured=int(clear.sum()), varying=varying, chance=round(chance)
+        ),
+        fontsize=9,
+    )
     label = words["confusion_change"].format(regime=names[regime], baseline=names[baseline])
     below.colorbar(picture, ax=axes, label=label, shrink=0.7)
     return figure
@@ -225,7 +233,7 @@ def _cells(
         elif float(text.replace("−", "-")) == 0:
             continue
         elif clear is not None:
-            shown = {"color": "#707070", "fontsize": size - 1.5}
+            shown = {"color": MARKED, "fontsize": size - 1.5}
         axes.text(column, row, text, ha="center", va="center", **shown)
 
 

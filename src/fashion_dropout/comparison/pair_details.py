@@ -1,0 +1,192 @@
+"""What pairs tell beside their mean: what pairing gained, how large the effect is, who agrees."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+from fashion_dropout.comparison.pairing import unpaired_half_width
+from fashion_dropout.comparison.record import StudyRecord
+from fashion_dropout.comparison.regimes import Comparison
+from fashion_dropout.comparison.statistics import Difference
+from fashion_dropout.config.decision import PAIR_METRICS, Direction
+from fashion_dropout.texts import Language, Signed, difference_label, regime_label, texts
+
+
+@dataclass(frozen=True)
+class Detail:
+    """A small table with what it says.
+
+    Attributes:
+        table: Text columns with headings for a person; may be empty.
+        sentences: What the figures say.
+    """
+
+    table: pd.DataFrame = field(default_factory=pd.DataFrame)
+    sentences: tuple[str, ...] = ()
+
+
+def pairing(record: StudyRecord, comparison: Comparison, language: Language) -> Detail:
+    """Half the width of each interval, over pairs and as if there were none.
+
+    With more than two regimes for the primary metric only.
+    """
+    words = texts(language)["pairing"]
+    rows = []
+    for one in _shown(comparison):
+        unpaired = half_width_without_pairs(record, comparison, one)
+        paired = (one.high - one.low) / 2
+        rows.append(
+            {
+                words["metric"]: one.metric,
+                words["difference"]: difference_label(
+                    one.regime, comparison.rule.baseline, language
+                ),
+                words["paired"]: f"{paired:.4f}",
+                words["unpaired"]: f"{unpaired:.4f}",
+                words["ratio"]: f"{unpaired / paired:.2f}" if paired > 0 else "–",
+            }
+        )
+    return Detail(pd.DataFrame(rows))
+
+
+def half_width_without_pairs(record: StudyRecord, comparison: Comparison, one: Difference) -> float:
+    """Half the width that the interval of a difference would have if its runs were not paired."""
+    return unpaired_half_width(*_both(record, comparison, one), one.confidence)
+
+
+def effects(record: StudyRecord, comparison: Comparison, language: Language) -> Detail:
+    """The differences in units of the spread between seeds, and how many pairs agree; and the
+    probability that the regime is better, for those who think in it.
+
+    With more than two regimes for the primary metric only.
+    """
+    words = texts(language)["effects"]
+    rule = comparison.rule
+    rows = []
+    for one in _shown(comparison):
+        g, low, high = hedges_g(*_both(record, comparison, one), one)
+        rows.append(
+            {
+                words["metric"]: one.metric,
+                words["difference"]: difference_label(one.regime, rule.baseline, language),
+                words["g"]: f"{Signed(g):+.2f} [{Signed(low):+.2f}, {Signed(high):+.2f}]"
+                if math.isfinite(g)
+                else "–",
+                words["better"]: words["of"].format(better=one.prob_better * one.n, n=one.n),
+            }
+        )
+    sentences = [
+        words["chance"].format(
+            regime=regime_label(one.regime, language),
+            chance=_percent(chance_better(one, rule.direction)),
+            beyond=_percent(chance_better(one, rule.direction, rule.smallest_difference)),
+            smallest=rule.smallest_difference,
+        )
+        for one in (verdict.difference for verdict in comparison.verdicts)
+        if one.n > 1 and one.low < one.high
+    ]
+    return Detail(pd.DataFrame(rows), tuple(sentences))
+
+
+def hedges_g(
+    own: NDArray[np.float64], other: NDArray[np.float64], one: Difference
+) -> tuple[float, float, float]:
+    """The mean difference in standard deviations between seeds, with its interval: Hedges' g.
+
+    The standard deviation is that of the two regimes' mean variance, and the correction for few
+    values that of 2n − 2 degrees of freedom, as in DABEST (Lakens 2013, g_av). The interval is that
+    of the non-central t of the pairs, scaled (Algina and Keselman 2003).
+
+    Args:
+        own: The values of the regime, float64 of shape (n,).
+        other: Those of the baseline.
+        one: Their paired differences.
+
+    Returns:
+        (g, low, high); NaN where all values of both regimes are equal.
+    """
+    differences = np.array(list(one.by_seed.values()))
+    spread = math.sqrt((own.var(ddof=1) + other.var(ddof=1)) / 2)
+    error = float(stats.sem(differences))
+    if not spread > 0:
+        return math.nan, math.nan, math.nan
+    half = one.n - 1  # of 2n − 2 degrees of freedom
+    few = math.exp(math.lgamma(half) - math.lgamma(half - 0.5)) / math.sqrt(half)
+    g = few * one.mean / spread
+    if not error > 0:
+        return g, g, g
+    low, high = noncentrality(one.mean / error, one.n - 1, one.confidence)
+    return g, few * low * error / spread, few * high * error / spread
+
+
+def noncentrality(t: float, freedom: int, confidence: float) -> tuple[float, float]:
+    """The interval of the non-centrality of Student's t, given one value of it.
+
+    P(T ≤ t) is the mean of Φ(t·s − δ) over the quantiles of the standard deviation s that is seen:
+    SciPy's own function fails for the large t of clear differences.
+    """
+    seen = np.sqrt(stats.chi2.ppf((np.arange(1_000) + 0.5) / 1_000, freedom) / freedom)
+
+    def below(delta: float) -> float:
+        return float(stats.norm.cdf(t * seen - delta).mean())
+
+    reach = 10 + abs(t) * float(seen.max())
+    tails = ((1 + confidence) / 2, (1 - confidence) / 2)
+    low, high = (
+        optimize.brentq(lambda delta, tail=tail: below(delta) - tail, -reach, reach)
+        for tail in tails
+    )
+    return float(low), float(high)
+
+
+def chance_better(one: Difference, direction: Direction, beyond: float = 0.0) -> float:
+    """The probability that the regime is better by more than `beyond`, by Student's t.
+
+    The posterior of the mean of normally distributed differences if every mean, and every logarithm
+    of their standard deviation, was equally plausible beforehand (a flat prior).
+
+    Args:
+        one: The difference, of two pairs or more that are not all equal.
+        direction: Which values are better.
+        beyond: By how much.
+    """
+    gain = one.mean if direction == "higher" else -one.mean
+    error = float(stats.sem(list(one.by_seed.values())))
+    return float(stats.t.cdf((gain - beyond) / error, one.n - 1))
+
+
+def _shown(comparison: Comparison) -> list[Difference]:
+    """The differences in all metrics, of several regimes in the primary metric; two pairs least."""
+    several = len(comparison.verdicts) > 1
+    return [
+        one
+        for one in comparison.differences
+        if one.n > 1 and (one.metric == comparison.rule.primary or not several)
+    ]
+
+
+def _both(
+    record: StudyRecord, comparison: Comparison, one: Difference
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The values of the regime and of the baseline in the pairs of a difference."""
+    pairs = one.metric in PAIR_METRICS
+    table = comparison.equal_fit[one.regime] if pairs else record.runs
+    complete = table[table["seed"].isin(list(one.by_seed))]
+    own, other = (
+        complete.loc[complete["regime"] == regime, one.metric].to_numpy(dtype=float)
+        for regime in (one.regime, comparison.rule.baseline)
+    )
+    return own, other
+
+
+def _percent(share: float) -> str:
+    """A probability of which no more is said than is known."""
+    if share > 0.999:
+        return "> 99.9 %"
+    return f"{100 * share:.3g} %" if share >= 0.001 else "< 0.1 %"

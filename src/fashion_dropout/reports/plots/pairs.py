@@ -1,0 +1,141 @@
+"""What a study found, over its pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from textwrap import fill
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fashion_dropout.colours import of_regimes
+from fashion_dropout.comparison.statistics import Difference
+from fashion_dropout.config.decision import Decision
+from fashion_dropout.reports.plots.style import (
+    MARKED,
+    WIDTH,
+    metric_unit,
+    plot_words,
+    styled,
+)
+from fashion_dropout.texts import Language, Signed, regime_label, texts
+
+_NAMED_SEEDS = 12
+"""Up to so many pairs, each dot of the paired differences has the number of its seed."""
+_SMALL = 9
+"""Points, of the labels of two panels beside each other."""
+
+
+@styled
+def paired_differences(
+    differences: Sequence[Difference],
+    values: Mapping[tuple[str, int], float],
+    rule: Decision,
+    language: Language,
+) -> Figure:
+    """One dot a seed, the mean of each regime and the interval that decides, with their values.
+
+    Beside it, of a study of two regimes, both values of each pair, joined by a line (Gardner and
+    Altman 1986).
+
+    Args:
+        differences: The differences in the primary metric, one for each regime other than the
+            baseline.
+        values: (regime, seed) → the value of the primary metric.
+        rule: The decision rule of the study. The differences inside ± its smallest difference of
+            interest are shaded.
+        language: Of the words.
+    """
+    sloped = len(differences) == 1
+    figure = Figure(figsize=(WIDTH, 3.6 if sloped else 1.8 + 1.3 * len(differences)))
+    noun = texts(language)["metrics"][rule.primary].removeprefix("the ")
+    title = noun[:1].upper() + noun[1:]
+    if sloped:
+        words = plot_words(language)
+        title = words["paired"].format(
+            metric=title, n=words["n_pairs"].format(n=f"n = {differences[0].n}")
+        )
+    figure.suptitle(fill(title, 66), fontsize=11)
+    panels = figure.subplots(1, 1 + sloped, squeeze=False, width_ratios=(2, 3)[-1 - sloped :])[0]
+    if sloped:
+        _slopes(panels[0], differences[0], values, rule, language)
+    _dots(panels[-1], differences, rule, language)
+    return figure
+
+
+def _slopes(
+    axes: Axes,
+    one: Difference,
+    values: Mapping[tuple[str, int], float],
+    rule: Decision,
+    language: Language,
+) -> None:
+    """Both values of each pair, joined by a line, and the mean of each regime."""
+    regimes = (rule.baseline, one.regime)
+    colour = of_regimes(regimes)
+    pairs = np.array([[values[regime, seed] for regime in regimes] for seed in one.by_seed])
+    axes.plot([0, 1], pairs.T, color=MARKED, linewidth=0.8, alpha=max(0.1, min(0.6, 6 / one.n)))
+    for place, regime in enumerate(regimes):
+        axes.plot([place] * one.n, pairs[:, place], "o", color=colour[regime], markersize=4,
+                  alpha=0.7, markeredgewidth=0)  # fmt: skip
+        outside = place + (0.18 if place else -0.18)
+        axes.plot(outside, pairs[:, place].mean(), "D", color="black", markersize=6)
+    axes.tick_params(labelsize=_SMALL)
+    names = [regime_label(regime, language) for regime in regimes]
+    axes.set_xticks([0, 1], names, fontsize=_SMALL - 1)
+    axes.set_xlim(-0.55, 1.55)
+    axes.set_ylabel(metric_unit(rule.primary, language), fontsize=_SMALL)
+
+
+def _dots(
+    axes: Axes, differences: Sequence[Difference], rule: Decision, language: Language
+) -> None:
+    """The differences themselves, a row for each regime."""
+    words = plot_words(language)
+    inside = rule.smallest_difference
+    axes.axvspan(-inside, inside, color="#BBBBBB", alpha=0.5, linewidth=0)
+    axes.axvline(0, color="black", linewidth=1)
+    means = []
+    for row, one in enumerate(differences):
+        colour = of_regimes([rule.baseline, one.regime])[one.regime]
+        places = row + 0.1 + 0.16 * (np.arange(one.n) % 3)  # three rows: labels need room
+        ordered = sorted(one.by_seed.items(), key=lambda item: item[1])
+        values = [value for _, value in ordered]
+        axes.plot(values, places, "o", color=colour, markersize=6, alpha=0.7, markeredgewidth=0)
+        if one.n <= _NAMED_SEEDS:
+            for (seed, value), place in zip(ordered, places, strict=True):
+                axes.annotate(str(seed), (value, place), xytext=(0, -5), fontsize=7,
+                              textcoords="offset points", ha="center", va="top",
+                              color=MARKED)  # fmt: skip
+        if np.isfinite(one.mean):
+            error = [[one.mean - one.low], [one.high - one.mean]] if one.n > 1 else None
+            axes.errorbar(one.mean, row - 0.1, xerr=error, fmt="D", color="black", capsize=5,
+                          markersize=6, linewidth=2)  # fmt: skip
+            shown = f"{Signed(one.mean):+.4f}"
+            if error:
+                shown += f" [{Signed(one.low):+.4f}, {Signed(one.high):+.4f}]"
+            means.append((one.mean, row - 0.1, shown))
+    left, right = axes.get_xlim()
+    for mean, place, shown in means:  # those near to a side grow away from it
+        share = (mean - left) / (right - left)
+        side = "left" if share < 0.3 else "right" if share > 0.7 else "center"
+        axes.annotate(shown, (mean, place), xytext=(0, 7), textcoords="offset points",
+                      fontsize=9, ha=side, va="bottom")  # fmt: skip
+    better = words[{"lower": "left_better", "higher": "right_better"}[rule.direction]]
+    axes.set(xlim=(left, right), ylim=(-0.5, len(differences) - 0.4))
+    axes.set_xlabel(
+        words["paired_x"].format(
+            baseline=regime_label(rule.baseline, language),
+            unit=metric_unit(rule.primary, language),
+            better=better,
+        ),
+        fontsize=_SMALL,
+    )
+    names = [f"{regime_label(one.regime, language)}\n(n = {one.n})" for one in differences]
+    if len(differences) == 1:  # the title says both
+        axes.set_yticks([])
+    else:
+        axes.set_yticks(range(len(differences)), names)
+    axes.tick_params(labelsize=_SMALL)
+    axes.invert_yaxis()
