@@ -19,7 +19,7 @@ from fashion_dropout.reports.plots.style import (
     plot_words,
     styled,
 )
-from fashion_dropout.texts import Language, Signed, regime_label, texts
+from fashion_dropout.texts import Count, Language, Signed, regime_label, texts
 
 _NAMED_SEEDS = 12
 """Up to so many pairs, each dot of the paired differences has the number of its seed."""
@@ -54,7 +54,7 @@ def paired_differences(
     if sloped:
         words = plot_words(language)
         title = words["paired"].format(
-            metric=title, n=words["n_pairs"].format(n=f"n = {differences[0].n}")
+            metric=title, n=words["n_pairs"].format(n=Count(differences[0].n))
         )
     figure.suptitle(fill(title, 66), fontsize=11)
     panels = figure.subplots(1, 1 + sloped, squeeze=False, width_ratios=(2, 3)[-1 - sloped :])[0]
