@@ -18,6 +18,7 @@ import click
 import numpy as np
 
 from fashion_dropout.comparison import statistics
+from fashion_dropout.comparison.early import bias_adjusted
 from fashion_dropout.comparison.guards import guard
 from fashion_dropout.comparison.sequential import of_studies
 from fashion_dropout.comparison.statistics import Difference
@@ -101,15 +102,37 @@ def power(rng: np.random.Generator, studies: int) -> None:
     ):
         values = rng.normal(effect, deviation, (studies, LOOKS[-1]))
         seen = []
-        open_ = np.ones(studies, dtype=bool)
         for number, pairs in enumerate(LOOKS, start=1):
             p, level = of_studies(
                 values[:, :pairs], LOOKS[:number], RULE.spending[:number], two_sided=True
             )
             shown = (p <= level).any(axis=1)
             seen.append(f"{shown.mean():.3f} after {pairs}")
-            open_ &= ~shown
         print(f"{name}, s = {deviation:.4f}: an effect of {effect:.4f} is shown: {', '.join(seen)}")
+
+
+def coverage(rng: np.random.Generator, studies: int) -> None:
+    """How often the 95 % t interval contains the true mean, without looks and after a stop."""
+    for pairs in (5, 7, 10, 20):
+        inside = []
+        for mean, noise in ((0.0, rng.normal), (1.0, rng.exponential)):
+            _, low, high = statistics.t_intervals(noise(size=(studies, pairs)), 1 - ALPHA)
+            inside.append(f"{((low <= mean) & (mean <= high)).mean():.3f}")
+        print(f"n = {pairs:2}: coverage of t {inside[0]}, on skewed noise {inside[1]}")
+    rule = RULE.model_copy(update={"smallest_difference": 0.1})  # too small for equivalence
+    values = rng.normal(1.0, 1.0, (studies, LOOKS[-1]))
+    p, level = of_studies(values, LOOKS, RULE.spending, two_sided=True)
+    stopped = np.where((p <= level).any(axis=1), (p <= level).argmax(axis=1), len(LOOKS))
+    for look, pairs in enumerate(LOOKS[:-1]):
+        here = values[stopped == look, :pairs]
+        mean, low, high = statistics.t_intervals(here, 1 - ALPHA)
+        some = here[: studies // 10]
+        adjusted = [bias_adjusted(one, LOOKS[: look + 1], rule) for one in some]
+        print(
+            f"{len(here)} studies of an effect of 1 s stopped after {pairs} pairs: coverage of t "
+            f"{((low <= 1) & (high >= 1)).mean():.3f}; mean {mean.mean():.3f}, adjusted "
+            f"{np.mean(adjusted):.3f} (of {len(some)}) where 1 is true"
+        )
 
 
 def saved() -> None:
@@ -151,6 +174,7 @@ def main(studies: int) -> None:
     saved()
     ratio = OVER_RANGE.var(ddof=1) / AT_POINT.var(ddof=1)
     print(f"seeds 10 to 14 on AVX2: variance over the range / at the point = {ratio:.3f}")
+    coverage(rng, studies)
     power(rng, studies)
     wrong(rng, studies)
 

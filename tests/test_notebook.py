@@ -155,12 +155,12 @@ def test_it_runs_from_top_to_bottom_and_shows_figures_and_verdict(tmp_path):
     assert all(picture.startswith(b"\x89PNG") for picture in pictures)
     markdown = [data["text/markdown"] for data in shown if "text/markdown" in data]
     assert [
-        "It is not shown that dropout changes the generalization gap" in line for line in markdown
+        "It is not shown that dropout changes the validation loss" in line for line in markdown
     ] == [
         True,
         False,
     ]
-    assert "変わることは示されませんでした" in markdown[1]
+    assert "差があるとは言えませんでした" in markdown[1]
     printed = "".join(output.text for output in outputs if output.output_type == "stream")
     assert "dropout-seed2: epoch 3/3 validation loss" in printed
     assert f"\nverdict: {markdown[0].strip('*')}" in printed

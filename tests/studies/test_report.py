@@ -187,11 +187,11 @@ def test_what_is_published_belongs_to_its_study_until_something_changes(recorded
     assert "| `gap/loss` |" in english
     assert "> It is not shown that" in english
     assert "| Generalization gap (validation − training loss) | " in english
-    assert "| metric | no dropout | dropout | difference [95 % interval] |" in english
+    assert "| metric | no dropout | dropout | difference [95 % CI] |" in english
     (value,) = re.findall(r"The gap is <!-- smoke: gap/loss none -->(.*)<!-- end -->", english)
     assert value == result["values"]["gap/loss none"]
     assert f"| `gap/loss` | {value} [" in english
-    assert "示されませんでした" in (project / "README.ja.md").read_text(encoding="utf-8")
+    assert "差があるとは言えませんでした" in (project / "README.ja.md").read_text(encoding="utf-8")
 
     assert command("publish", folder, "--check").code == 0
     (project / "README.md").write_text(english.replace("`gap/loss` | 0", "`gap/loss` | 1"))
