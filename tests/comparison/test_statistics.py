@@ -53,7 +53,7 @@ def studies(draw):
 
 
 @given(studies())
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_exchanging_the_regimes_changes_the_sign_and_nothing_else(runs):
     one, other = compare(runs), compare(runs, regime="a", baseline="b")
     assert one.by_seed == {seed: -value for seed, value in other.by_seed.items()}
@@ -65,7 +65,7 @@ def test_exchanging_the_regimes_changes_the_sign_and_nothing_else(runs):
 
 
 @given(studies(), st.randoms())
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_the_order_of_the_rows_does_not_matter(runs, random):
     order = list(range(len(runs)))
     random.shuffle(order)
@@ -73,7 +73,7 @@ def test_the_order_of_the_rows_does_not_matter(runs, random):
 
 
 @given(studies())
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_figures_stay_within_their_ranges(runs):
     found = compare(runs)
     slack = 1e-9 * (1 + abs(found.mean))
@@ -84,7 +84,7 @@ def test_figures_stay_within_their_ranges(runs):
 
 
 @given(st.lists(NUMBERS, min_size=2, max_size=8))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_the_sign_flip_p_is_the_share_of_patterns_at_least_as_extreme(values):
     values = np.array(values)
     means = [

@@ -180,7 +180,8 @@ def test_no_arguments_print_the_help(command):
 
 @pytest.mark.parametrize(
     "arguments", [("report", "0" * 32), ("promote", "0" * 32, "--policy", "{policy}"),
-                  ("ui", "0" * 32), ("verify", "0" * 32), ("history",), ("rollback",)]
+                  pytest.param(("ui", "0" * 32), marks=pytest.mark.slow), ("verify", "0" * 32),
+                  ("history",), ("rollback",)]
 )  # fmt: skip
 def test_who_only_asks_makes_no_store(workdir, capsys, arguments):
     policy = str(ROOT / "experiments/promotion.toml")

@@ -117,6 +117,7 @@ def test_no_paths_on_standard_input_are_no_success(workdir):
     assert result.stderr == "Error: expected the name of an image file, received an empty one\n"
 
 
+@pytest.mark.slow
 def test_the_whole_command_asks_the_registry_and_leaves_mlflow_out(registry, images):
     """One process from shell to shell; its exit code also says whether MLflow was imported."""
     code = (
@@ -144,7 +145,7 @@ def test_the_whole_command_asks_the_registry_and_leaves_mlflow_out(registry, ima
 
 
 def test_a_model_that_is_not_there_ends_the_command_in_one_line(command, registry, images):
-    arguments = ("predict", "0.png", "--model", "challenger")
+    arguments = ("predict", "0.png", "--model", "challenger", "--threads", "1")
     environment = {"MLFLOW_TRACKING_URI": registry.uri}
     done = command(*arguments, cwd=images, environment=environment)
     assert (done.returncode, done.stdout) == (2, "")

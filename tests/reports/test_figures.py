@@ -87,8 +87,16 @@ def test_a_sweep_that_compares_metrics_of_pairs_only_has_no_dose_response():
     assert "dose_response" not in names(make_record(SWEEP, rule=RULE.model_copy(update=rule)))
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("record", RECORDS)
+@pytest.mark.parametrize(
+    ("record", "language"),
+    [
+        *(("two", language) for language in LANGUAGES),
+        ("sweep", "en"),
+        ("one seed", "ja"),
+        pytest.param("sweep", "ja", marks=pytest.mark.slow),
+        pytest.param("one seed", "en", marks=pytest.mark.slow),
+    ],
+)
 def test_every_figure_can_be_drawn_says_how_many_and_has_units(record, language):
     count = len(RECORDS[record].seeds)
     for name, figure in drawn_study(record, language).items():

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from comparison.records import make_record
+from fashion_dropout.reports.figures import study_figures
 from fashion_dropout.reports.pictures import DPI, Picture, draw, picture
 
 LINK = "{http://www.w3.org/1999/xlink}href"
@@ -59,6 +60,14 @@ def test_a_figure_of_many_lines_is_drawn_as_png_alone():
 
 
 def test_the_same_study_gives_the_same_files(pictures):
+    record = make_record()
+    figures = dict(study_figures(record, record.compare(), "ja"))
+    for name in ("study_curves", "disagreements"):
+        assert picture(figures[name]) == pictures[name]
+
+
+@pytest.mark.slow
+def test_every_file_of_the_same_study_is_the_same(pictures):
     record = make_record()
     assert draw(record, record.compare(), "ja") == pictures
 

@@ -148,6 +148,7 @@ def test_what_is_no_study_is_not_shown(recorded, command):
         assert words in line
 
 
+@pytest.mark.slow
 def test_a_store_without_a_study_has_nothing_to_show(tmp_path):
     done = run_here("ui", cwd=tmp_path)
     assert done.returncode == 2
