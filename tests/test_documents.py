@@ -68,6 +68,13 @@ def test_a_readme_is_read_in_a_minute(readme):
     assert "pip install uv && uv run pytest" in text(readme)
 
 
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_where_pip_refuses_the_readme_names_another_way(readme):
+    lines = text(readme).splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("pip install uv"))
+    assert any("`pipx install uv`" in line for line in lines[first : first + 5])
+
+
 def test_every_page_of_the_documents_has_both_languages_and_stands_in_the_readmes():
     docs = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
     plain = [name for name in docs if not name.endswith(".ja.md")]
