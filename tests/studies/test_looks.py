@@ -10,7 +10,8 @@ import pytest
 from conftest import ROOT, run_command
 from fashion_dropout.comparison.sentences import looks_sentence
 from fashion_dropout.config.study import Study, read_study
-from fashion_dropout.studies.read import read_cells, read_record
+from fashion_dropout.studies.found import read_cells
+from fashion_dropout.studies.read import read_record
 from recorded import record_study
 
 SMOKE = ROOT / "experiments/dropout/smoke.toml"

@@ -180,7 +180,7 @@ def _run_looks(
     Returns:
         The name of each cell that failed, and why.
     """
-    from fashion_dropout.studies.read import read_cells
+    from fashion_dropout.studies.found import read_cells
     from fashion_dropout.tracking.queries import end_abandoned_runs
     from fashion_dropout.tracking.store import REFUSED
     from fashion_dropout.tracking.upkeep import tidy

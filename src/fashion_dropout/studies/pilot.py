@@ -104,7 +104,7 @@ def _published(study: Study) -> Spread:
 def _recorded(run_id: str, study: Study) -> Spread:
     """The spread of a study in MLflow, its differences taken as the planned study declares them."""
     from fashion_dropout.comparison.regimes import compare_regimes
-    from fashion_dropout.studies.read import read_cells
+    from fashion_dropout.studies.found import read_cells
     from fashion_dropout.tracking.existing import connect_to_existing
 
     connect_to_existing()

@@ -1,0 +1,159 @@
+"""What the store has of a study: its declaration, the runs of its cells, their learning curves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.entities import Run
+
+from fashion_dropout.comparison.stopping import Looks, looks_taken
+from fashion_dropout.config.decision import Decision
+from fashion_dropout.errors import TrackingError
+from fashion_dropout.escapes import brief
+from fashion_dropout.files import read_file
+from fashion_dropout.studies.cells import TAKEN_OVER_FILE
+from fashion_dropout.tracking import queries, studies, tags
+from fashion_dropout.tracking.places import gone
+
+_LARGEST_DECLARATION = 2**26  # bytes: a thousand regimes have 400 kB
+_LARGEST_TABLE = 2**28  # bytes: a million epochs
+_CURVES = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
+_ENDED = ("FINISHED", "FAILED")  # not KILLED, which goes on
+
+
+def read_cells(run_id: str) -> FoundCells:
+    """What the store has of a study's cells so far; errors as of `read.read_record`."""
+    run = studies.study_run(run_id)
+    declared = declaration(run)
+    rule = Decision.model_validate(declared["decision"])
+    return found_cells(run, declared, regime_configs(run, declared, rule.baseline))
+
+
+@dataclass(frozen=True)
+class FoundCells:
+    """What the store has of a study's cells.
+
+    Attributes:
+        key: The study's key.
+        declared: See `Study.recorded`.
+        seeds: As declared, in their order.
+        cells: See `_cells`.
+        runs: The finished runs.
+        histories: A row for each of them and epoch.
+        looks: The looks that have been taken.
+    """
+
+    key: str
+    declared: Mapping[str, Any]
+    seeds: tuple[int, ...]
+    cells: pd.DataFrame
+    runs: pd.DataFrame
+    histories: pd.DataFrame
+    looks: Looks
+
+
+def found_cells(run: Run, declared: Mapping[str, Any], regimes: Mapping[str, Any]) -> FoundCells:
+    """The cells of a study; `regimes` begins with the baseline."""
+    recorded = run.data.tags
+    taken_over: dict[str, str] = json_artifact(run, TAKEN_OVER_FILE) or {}
+    found = queries.study_runs(
+        recorded[tags.STUDY],
+        run.info.experiment_id,
+        session=recorded[tags.SESSION] if recorded.get(tags.FRESH) == "True" else None,
+        # A study that goes on still has the end of its interruption, before its newest runs.
+        until=None if run.info.status == "RUNNING" else run.info.end_time,
+        also=taken_over.values(),
+    )
+    runs = found[found["state"] == "FINISHED"].reset_index(drop=True)
+    histories = _histories(runs)
+    seeds = tuple(sorted(declared["seeds"]))
+    cells = _cells(list(regimes), seeds, found)
+    ended = set(seeds) - set(cells.loc[~cells["state"].isin(_ENDED), "seed"])
+    rule = Decision.model_validate(declared["decision"])
+    looks = looks_taken(runs, histories, list(regimes)[1:], rule, seeds, ended)
+    return FoundCells(recorded[tags.STUDY], declared, seeds, cells, runs, histories, looks)
+
+
+def regime_configs(
+    run: Run, declared: Mapping[str, Any], baseline: str
+) -> dict[str, dict[str, Any]]:
+    """Regime → its parameters, the baseline first, the others in the order of the study file.
+
+    Studies recorded before 0.2 hold that order in a parameter only.
+    """
+    order = declared.get("regime_order") or run.data.params["regimes"].split(",")
+    return {regime: declared["regimes"][regime] for regime in dict.fromkeys([baseline, *order])}
+
+
+def declaration(run: Run) -> dict[str, Any]:
+    """What a study's run says was declared; see `Study.recorded`.
+
+    Raises:
+        TrackingError: It does not say it.
+    """
+    declared = json_artifact(run, "study.json")
+    if declared is None:
+        if missing := gone(run.info.artifact_uri, mlflow.get_tracking_uri()):
+            raise TrackingError(f"expected the files of run {run.info.run_id} {missing}")
+        raise TrackingError(
+            f"expected the artifact study.json of the study's run {run.info.run_id}, received "
+            "none: it cannot be known what was declared; run `compare` again"
+        )
+    try:
+        Decision.model_validate(declared["decision"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise TrackingError(
+            f"expected the artifact study.json of the study's run {run.info.run_id} to say "
+            f"what was declared, received: {brief(error)}"
+        ) from error
+    return declared
+
+
+def json_artifact(run: Run, name: str) -> dict[str, Any] | None:
+    """A JSON artifact of a run; None if there is none."""
+    with queries.artifact(run.info.artifact_uri, name) as path:
+        if path is None:
+            return None
+        try:
+            content: dict[str, Any] = json.loads(read_file(path, _LARGEST_DECLARATION))
+        except (OSError, ValueError, RecursionError) as error:
+            raise TrackingError(
+                f"expected the artifact {name} of the study's run {run.info.run_id} to be JSON, "
+                f"received: {brief(error)}"
+            ) from error
+        return content
+
+
+def _cells(regimes: Sequence[str], seeds: Sequence[int], found: pd.DataFrame) -> pd.DataFrame:
+    """A row for each declared cell, whether or not it has a run."""
+    columns = ["regime", "seed"]
+    declared = pd.DataFrame([(r, s) for s in seeds for r in regimes], columns=columns)
+    known = found[[*columns, "run_id", "state", "reason"]]
+    return declared.merge(known.astype({"seed": int}), on=columns, how="left").fillna("")
+
+
+def _histories(runs: pd.DataFrame) -> pd.DataFrame:
+    columns = ["regime", "seed", "epoch", *_CURVES]
+    tables = [_history(*run) for run in zip(runs["run_id"], runs["artifact_uri"], strict=True)]
+    if not tables:
+        return pd.DataFrame(columns=columns)
+    epochs = [len(table) for table in tables]
+    of_runs = {name: np.repeat(runs[name].to_numpy(), epochs) for name in ("regime", "seed")}
+    return pd.concat(tables).assign(**of_runs)[columns]
+
+
+def _history(run_id: str, artifact_uri: str) -> pd.DataFrame:
+    """The learning curves of a run: its table of them, else, slower, metric by metric."""
+    with queries.artifact(artifact_uri, "history.csv") as path:
+        if path is not None:
+            content = BytesIO(read_file(path, _LARGEST_TABLE))
+            return pd.read_csv(content, usecols=["epoch", *_CURVES])
+    curves = {metric: queries.history(run_id, metric) for metric in _CURVES}
+    return pd.DataFrame(curves).rename_axis("epoch").reset_index()
