@@ -109,7 +109,7 @@ def test_verdict_curves_and_pairs_come_first_and_tables_after_all_figures(langua
         *(words["figures"][name]["alt"] for name in ("study_curves", "paired_differences")),
         words["figures"]["equal_fit"]["alt"],
         words["figures"]["disagreements"]["alt"],
-        words["report"]["table_caption"],
+        words["pairing"]["caption"],
     ]
     places = [shown.everything.index(text) for text in order]
     assert places == sorted(places)

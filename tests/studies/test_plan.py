@@ -23,7 +23,7 @@ from fashion_dropout.tracking import tags
 from recorded import record_study
 
 STUDIES = ROOT / "experiments/dropout"
-SMOKE, SECOND = STUDIES / "smoke.toml", STUDIES / "second-edition.toml"
+SECOND = STUDIES / "second-edition.toml"
 
 
 def plan(*arguments: str) -> Result:
@@ -40,10 +40,24 @@ def refused(*arguments: str) -> str:
     return str(result.exception)
 
 
-def pilot(study: Study | None = None, **tagged: str) -> str:
-    """The id of a recorded study of the smoke test's regimes, with twelve pairs unless told."""
-    made = study or read_study(SMOKE).model_copy(update={"seeds": tuple(range(12))})
-    run_id = record_study(made)
+@pytest.fixture
+def smoke(tmp_path: Path) -> Path:
+    return by_the_gap("smoke", tmp_path)
+
+
+def by_the_gap(name: str, folder: Path) -> Path:
+    """A study file of the repository that decides by gap/loss, which made-up runs have."""
+    text = (STUDIES / f"{name}.toml").read_text(encoding="utf-8")
+    text, changed = re.subn(r'^primary = "[^"]+"', 'primary = "gap/loss"', text, flags=re.M)
+    assert changed == 1
+    path = folder / f"{name}.toml"
+    path.write_text(re.sub(r"^secondary = .*?\]\n", "", text, flags=re.M | re.S), encoding="utf-8")
+    return path
+
+
+def pilot(study: Study, seeds: int = 12, **tagged: str) -> str:
+    """The id of such a study with so many recorded pairs."""
+    run_id = record_study(study.model_copy(update={"seeds": tuple(range(seeds))}))
     for name, value in tagged.items():
         for run in mlflow.search_runs(search_all_experiments=True, output_format="list"):
             mlflow.MlflowClient().set_tag(run.info.run_id, name, value)
@@ -66,9 +80,10 @@ def test_the_published_pairs_plan_a_study_of_the_same_regimes():
     assert "19 seeds show a difference of 0.01 in 80 of 100 such studies" in text
 
 
-def test_a_study_of_other_regimes_is_told_where_the_published_one_differs():
-    assert "has epochs 20 instead of 8 in dropout" in plan(str(STUDIES / "quick.toml")).output
-    sweep = plan(str(STUDIES / "sweep.toml")).output
+def test_a_study_of_other_regimes_is_told_where_the_published_one_differs(tmp_path):
+    quick = plan(str(by_the_gap("quick", tmp_path))).output
+    assert "has epochs 20 instead of 8 in dropout" in quick
+    sweep = plan(str(by_the_gap("sweep", tmp_path))).output
     assert "has no regime dropout-0.1: its pairs may vary differently" in sweep
     assert "for each of 8 regimes, tested at alpha / 8" in sweep
 
@@ -83,9 +98,9 @@ def test_declared_looks_have_their_power_and_save_runs():
 
 
 @pytest.mark.usefixtures("store")
-def test_a_pilot_shows_how_much_its_pairs_vary_in_the_metric_of_the_planned_study():
-    run_id = pilot()
-    declared = read_study(SMOKE)
+def test_a_pilot_shows_how_much_its_pairs_vary_in_the_metric_of_the_planned_study(smoke):
+    declared = read_study(smoke)
+    run_id = pilot(declared)
     seen = {}
     for run in mlflow.search_runs(search_all_experiments=True, output_format="list"):
         if run.data.tags[tags.ROLE] == tags.RUN:
@@ -104,51 +119,51 @@ def test_a_pilot_shows_how_much_its_pairs_vary_in_the_metric_of_the_planned_stud
         assert (low, high) == pytest.approx(
             spread.deviations[metric] * np.array([0.7084, 1.6979]), rel=1e-3
         )
-    result = plan(str(SMOKE), "--pilot", run_id)
+    result = plan(str(smoke), "--pilot", run_id)
     assert "12 pairs), the pilot smoke-" in result.output
 
 
 @pytest.mark.usefixtures("store")
-def test_a_pilot_of_other_regimes_images_or_code_is_refused():
-    smoke = read_study(SMOKE)
-    run_id = pilot()
+def test_a_pilot_of_other_regimes_images_or_code_is_refused(smoke):
+    declared = read_study(smoke)
+    run_id = pilot(declared)
     assert "received one of generated images" in refused(str(SECOND), "--pilot", run_id)
-    longer = smoke.model_copy(update={"base": {**smoke.base, "epochs": 4}})
-    message = refused(str(SMOKE), "--pilot", pilot(longer))
+    longer = declared.model_copy(update={"base": {**declared.base, "epochs": 4}})
+    message = refused(str(smoke), "--pilot", pilot(longer))
     assert "received one with epochs 4 instead of 3 in dropout; give" in message
-    single = pilot(smoke.model_copy(update={"seeds": (40,)}))
+    single = pilot(declared.model_copy(update={"name": "single"}), 1)
     assert "to have two pairs or more that differ in gap/loss" in refused(
-        str(SMOKE), "--pilot", single
+        str(smoke), "--pilot", single
     )
     assert "the role 'run'" in refused(
-        str(SMOKE),
+        str(smoke),
         "--pilot",
         mlflow.search_runs(search_all_experiments=True).query("`tags.role` == 'run'").run_id[0],
     )
-    pilot(**{tags.TRAINING_CODE: "0" * 64})
-    message = refused(str(SMOKE), "--pilot", run_id)
+    pilot(declared, **{tags.TRAINING_CODE: "0" * 64})
+    message = refused(str(smoke), "--pilot", run_id)
     assert re.search(r"runs of this training code, .* give .*: --sd 0\.\d+$", message)
 
 
-def test_what_cannot_be_planned_is_refused_in_one_line(tmp_path):
+def test_what_cannot_be_planned_is_refused_in_one_line(smoke, tmp_path):
     assert "to have two pairs or more that differ in val/loss_over_equal_fit" in refused(
         str(STUDIES / "full.toml")
     )
-    assert "one of other images, to have two pairs" in refused(str(SMOKE))
+    assert "one of other images, to have two pairs" in refused(str(smoke))
     for sd in ("0", "-1", "nan", "inf"):
         assert f"--sd: expected a number greater than 0, received {sd}" in refused(
-            str(SMOKE), f"--sd={sd}"
+            str(smoke), f"--sd={sd}"
         )
     for path in (tmp_path / "plan.pdf", tmp_path / "no folder/plan.png"):
-        assert "expected" in refused(str(SMOKE), "--sd=0.1", "--output", str(path))
-    assert list(tmp_path.iterdir()) == []
+        assert "expected" in refused(str(smoke), "--sd=0.1", "--output", str(path))
+    assert list(tmp_path.iterdir()) == [smoke]
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_the_figure_is_written_as_png_or_svg(tmp_path, language):
+def test_the_figure_is_written_as_png_or_svg(smoke, tmp_path, language):
     png, svg = tmp_path / "plan.png", tmp_path / "plan.SVG"
     for path in (png, svg):
-        result = plan(str(SMOKE), "--sd=0.1", "--lang", language, "--output", str(path))
+        result = plan(str(smoke), "--sd=0.1", "--lang", language, "--output", str(path))
         assert result.output.endswith(f"wrote {path}\n")
     assert png.read_bytes()[:4] == b"\x89PNG"
     texts = "".join(ET.parse(svg).getroot().itertext())
