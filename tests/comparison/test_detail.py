@@ -93,7 +93,7 @@ def test_what_pairing_gained_is_computed():
 def test_every_detail_has_its_words(language):
     record = with_best_epochs()
     found = details(record, record.compare(), language)
-    assert list(found) == ["best_epoch", "images", "recalibration", "pairing"]
+    assert list(found) == ["best_epoch", "images", "recalibration", "pairing", "effects"]
 
 
 def with_best_epochs(**changes):

@@ -95,7 +95,10 @@ def test_the_key_names_what_decides_the_study_and_nothing_else():
         ({"decision__baseline": "non"}, "received 'non'; did you mean 'none'?"),
         ({"decision__primary": "gap/los"}, "received 'gap/los'; did you mean 'gap/loss'?"),
         ({"decision__secondary": ["test/acc"]}, "received 'test/acc'"),
-        ({"decision__direction": "higher"}, "expected 'lower' for gap/loss, received 'higher'"),
+        (
+            {"decision__direction": "higher"},
+            "expected 'lower' for val/loss_over_equal_fit, received 'higher'",
+        ),
         ({"decision__direction": "up"}, "decision.direction: .* received 'up'"),
         ({"decision__alpha": 1.5}, "decision.alpha: .* received 1.5"),
         ({"decision__smallest_difference": 0}, "decision.smallest_difference: .* received 0"),

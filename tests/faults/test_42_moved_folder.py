@@ -205,7 +205,7 @@ def test_a_copy_that_lacks_files_is_not_relocated(study):
     assert content(now) == before
 
 
-def test_what_is_no_store_of_this_folder_is_not_relocated(store, workdir):
+def test_what_is_no_store_of_this_folder_is_not_relocated(workdir):
     for uri in (
         "http://127.0.0.1:9",
         "postgresql://me@127.0.0.1:9/x",

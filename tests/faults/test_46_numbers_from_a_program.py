@@ -96,7 +96,7 @@ def test_a_study_file_takes_the_same_numbers_and_keeps_its_key(tmp_path):
         ("[0, 1, 2]", "[0, true, 2]", "seeds.1: expected a number, received True"),
         ("epochs = 3", "epochs = true", "epochs: expected a whole number from 1"),
         ("learning_rate = 0.004", "learning_rate = true", "learning_rate: expected a finite"),
-        ("smallest_difference = 0.02", "smallest_difference = true", "received True"),
+        ("smallest_difference = 0.01", "smallest_difference = true", "received True"),
     ],
 )
 def test_true_is_no_number_in_a_study_file(tmp_path, old, new, place):

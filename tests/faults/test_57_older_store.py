@@ -30,6 +30,7 @@ TRAIN = ("train", "--dataset", "synthetic", "--epochs", "1")
 
 def old_store(database: Path) -> bytes:
     """A store as MLflow 3.5.0 has left it, see ``tests/old_store.py``; its bytes."""
+    database.unlink(missing_ok=True)  # an empty store of today
     with closing(sqlite3.connect(database)) as connection:
         connection.executescript((ROOT / "tests/mlflow-3.5.0.sql").read_text(encoding="utf-8"))
     return database.read_bytes()

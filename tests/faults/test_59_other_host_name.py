@@ -101,7 +101,7 @@ def test_what_the_user_names_is_taken_over_with_its_journal(elsewhere, by):
     journal.close(remove=False)
     assert TOLD in synced()
     assert (status_of(elsewhere), mlflow.get_run(elsewhere).data.metrics) == ("RUNNING", {})
-    assert f"undelivered: far, run {elsewhere}: 1 entries wait" in describe_status()
+    assert f"undelivered: far, run {elsewhere}: 1 entry waits" in describe_status()
     assert f"run {elsewhere}, as KILLED" in synced(ended=OLD if by == "host" else elsewhere)
     run = mlflow.get_run(elsewhere)
     assert (run.info.status, run.data.metrics) == ("KILLED", {"a": 0.5})

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from conftest import clean_environment, run_command
 from fashion_dropout.cli import cli
+from fashion_dropout.errors import UsageError
 from fashion_dropout.learning.dataset import CLASSES, Synthetic
 from fashion_dropout.prediction import predict as prediction
 from registered import NAME, using
@@ -144,10 +145,17 @@ def test_the_whole_command_asks_the_registry_and_leaves_mlflow_out(registry, ima
     assert {path.name for path in images.iterdir()} == {"0.png", "1.png", "images-idx3-ubyte"}
 
 
-def test_a_model_that_is_not_there_ends_the_command_in_one_line(command, registry, images):
-    arguments = ("predict", "0.png", "--model", "challenger", "--threads", "1")
+def test_a_model_that_is_not_there_is_refused(predict, registry, images):
+    refused = pytest.raises(UsageError, match="expected a version or an alias of fashion-mnist-cnn")
+    with using(registry.uri), refused:
+        predict("0.png", model="challenger")
+
+
+@pytest.mark.slow
+def test_a_model_that_is_not_there_ends_the_command_in_one_line(registry, images):
+    arguments = ("predict", "0.png", "--model", "challenger")
     environment = {"MLFLOW_TRACKING_URI": registry.uri}
-    done = command(*arguments, cwd=images, environment=environment)
+    done = run_command(*arguments, cwd=images, environment=environment)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("Error: expected a version or an alias of fashion-mnist-cnn")

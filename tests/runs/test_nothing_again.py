@@ -23,6 +23,7 @@ finally: print(sorted({"tensorflow", "keras", "matplotlib", "distributed"} & sys
 
 def test_tensorflow_is_not_started_for_a_run_that_has_finished(finished_run, tmp_path):
     shutil.copy(finished_run.folder / "mlflow.db", tmp_path)
+    (tmp_path / "mlruns").symlink_to(finished_run.folder / "mlruns")
     done = subprocess.run(
         [sys.executable, "-c", WATCHED, *TRAIN],
         cwd=tmp_path,

@@ -66,18 +66,19 @@ def pilot(study: Study, seeds: int = 12, **tagged: str) -> str:
 
 def test_the_published_pairs_plan_a_study_of_the_same_regimes():
     text = plan(str(SECOND)).output
+    published = json.loads((STUDIES / "full/result.json").read_text())
     by_seed = next(
         one["by_seed"]
-        for one in json.loads((STUDIES / "full/result.json").read_text())["differences"]
+        for one in published["differences"]
         if one["metric"] == "val/loss_at_equal_fit"
     )
     deviation = np.std(list(by_seed.values()), ddof=1)
-    assert f"standard deviation of its differences: {deviation:.4g} (95% CI 0.00" in text
-    assert "10 pairs), the published study full-6fcaaaf3575e" in text
+    assert f"standard deviation of its differences: {deviation:.4g} (95 % CI 0.00" in text
+    assert f"{len(by_seed)} pairs), the published study {published['study']}" in text
     assert "warning" not in text
     assert "guards counted, as if no regime harmed them: val/loss, val/accuracy" in text
     assert re.search(r"^10 +20 ", text, re.M)  # what it declares
-    assert "19 seeds show a difference of 0.01 in 80 of 100 such studies" in text
+    assert "8 seeds show a difference of 0.01 in 80 of 100 such studies" in text
 
 
 def test_a_study_of_other_regimes_is_told_where_the_published_one_differs(tmp_path):
@@ -146,9 +147,11 @@ def test_a_pilot_of_other_regimes_images_or_code_is_refused(smoke):
 
 
 def test_what_cannot_be_planned_is_refused_in_one_line(smoke, tmp_path):
-    assert "to have two pairs or more that differ in val/loss_over_equal_fit" in refused(
-        str(STUDIES / "full.toml")
-    )
+    other = tmp_path / "other.toml"
+    text = (STUDIES / "full.toml").read_text(encoding="utf-8")
+    other.write_text(re.sub(r'(?m)^primary = "[^"]+"', 'primary = "gap/accuracy"', text))
+    assert "to have two pairs or more that differ in gap/accuracy" in refused(str(other))
+    other.unlink()
     assert "one of other images, to have two pairs" in refused(str(smoke))
     for sd in ("0", "-1", "nan", "inf"):
         assert f"--sd: expected a number greater than 0, received {sd}" in refused(

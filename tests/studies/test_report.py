@@ -69,7 +69,7 @@ def check_report(output: Path, language: str) -> None:
     text = output.read_text(encoding="utf-8")
     assert text.startswith(f'<!DOCTYPE html>\n<html lang="{language}">')
     assert text.rstrip().endswith("</html>")
-    assert len(re.findall('<img src="data:image/(?:png|svg\\+xml);base64,', text)) == 7
+    assert len(re.findall('<img src="data:image/(?:png|svg\\+xml);base64,', text)) == 8
     assert "disagreements.npz is recorded" in text  # said, since nothing stored it
     assert output.stat().st_size < 3_000_000
 

@@ -159,7 +159,7 @@ class Plan:
         shown = f"standard deviation of its differences: {self._deviation:.4g}"
         if interval := spread.interval(rule.primary):
             low, high = interval
-            shown += f" (95% CI {low:.4g} to {high:.4g}, {spread.pairs} pairs)"
+            shown += f" (95 % CI {low:.4g} to {high:.4g}, {spread.pairs} pairs)"
         yield f"{shown}, {spread.source}"
         if spread.differs:
             yield (
