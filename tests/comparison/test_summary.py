@@ -83,6 +83,16 @@ def test_the_gap_is_the_first_row_and_decides_nothing():
     assert "With 2 pairs, no p can be below 0.5" in " ".join(summary.table_notes(two))
 
 
+def test_an_interval_ends_where_no_value_can_lie():
+    table = runs(-0.1).assign(**{"test/ece": [0.0, 0.02] * 8, "test/accuracy": [0.99, 1.0] * 8})
+    comparison = compared(table, secondary=("test/ece", "test/accuracy"))
+    shown = summary.summary_table(table, ["none", "dropout"], comparison).set_index("metric")
+    assert shown.loc["test/ece", "no dropout"] == "0.0000 [0.0000, 0.0000]"
+    table["test/ece"] = [0.0, 0.02, 0.03, 0.0] * 4
+    shown = summary.summary_table(table[table["seed"] < 2], ["none", "dropout"], comparison)
+    assert "[0.0000, " in shown.set_index("metric").loc["test/ece", "no dropout"]
+
+
 def test_a_number_of_epochs_has_one_decimal_and_neither_interval_nor_p():
     table = runs(-0.1)
     comparison = compared(table, secondary=("epochs_to_equal_fit", "test/accuracy"))

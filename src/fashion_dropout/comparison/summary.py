@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from fashion_dropout.comparison import statistics
@@ -165,9 +166,13 @@ def intervals(
 
 
 def _mean_interval(table: pd.DataFrame, regime: str, metric: str) -> tuple[float, float, float]:
-    """Mean and interval of a regime; no interval for a metric that is bounded."""
+    """Mean and interval of a regime, cut where no value can lie; none for a `BOUNDED` metric."""
     mean, low, high = statistics.mean_interval(table, regime, metric)
-    return (mean, math.nan, math.nan) if metric in BOUNDED else (mean, low, high)
+    if metric in BOUNDED:
+        return mean, math.nan, math.nan
+    smallest = -math.inf if metric.startswith("gap/") else 0.0
+    largest = 1.0 if metric.endswith(("accuracy", "ece", "f1_macro")) else math.inf
+    return mean, float(np.clip(low, smallest, largest)), float(np.clip(high, smallest, largest))
 
 
 def _table_of(metric: str, regime: str, runs: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:

@@ -151,7 +151,8 @@ def _text(
         plain_table([list(table.columns), *table.to_numpy().tolist()]).rstrip("\n"),
         *notes,
         "",
-        *(f"verdict: {sentence}" for sentence in verdicts),
+        *(f"verdict: {sentence}" for sentence in verdicts[: len(study.others)]),
+        *(f"note: {sentence}" for sentence in verdicts[len(study.others) :]),
         *(f"warning: {warning}" for warning in warnings),
         *(f"missing: {cell}: {visible(reason)}" for cell, reason in missing.items()),
     ]
