@@ -71,8 +71,8 @@ def show_study(run_id: str | None, port: int, browser: bool, say: Say) -> None:
             say(f"port {port} is taken; using port {free}")
         with served(uri, free, study) as (address, server):
             _present(study.answer(), address, browser, say)
-            say("Ctrl-C stops the server")
             try:
+                say("Ctrl-C stops the server")
                 server.wait()
             except Interrupted as stopped:
                 if stopped.signal != signal.SIGINT:
