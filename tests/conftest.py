@@ -124,6 +124,15 @@ def tensorflow() -> None:
     start_tensorflow(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def started_for_slow_tests(request: pytest.FixtureRequest) -> None:
+    """Who imports TensorFlow first in a process decides its threads for good. In a run with slow
+    tests, of which many load models or train, that is the program's own way.
+    """
+    if any(item.get_closest_marker("slow") for item in request.session.items):
+        request.getfixturevalue("tensorflow")
+
+
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
