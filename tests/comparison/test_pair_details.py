@@ -42,6 +42,7 @@ def test_the_interval_of_the_noncentrality_is_that_of_the_noncentral_t():
     assert high == pytest.approx(60 * np.sqrt(stats.chi2.ppf(0.975, 9) / 9), rel=0.02)
 
 
+@pytest.mark.slow  # thousands of intervals
 def test_the_interval_of_g_covers_the_true_effect():
     rng = np.random.default_rng(1)
     covered = []

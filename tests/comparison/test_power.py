@@ -44,6 +44,7 @@ def test_the_power_is_that_of_simulated_studies(pairs, effect, comparisons):
     assert found.equivalence == pytest.approx(none.mean(), abs=POINTS)
 
 
+@pytest.mark.slow  # 700 tests with drawn sign patterns
 def test_the_power_is_that_of_the_tests_of_the_verdict_also_where_these_draw_sign_patterns():
     noise = np.random.default_rng(2).normal(0, M / 0.69, (700, 18)) + M
     shown = [t_interval(one)[0] > 0 and sign_flip_p(one) <= RULE.alpha for one in noise]

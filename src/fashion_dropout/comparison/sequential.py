@@ -23,7 +23,7 @@ _RANDOM_PATTERNS = 10_000
 _SEED = 0
 _AT_ONCE = 1_000
 _NUMBERS_AT_ONCE = 2**20
-_DIGITS = 12  # sums of the same terms in another order are equal
+_TIE = 1e-10  # of the largest value: sums of the same terms in another order are equal
 
 
 @dataclass(frozen=True)
@@ -109,15 +109,16 @@ def _of_block(
     found = []
     for newly, sums in zip(spending, signed_sums(scaled, sizes), strict=True):
         patterns = sums.shape[1]
-        reached = np.round(np.abs(sums) if two_sided else sums, _DIGITS)
+        reached = np.abs(sums) if two_sided else sums
         # The patterns of the pairs seen before repeat for every pattern of the new ones.
         crossed = np.tile(crossed, patterns // crossed.shape[1])
         allowed = int(newly * patterns + 1e-9)  # more patterns than these may not reach it
         still = np.where(crossed, -np.inf, reached)
         bound = -np.partition(-still, allowed, axis=1)[:, allowed : allowed + 1]
-        reaches = reached > bound
+        reaches = reached > bound + _TIE
         crossed |= reaches
-        found.append(((reached >= reached[:, :1]).mean(axis=1), reaches.mean(axis=1)))
+        as_extreme = reached >= reached[:, :1] - _TIE
+        found.append((as_extreme.mean(axis=1), reaches.mean(axis=1)))
     p, level = (np.stack(parts, axis=1) for parts in zip(*found, strict=True))
     return p, level
 

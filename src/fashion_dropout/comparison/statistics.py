@@ -21,13 +21,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from fashion_dropout.comparison import sequential
 from fashion_dropout.config.decision import Direction
 
 CONFIDENCE = 0.95
 """Of intervals that decide nothing: those of figures and of a regime's own mean."""
 
 RESAMPLES = 10_000
-_EXACT_UP_TO = 16  # pairs: 2**16 sign patterns
 _BOOTSTRAP_SEED = 0
 _VALUES_AT_ONCE = 2_000_000  # of all resamples together; the bits are those of any other number
 
@@ -74,12 +74,12 @@ class Difference:
 def smallest_p(pairs: int, comparisons: int = 1) -> float:
     """The smallest two-sided p that a sign-flip test of `pairs` pairs can give, at most 1.
 
-    It is 2/2ⁿ where the test is exact, and 2/10,001 where it draws 10,000 sign patterns. Holm's
+    It is 2/2ⁿ where the test is exact, and 1/10,001 where it draws 10,000 sign patterns. Holm's
     adjustment multiplies the smallest p of a family by the number of its `comparisons`, and no
     other adjusted p of the family is below that one.
     """
-    patterns = 2.0**pairs if pairs <= _EXACT_UP_TO else RESAMPLES + 1
-    return min(1.0, comparisons * 2 / patterns)
+    least = 2 / 2.0**pairs if pairs <= sequential.EXACT_UP_TO else 1 / (RESAMPLES + 1)
+    return min(1.0, comparisons * least)
 
 
 def seeds_for(alpha: float, comparisons: int = 1) -> int:
@@ -211,20 +211,14 @@ def bca_interval(
 def sign_flip_p(values: NDArray[np.float64]) -> float:
     """Two-sided sign-flip permutation p-value of the mean; 1 for fewer than two values.
 
-    Exact up to 16 values (all 2ⁿ sign patterns), above that by 10,000 random ones, seeded.
+    Exact up to 16 values (all 2ⁿ sign patterns), above that by 10,000 random ones, seeded. Neither
+    the order of the values nor exchanging the regimes changes it.
     """
     if len(values) < 2:
         return 1.0
-    found = stats.permutation_test(
-        (np.sort(values),),
-        lambda sample, axis: sample.mean(axis=axis),
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=2**_EXACT_UP_TO if len(values) <= _EXACT_UP_TO else RESAMPLES,
-        batch=2**12,
-        rng=np.random.default_rng(_BOOTSTRAP_SEED),
-    )
-    return min(1.0, float(found.pvalue))
+    ordered = values[np.argsort(np.abs(values), kind="stable")]
+    (look,) = sequential.sign_flip_looks(ordered, [len(values)], [0.0], two_sided=True)
+    return look.p
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
