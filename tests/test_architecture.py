@@ -34,6 +34,7 @@ def test_contributing_draws_the_layers_that_the_contract_holds():
     assert drawn in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow  # a process that imports everything
 @pytest.mark.parametrize(
     "steps",
     [

@@ -85,6 +85,7 @@ def test_missing_data_is_one_line_and_no_run(command, tmp_path):
     assert mlflow.search_runs(search_all_experiments=True, output_format="list") == []
 
 
+@pytest.mark.slow  # MLflow tries again for seconds
 def test_an_unreachable_server_is_one_line(command, tmp_path):
     began = time.monotonic()
     environment = {"MLFLOW_TRACKING_URI": "http://me:tiger@127.0.0.1:9"}

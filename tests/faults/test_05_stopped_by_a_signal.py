@@ -33,6 +33,7 @@ def stop_after_epoch(epoch: int, state: Path) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+@pytest.mark.slow  # one training in three parts
 def test_in_this_process_the_run_goes_on_to_the_same_bits(tmp_path, tensorflow, uninterrupted):
     """Rows 7 and 8 as well: other parameters are refused, and at the end nothing is left to do."""
     environment = {"FASHION_DROPOUT_STATE": str(tmp_path / "state")}

@@ -31,7 +31,8 @@ def refusal(folder, run=run_command, **environment: str) -> str:
 @pytest.mark.parametrize(
     ("mode", "run"),
     [
-        *((mode, run_here) for mode in ("drop", "busy", "redirect")),
+        ("redirect", run_here),
+        *(pytest.param(m, run_here, marks=pytest.mark.slow) for m in ("drop", "busy")),
         *(pytest.param(m, run_command, marks=pytest.mark.slow) for m in ("silent", "drip")),
     ],
 )

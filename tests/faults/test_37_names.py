@@ -51,6 +51,7 @@ def test_a_question_is_one_line_of_what_can_be_seen(question):
         parse_study({**parse_study_file(), "question_ja": question})
 
 
+@pytest.mark.slow  # a report
 def test_a_question_is_no_markup_in_the_report(store, workdir):
     declared = {**parse_study_file(), "question": HOSTILE}
     run_id = record_study(parse_study(declared))

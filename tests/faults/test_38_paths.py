@@ -103,6 +103,7 @@ for arguments in json.loads(sys.argv[1]):
 """Commands by one process: what its user may not read is the same for each."""
 
 
+@pytest.mark.slow  # processes of another user
 def test_without_rights_there_is_one_line_and_no_traceback(tmp_path):
     closed = tmp_path / "closed"
     closed.mkdir()

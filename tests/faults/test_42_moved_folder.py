@@ -163,6 +163,7 @@ def test_a_copy_of_the_database_alone_is_refused(study, workdir):
             use_it()
 
 
+@pytest.mark.slow  # MLflow begins a store of its own
 @pytest.mark.parametrize("how", [moved, copied])
 def test_a_store_without_a_finished_run_is_no_exception(store, workdir, monkeypatch, how):
     """Nothing has been stored yet, and the first run must not store it in the former folder."""
@@ -242,6 +243,7 @@ def test_places_that_somebody_has_chosen_go_on_working(study, workdir):
     assert mlflow.get_experiment_by_name("bucket").artifact_location == "s3://bucket/mlruns/1"
 
 
+@pytest.mark.slow  # a recorded study
 def test_files_that_are_gone_from_a_chosen_place_are_not_made_again(store, workdir):
     """A disk that is not mounted, or a database without its files on another machine."""
     (workdir / "stores").mkdir()
@@ -259,6 +261,7 @@ def test_files_that_are_gone_from_a_chosen_place_are_not_made_again(store, workd
     assert not (workdir / "disk").exists()
 
 
+@pytest.mark.slow  # a report
 def test_a_report_that_lacks_figures_says_so_on_the_terminal(study):
     folder, run_id = study
     for file in folder.rglob("predictions.npz"):

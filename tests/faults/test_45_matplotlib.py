@@ -53,6 +53,7 @@ def test_the_figures_of_a_run_are_the_same_whatever_the_user_has_set(tmp_path):
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
 
 
+@pytest.mark.slow  # two reports
 def test_the_figures_of_a_report_are_the_same_whatever_the_user_has_set():
     record = make_record()
     plain = draw(record, record.compare(), "en")

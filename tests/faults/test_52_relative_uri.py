@@ -75,6 +75,7 @@ def test_under_mlflow_run_it_is_refused_elsewhere(
     assert sorted(workdir.iterdir()) == before
 
 
+@pytest.mark.slow  # processes
 def test_a_launched_program_makes_no_database(tmp_path):
     launched = {"MLFLOW_RUN_ID": "a" * 32, "MLFLOW_TRACKING_URI": RELATIVE}
     for command in (("train", "--dataset", "synthetic"), ("train", "--dropout", "2"), ("history",)):

@@ -142,6 +142,7 @@ def test_a_report_is_no_file_named_minus(workdir, capsys):
     assert list(workdir.iterdir()) == []
 
 
+@pytest.mark.slow  # a report
 def test_a_left_over_variable_does_not_touch_a_run_that_has_ended(
     study, folder, monkeypatch, capsys
 ):

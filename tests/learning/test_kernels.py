@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from conftest import clean_environment
+from conftest import clean_environment, run_command
 from fashion_dropout.errors import UsageError
 from fashion_dropout.learning import kernels
 
@@ -161,12 +161,14 @@ def test_portable_kernels_give_the_bits_that_another_kind_of_cpu_gave():
     )
 
 
-def test_a_gpu_that_is_not_there_is_one_line(command, tmp_path):
+@pytest.mark.slow
+def test_a_gpu_that_is_not_there_is_one_line(tmp_path):
+    """A process of its own: the first training in a process chooses its device for good."""
     import tensorflow as tf
 
     if tf.config.list_physical_devices("GPU"):
         pytest.skip("this machine has a GPU")
-    done = command("train", "--dataset", "synthetic", "--device", "gpu")
+    done = run_command("train", "--dataset", "synthetic", "--device", "gpu", cwd=tmp_path)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("Error: expected a GPU that TensorFlow can use, received none")

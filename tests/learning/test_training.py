@@ -174,6 +174,7 @@ def test_a_confident_mistake_costs_its_whole_loss():
     assert math.isclose(float(loss), 900, rel_tol=1e-6)
 
 
+@pytest.mark.slow  # trains until it overfits
 def test_the_best_epoch_is_the_one_of_the_lowest_validation_loss_and_can_be_restored():
     subject = trainer(dropout=0.0, epochs=12, learning_rate=0.01, images=first(1_000))
     seen = []

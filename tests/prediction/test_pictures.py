@@ -273,6 +273,7 @@ except DataError as error:
 """
 
 
+@pytest.mark.slow  # a process that decodes 50 million pixels
 def test_the_largest_picture_needs_little_memory_and_with_less_it_is_refused(saved):
     picture = Image.new("RGBA", (7_000, 7_000), (9, 9, 9, 128))
     picture.paste((9, 9, 9, 255), (1_000, 1_000, 3_000, 6_000))

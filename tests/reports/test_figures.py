@@ -64,6 +64,7 @@ def said(figure: Figure) -> str:
     return "\n".join(text.get_text() for text in figure.findobj(Text))
 
 
+@pytest.mark.slow  # 19 figures
 def test_a_study_of_two_regimes_has_its_nine_figures_and_a_sweep_one_more():
     usual = [
         "study_curves",
@@ -90,11 +91,11 @@ def test_a_sweep_that_compares_metrics_of_pairs_only_has_no_dose_response():
 @pytest.mark.parametrize(
     ("record", "language"),
     [
-        *(("two", language) for language in LANGUAGES),
+        ("two", "ja"),
         ("sweep", "en"),
-        ("one seed", "ja"),
+        pytest.param("two", "en", marks=pytest.mark.slow),
         pytest.param("sweep", "ja", marks=pytest.mark.slow),
-        pytest.param("one seed", "en", marks=pytest.mark.slow),
+        *(pytest.param("one seed", one, marks=pytest.mark.slow) for one in LANGUAGES),
     ],
 )
 def test_every_figure_can_be_drawn_says_how_many_and_has_units(record, language):

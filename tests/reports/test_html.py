@@ -185,6 +185,7 @@ def test_both_languages_have_the_same_texts_with_the_same_figures_in_them():
     assert one == other
 
 
+@pytest.mark.slow  # a report with all figures
 def test_a_wide_sweep_keeps_its_table_in_a_box_that_scrolls():
     sweep = {"none": 0.0, **{f"d{rate}": rate / 10 for rate in range(1, 9)}}
     record = make_record(sweep, seeds=2)

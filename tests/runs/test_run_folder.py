@@ -100,6 +100,7 @@ def test_what_has_finished_leaves_nothing(states):
         interrupted_run(RUN)
 
 
+@pytest.mark.slow  # a second process that imports this package
 def test_a_run_that_another_process_has_is_refused():
     begun(identity())
     program = (

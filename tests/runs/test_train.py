@@ -52,6 +52,7 @@ def weights(run) -> list[bytes]:
     return [array.tobytes() for array in model.get_weights()]
 
 
+@pytest.mark.slow  # two trainings with models
 def test_the_test_set_is_read_after_training_and_decides_nothing():
     config = TrainingConfig(dataset="synthetic", epochs=2, learning_rate=0.004)
     one, read_after, run = recorded(config)

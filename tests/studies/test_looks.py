@@ -64,6 +64,7 @@ def test_an_interrupted_look_is_not_taken_and_a_failed_pair_blocks_nothing():
     assert [len(seen) for seen in read_cells(run_id).looks.seen] == [7]
 
 
+@pytest.mark.slow  # recorded studies
 @pytest.mark.usefixtures("store")
 def test_an_undecided_study_is_compared_at_its_last_look_and_a_larger_one_keeps_its_rule():
     open_rule = {"smallest_difference": 1e-9, "alpha": 0.02}

@@ -89,6 +89,7 @@ def test_a_study_of_other_regimes_is_told_where_the_published_one_differs(tmp_pa
     assert "for each of 8 regimes, tested at alpha / 8" in sweep
 
 
+@pytest.mark.slow  # the power at each look
 def test_declared_looks_have_their_power_and_save_runs():
     declared = read_study(STUDIES / "full.toml")
     sure, unsure = (Plan(declared, spread_of(declared, None, sd)) for sd in (0.002, 0.0145))
@@ -124,6 +125,7 @@ def test_a_pilot_shows_how_much_its_pairs_vary_in_the_metric_of_the_planned_stud
     assert "12 pairs), the pilot smoke-" in result.output
 
 
+@pytest.mark.slow  # four recorded studies
 @pytest.mark.usefixtures("store")
 def test_a_pilot_of_other_regimes_images_or_code_is_refused(smoke):
     declared = read_study(smoke)

@@ -82,6 +82,7 @@ def test_the_report_is_one_complete_file(recorded, command, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
+@pytest.mark.slow  # a second report with all figures
 def test_a_link_stays_a_link_and_its_file_is_written(recorded, command, tmp_path):
     link, named = tmp_path / "link.html", tmp_path / "elsewhere" / "report.html"
     named.parent.mkdir()
@@ -170,6 +171,7 @@ def project(tmp_path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow  # publishes twice
 def test_what_is_published_belongs_to_its_study_until_something_changes(recorded, project, command):
     folder = str(project / "experiments/dropout")
     done = command("publish", folder, "--study", recorded[1])

@@ -43,7 +43,12 @@ def refusal() -> str:
 
 
 @pytest.mark.parametrize(
-    "uri", ["http://127.0.0.1:9", "postgresql://me:secret@127.0.0.1:9/mlflow", "nonsense://x"]
+    "uri",
+    [
+        pytest.param("http://127.0.0.1:9", marks=pytest.mark.slow),  # MLflow tries for seconds
+        "postgresql://me:secret@127.0.0.1:9/mlflow",
+        "nonsense://x",
+    ],
 )
 def test_a_store_that_is_not_there_is_one_clear_line(tracking_uri, uri):
     tracking_uri(uri)
