@@ -12,6 +12,7 @@ from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.promotion.candidate import read_candidate
 from fashion_dropout.promotion.history import describe_history
 from fashion_dropout.promotion.rollback import roll_back
+from fashion_dropout.tracking import models
 from promotion.recorded_studies import MODEL, aliases, decisions, promoted
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
@@ -95,4 +96,27 @@ def test_a_damaged_previous_model_does_not_become_the_champion(studies, client):
     finally:
         weights.write_bytes(content)
     assert aliases(client) == {"champion": "2", "previous": "1"}
+    assert len(decisions(client)) == 2
+
+
+def test_a_promotion_that_was_faster_is_not_undone(studies, client, monkeypatch):
+    """It comes while the previous model is loaded, which takes seconds."""
+    promoted(studies.weak)
+    promoted(studies.strong)
+    load = models.load_logged
+
+    def slowly(model_id, folder):
+        loaded = load(model_id, folder)
+        for alias, version in (("previous", "2"), ("champion", "1")):
+            client.set_registered_model_alias(MODEL, alias, version)
+        return loaded
+
+    monkeypatch.setattr(models, "load_logged", slowly)
+    with pytest.raises(
+        TrackingError,
+        match=r"expected champion = version 2, previous = version 1 of .* still, received "
+        r"champion = version 1, previous = version 2: a promotion or another rollback was faster",
+    ):
+        roll_back(MODEL)
+    assert aliases(client) == {"champion": "1", "previous": "2"}
     assert len(decisions(client)) == 2

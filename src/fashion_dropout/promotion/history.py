@@ -41,7 +41,7 @@ def describe_history(model_name: str | None = None) -> str:
         if version
     }
     entries = [_entry(run, in_effect=run.info.run_id in in_effect) for run in runs]
-    return "\n".join([f"{models.name}: {models.aliases_text()}", *entries])
+    return "\n".join([f"{models.name}: {registry.aliases_text(models.aliases())}", *entries])
 
 
 def _entry(run: Run, *, in_effect: bool) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
-from fashion_dropout.errors import UsageError
+from mlflow.entities.model_registry import ModelVersion
+
+from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.interrupts import shielded
 from fashion_dropout.tracking import queries, registry, tags
 from fashion_dropout.tracking.existing import connect_to_existing
-from fashion_dropout.tracking.registry import CHAMPION, PREVIOUS, Registry
+from fashion_dropout.tracking.registry import CHAMPION, PREVIOUS, Registry, aliases_text
 from fashion_dropout.tracking.runs import tracked_run
 from fashion_dropout.tracking.upkeep import tidy
 
@@ -29,8 +32,8 @@ def roll_back(model_name: str | None = None, reason: str | None = None) -> str:
 
     Raises:
         UsageError: There is no previous champion.
-        TrackingError: The registry does not answer, or the previous model is missing or damaged.
-            No alias has moved.
+        TrackingError: The registry does not answer, the previous model is missing or damaged, or
+            another process has moved an alias meanwhile. This one has moved none.
     """
     connect_to_existing()
     tidy(lambda line: None)
@@ -39,36 +42,51 @@ def roll_back(model_name: str | None = None, reason: str | None = None) -> str:
     if champion is None or previous is None or champion.version == previous.version:
         raise UsageError(
             f"expected a champion and another version before it of {models.name}, received "
-            f"{models.aliases_text()}; there is nothing to go back to"
+            f"{aliases_text(models.aliases())}; there is nothing to go back to"
         )
+    _check_that_it_loads(previous)
+    back, left = str(previous.version), str(champion.version)
+    text = f"version {back} of {models.name} is the champion again, version {left} is previous"
+    with models.changed_by_one():
+        _expect_unchanged(models, {CHAMPION: left, PREVIOUS: back})
+        with (
+            tracked_run(
+                name=f"rollback-to-version-{back}",
+                description=f"**rolled back**: {text}. {reason or ''}",
+                params={},
+                tags={
+                    tags.ROLE: tags.PROMOTION,
+                    tags.ACTION: "rollback",
+                    tags.REGISTERED_MODEL: models.name,
+                    tags.VERSION: back,
+                    tags.STUDY: previous.tags[tags.STUDY],
+                    tags.VERDICT: previous.tags.get(tags.VERDICT, ""),
+                    tags.DECISION: "rolled back",
+                    tags.REASON: reason or f"back from version {left}",
+                },
+            ),
+            shielded(),
+        ):
+            models.set_alias(CHAMPION, back)
+            models.set_alias(PREVIOUS, left)
+    return f"rolled back: {text}"
+
+
+def _check_that_it_loads(version: ModelVersion) -> None:
     from fashion_dropout.learning.runtime import start_tensorflow
 
     start_tensorflow(1)
     from fashion_dropout.tracking.models import load_logged
 
     with tempfile.TemporaryDirectory() as folder:
-        load_logged(registry.model_of(queries.get_run(previous.run_id)), Path(folder))
-    back, left = str(previous.version), str(champion.version)
-    text = f"version {back} of {models.name} is the champion again, version {left} is previous"
-    with (
-        models.changed_by_one(),
-        tracked_run(
-            name=f"rollback-to-version-{back}",
-            description=f"**rolled back**: {text}. {reason or ''}",
-            params={},
-            tags={
-                tags.ROLE: tags.PROMOTION,
-                tags.ACTION: "rollback",
-                tags.REGISTERED_MODEL: models.name,
-                tags.VERSION: back,
-                tags.STUDY: previous.tags[tags.STUDY],
-                tags.VERDICT: previous.tags.get(tags.VERDICT, ""),
-                tags.DECISION: "rolled back",
-                tags.REASON: reason or f"back from version {left}",
-            },
-        ),
-        shielded(),
-    ):
-        models.set_alias(CHAMPION, back)
-        models.set_alias(PREVIOUS, left)
-    return f"rolled back: {text}"
+        load_logged(registry.model_of(queries.get_run(version.run_id)), Path(folder))
+
+
+def _expect_unchanged(models: Registry, aliases: Mapping[str, str]) -> None:
+    now = models.aliases()
+    if aliases.items() <= now.items():
+        return
+    raise TrackingError(
+        f"expected {aliases_text(aliases)} of {models.name} still, received {aliases_text(now)}: "
+        "a promotion or another rollback was faster; look at `history`, and run `rollback` again"
+    )

@@ -68,14 +68,15 @@ def conclude(
     verdicts = [sentences.sentence(one, record.rule) for one in comparison.verdicts]
     table = summary.summary_table(record.runs, list(study.regimes), comparison)
     looks = sentences.looks_sentence(record)
-    verdicts += [*([looks] if looks else []), *second_evidence(record)]
+    verdicts += [looks] if looks else []
     changed = sentences.change_warning(record.changed, len(record.runs))
     verdicts += [changed] if changed else []
+    said = [*verdicts, *second_evidence(record)]  # which decides nothing
     warning = sentences.kernel_warning(record.mixed_kernels)
     warnings = [*([warning] if warning else []), *sentences.guard_warnings(record)]
     lacking = [f"the report lacks {line}" for line in record.absent]
     notes = summary.table_notes(comparison)
-    text = _text(study, table, notes, verdicts, [*warnings, *lacking], missing)
+    text = _text(study, table, notes, said, [*warnings, *lacking], missing)
     if metrics := summary.difference_metrics(comparison):
         run.log_metrics(metrics, step=0)
     with run.artifacts() as folder:
@@ -90,7 +91,7 @@ def conclude(
             tags.VERDICT: " ".join(verdicts),
             tags.VERDICT_KIND: "; ".join(one.kind for one in comparison.verdicts),
             tags.MISSING: ", ".join(missing),
-            tags.NOTE: _note(study, links, table, notes, [*verdicts, *warnings], missing),
+            tags.NOTE: _note(study, links, table, notes, [*said, *warnings], missing),
         }
     )
     return StudyOutcome(run.run_id, run.experiment_id, missing, text)

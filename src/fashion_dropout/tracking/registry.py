@@ -78,11 +78,6 @@ class Registry:
         found = self._model()
         return {alias: str(number) for alias, number in found.aliases.items()} if found else {}
 
-    def aliases_text(self) -> str:
-        """The aliases and their versions in one line, for a person."""
-        aliases = sorted(self.aliases().items())
-        return ", ".join(f"{alias} = version {number}" for alias, number in aliases) or "no alias"
-
     def version(self, alias: str) -> ModelVersion | None:
         """The version that an alias points to; None if there is no such alias.
 
@@ -172,6 +167,12 @@ class Registry:
         with _explained(self.name):
             found = self._client.search_registered_models(f"name = '{self.name}'")
             return self._client.get_registered_model(self.name) if found else None
+
+
+def aliases_text(aliases: Mapping[str, str]) -> str:
+    """Aliases and their versions in one line, for a person."""
+    named = (f"{alias} = version {number}" for alias, number in sorted(aliases.items()))
+    return ", ".join(named) or "no alias"
 
 
 def decisions(name: str) -> list[Run]:
