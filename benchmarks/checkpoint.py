@@ -29,7 +29,7 @@ def main(epochs: int, checkpoints: int) -> None:
     from fashion_dropout.learning import checkpoint
     from fashion_dropout.learning.model import build_classifier, build_network
     from fashion_dropout.learning.training import Trainer
-    from fashion_dropout.tracking.journal import Journal
+    from fashion_dropout.tracking.recording.outbox import Journal
 
     config = TrainingConfig(epochs=epochs)
     split = split_of(open_dataset(config.dataset), config.split_seed)

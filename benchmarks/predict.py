@@ -32,10 +32,10 @@ import mlflow, numpy as np
 from fashion_dropout.learning.runtime import start_tensorflow
 start_tensorflow(1)
 from fashion_dropout.learning.model import build_classifier, build_network
-from fashion_dropout.tracking.models import save_classifier
-from fashion_dropout.tracking.registry import model_of
-from fashion_dropout.tracking.runs import tracked_run
-from fashion_dropout.tracking.store import connect
+from fashion_dropout.tracking.models.save import save_classifier
+from fashion_dropout.tracking.models.registry import model_of
+from fashion_dropout.tracking.recording.run import tracked_run
+from fashion_dropout.tracking.store.connect import connect
 connect()
 classifier = build_classifier(build_network(0.5, 0))
 example = np.zeros((2, 28, 28, 1), np.uint8)

@@ -73,9 +73,9 @@ def main(epochs: int) -> None:
     split.stratified_split = timed("reading the data", split.stratified_split)
     dataset.FashionMnist._read = timed("reading the data", dataset.FashionMnist._read)
 
-    from fashion_dropout.tracking import store
+    from fashion_dropout.tracking.store import connect
 
-    store.connect = timed("tracking, setting up a new store once", store.connect)
+    connect.connect = timed("tracking, setting up a new store once", connect.connect)
 
     from fashion_dropout.commands.console import Lines
     from fashion_dropout.config.training import TrainingConfig

@@ -18,7 +18,7 @@ from fashion_dropout.colours import of_regimes
 from fashion_dropout.config.study import Cell
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.studies.cluster import Session, local_cluster, run_cell
-from fashion_dropout.tracking.store import connect
+from fashion_dropout.tracking.store.connect import connect
 
 
 @click.command()

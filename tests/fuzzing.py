@@ -279,7 +279,7 @@ def fuzz_served(examples: int, folder: Path) -> None:
     from mlflow.pyfunc import FLAVOR_NAME, PyFuncModel, scoring_server
     from mlflow.types.schema import Schema, TensorSpec
 
-    from fashion_dropout.tracking import served
+    from fashion_dropout.tracking.models import loader
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     warnings.simplefilter("ignore", RuntimeWarning)  # MLflow casts 1e300 to float32
@@ -290,13 +290,13 @@ def fuzz_served(examples: int, folder: Path) -> None:
         def predict(self, images: Any, **_: object) -> Any:
             assert images.dtype == np.uint8
             assert images.shape[1:] == (28, 28, 1)
-            assert len(images) % served.BATCH_SIZE == 0
+            assert len(images) % loader.BATCH_SIZE == 0
             return np.zeros((len(images), 10), np.float32)
 
     taken = TensorSpec(np.dtype(np.float32), (-1, 28, 28, 1))
-    declared = ModelSignature(Schema([taken]))  # without TensorFlow, that of `tracking.models`
+    declared = ModelSignature(Schema([taken]))  # without TensorFlow, that of `tracking.models.save`
     described = Model(signature=declared, flavors={FLAVOR_NAME: {"loader_module": "none"}})
-    model = PyFuncModel(model_meta=described, model_impl=served.ServedClassifier(Classifier()))
+    model = PyFuncModel(model_meta=described, model_impl=loader.ServedClassifier(Classifier()))
     schema = described.get_input_schema()
 
     @given(st.one_of(request(), st.binary(max_size=50)))
@@ -313,7 +313,7 @@ def fuzz_served(examples: int, folder: Path) -> None:
     @many(examples)
     def check_values(images: Any) -> None:
         try:
-            assert (served.grey_values(images) == images).all()
+            assert (loader.grey_values(images) == images).all()
         except MlflowException as error:
             assert error.get_http_status_code() == 400
 

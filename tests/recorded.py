@@ -20,8 +20,8 @@ from fashion_dropout import provenance
 from fashion_dropout.config.decision import RUN_METRICS
 from fashion_dropout.config.study import Cell, Study
 from fashion_dropout.studies.cells import TAKEN_OVER_FILE
-from fashion_dropout.tracking import tags
-from fashion_dropout.tracking.store import connect
+from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.connect import connect
 
 
 def record_study(

@@ -13,7 +13,7 @@ import mlflow
 import pytest
 
 from conftest import ROOT, clean_environment, run_command
-from fashion_dropout.tracking.queries import missing_parts
+from fashion_dropout.tracking.store.finished import missing_parts
 
 MLFLOW = str(Path(sys.executable).with_name("mlflow"))
 SMALL = ("-P", "dataset=synthetic", "-P", "epochs=2")

@@ -18,7 +18,7 @@ import pytest
 from conftest import ROOT, script
 from fashion_dropout.config.promotion import read_policy
 from fashion_dropout.config.study import read_study
-from fashion_dropout.tracking.patience import READ_SECONDS
+from fashion_dropout.tracking.store.calls import READ_SECONDS
 
 STUDIES = ROOT / "experiments/dropout"
 PLACES = (

@@ -18,8 +18,8 @@ from fashion_dropout.commands import prediction, promotion, runs, studies, unfor
 from fashion_dropout.commands.launched import Verbs
 from fashion_dropout.errors import FashionDropoutError, Interrupted, UsageError
 from fashion_dropout.interrupts import interruptible
-from fashion_dropout.tracking.patience import someone_still_waits
-from fashion_dropout.tracking.secrets import without_password
+from fashion_dropout.tracking.store.calls import someone_still_waits
+from fashion_dropout.tracking.store.secrets import without_password
 
 
 @click.group(
@@ -118,7 +118,7 @@ def _fail(error: BaseException, text: str, exit_code: int) -> None:
     except OSError:
         _drop_unwritten(sys.stderr)
     if "MLFLOW_RUN_ID" in os.environ:  # only under `mlflow run`: the import takes seconds
-        from fashion_dropout.tracking.launched import end_launched_run
+        from fashion_dropout.tracking.recording.launched import end_launched_run
 
         end_launched_run(error)
     sys.exit(exit_code)

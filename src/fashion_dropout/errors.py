@@ -15,7 +15,7 @@
 
 A message is one line: what was expected, what was received, what to do.
 
-`tracking.served.DamagedModelError` is no part of this tree, because a copy of its module must load
+`tracking.models.loader.DamagedModelError` is no part of this tree, because a copy of its module must load
 without this package; whoever calls it turns it into a `DataError` or a `TrackingError`.
 """
 

@@ -12,8 +12,8 @@ import pytest
 from conftest import clean_environment
 
 START = """
-from fashion_dropout.tracking.runs import tracked_run
-from fashion_dropout.tracking.store import connect
+from fashion_dropout.tracking.recording.run import tracked_run
+from fashion_dropout.tracking.store.connect import connect
 
 connect()
 with tracked_run(name="first", description="", params={"seed": 1}, tags={"role": "run"}) as run:

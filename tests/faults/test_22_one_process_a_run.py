@@ -11,12 +11,12 @@ import pytest
 
 from conftest import clean_environment
 from fashion_dropout.errors import TrackingError
-from fashion_dropout.tracking.runs import tracked_run
+from fashion_dropout.tracking.recording.run import tracked_run
 
 HOLDER = """
 import sys
-from fashion_dropout.tracking.runs import tracked_run
-from fashion_dropout.tracking.store import connect
+from fashion_dropout.tracking.recording.run import tracked_run
+from fashion_dropout.tracking.store.connect import connect
 
 connect()
 with tracked_run(name="one", description="", params={}, tags={"role": "run"}) as run:

@@ -21,8 +21,8 @@ from faults.servers import free_port, tracking_server
 CHILD = """
 import sys
 import tempfile
-from fashion_dropout.tracking.runs import tracked_run
-from fashion_dropout.tracking.store import connect
+from fashion_dropout.tracking.recording.run import tracked_run
+from fashion_dropout.tracking.store.connect import connect
 
 connect()
 with tracked_run(name="dead", description="d", params={}, tags={"role": "run"}) as run:

@@ -16,7 +16,7 @@ from conftest import ROOT, TRAIN, clean_environment, run_here
 from fashion_dropout.config.study import read_study
 from fashion_dropout.studies.cells import finished_cells
 from fashion_dropout.studies.read import read_record
-from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.store import tags
 from faults.interrupting import kill_after_epoch, only_run, recorded
 from faults.servers import proxied, tracking_server
 from recorded import record_study
@@ -24,8 +24,8 @@ from recorded import record_study
 PROGRAM = """
 import sys
 from fashion_dropout.errors import FashionDropoutError
-from fashion_dropout.tracking.runs import tracked_run
-from fashion_dropout.tracking.store import connect
+from fashion_dropout.tracking.recording.run import tracked_run
+from fashion_dropout.tracking.store.connect import connect
 
 def tracked(name):
     return tracked_run(name=name, description=name, params={"epochs": 2}, tags={"role": "run"})

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from conftest import clean_environment, run_command
-from fashion_dropout.tracking.secrets import without_login, without_password
+from fashion_dropout.tracking.store.secrets import without_login, without_password
 from faults.servers import tracking_server
 
 SECRET = "tiger-1729"

@@ -19,7 +19,7 @@ from fashion_dropout.escapes import csv_cell, markdown, message, visible
 from fashion_dropout.prediction.pictures import Pictures
 from fashion_dropout.prediction.predict import FilePredictions
 from fashion_dropout.prediction.tables import format_records, to_records
-from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.store import tags
 from faulty import refusal
 from recorded import record_study
 

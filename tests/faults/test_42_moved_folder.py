@@ -18,9 +18,9 @@ from fashion_dropout.cli import cli
 from fashion_dropout.config.study import read_study
 from fashion_dropout.errors import FashionDropoutError, TrackingError, UsageError
 from fashion_dropout.studies.read import read_record
-from fashion_dropout.tracking.opening import experiment_id
-from fashion_dropout.tracking.relocation import relocate
-from fashion_dropout.tracking.store import connect
+from fashion_dropout.tracking.recording.opening import experiment_id
+from fashion_dropout.tracking.store.connect import connect
+from fashion_dropout.tracking.store.relocation import relocate
 from recorded import record_study
 
 SMOKE = ROOT / "experiments/dropout/smoke.toml"

@@ -10,9 +10,9 @@ from conftest import ROOT
 from fashion_dropout.cli import main
 from fashion_dropout.config.study import read_study
 from fashion_dropout.errors import UsageError
-from fashion_dropout.tracking.journal import HeldError, Journal, journals
-from fashion_dropout.tracking.processes import this_process
-from fashion_dropout.tracking.runs import tracked_run
+from fashion_dropout.tracking.recording.outbox import HeldError, Journal, journals
+from fashion_dropout.tracking.recording.processes import this_process
+from fashion_dropout.tracking.recording.run import tracked_run
 from recorded import record_study
 
 SMOKE = str(ROOT / "experiments/dropout/smoke.toml")

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from conftest import ROOT
 from fashion_dropout.cli import cli
 from fashion_dropout.errors import TrackingError
-from fashion_dropout.tracking.delivery import deliver_all
-from fashion_dropout.tracking.journal import Journal, journals
-from fashion_dropout.tracking.processes import this_process
-from fashion_dropout.tracking.store import connect
+from fashion_dropout.tracking.recording.delivery import deliver_all
+from fashion_dropout.tracking.recording.outbox import Journal, journals
+from fashion_dropout.tracking.recording.processes import this_process
+from fashion_dropout.tracking.store.connect import connect
 from tracking_server import refusing, tracking_server
 
 pytestmark = pytest.mark.slow

@@ -16,8 +16,8 @@ from fashion_dropout.config.study import read_study
 from fashion_dropout.config.training import TrainingConfig, parse_parameter, recorded_config
 from fashion_dropout.config.values import plain
 from fashion_dropout.errors import TrackingError, UsageError
-from fashion_dropout.tracking.launched import parameters_to_log
-from fashion_dropout.tracking.queries import missing_parts
+from fashion_dropout.tracking.recording.launched import parameters_to_log
+from fashion_dropout.tracking.store.finished import missing_parts
 
 SMOKE = ROOT / "experiments/dropout/smoke.toml"
 

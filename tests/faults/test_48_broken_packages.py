@@ -16,7 +16,7 @@ from conftest import TRAIN, clean_environment, run_command
 from fashion_dropout import provenance
 from fashion_dropout.commands import unforeseen
 from fashion_dropout.errors import TrackingError
-from fashion_dropout.tracking.runs import tracked_run
+from fashion_dropout.tracking.recording.run import tracked_run
 from faults.interrupting import only_run
 from faults.servers import free_port
 

@@ -14,8 +14,7 @@ import pytest
 
 from conftest import clean_environment, run_command
 from fashion_dropout.errors import UsageError
-from fashion_dropout.tracking.existing import connect_to_existing
-from fashion_dropout.tracking.store import connect
+from fashion_dropout.tracking.store.connect import connect, connect_to_existing
 from faults.servers import HOST, free_port
 from test_mlflow_run import MLFLOW, SMALL, repository  # noqa: F401
 

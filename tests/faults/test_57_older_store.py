@@ -20,7 +20,7 @@ from PIL import Image
 from conftest import ROOT, run_command
 from fashion_dropout.cli import cli
 from fashion_dropout.errors import TrackingError
-from fashion_dropout.tracking.store import connect
+from fashion_dropout.tracking.store.connect import connect
 from faults.test_23_left_running import postgresql, programs_of_postgresql
 
 RUN = "684cae3d221348c8a890cbca4826bc82"
@@ -83,7 +83,7 @@ def test_what_it_says_to_type_brings_the_store_up_to_date(tmp_path):
 
 
 def test_a_launched_run_that_fails_does_not_migrate_it_either(store, workdir, monkeypatch):
-    from fashion_dropout.tracking.launched import end_launched_run
+    from fashion_dropout.tracking.recording.launched import end_launched_run
 
     before = old_store(workdir / "mlflow.db")
     monkeypatch.setenv("MLFLOW_RUN_ID", RUN)

@@ -17,7 +17,7 @@ import yaml
 
 from conftest import ROOT, clean_environment, run_command
 from fashion_dropout.studies.status import describe_status
-from fashion_dropout.tracking.unseen import TELLING, tell_unseen
+from fashion_dropout.tracking.recording.unseen import TELLING, tell_unseen
 from test_mlflow_run import MLFLOW, only_run
 
 
@@ -143,7 +143,7 @@ def test_where_other_programs_have_the_store_open_only_time_tells(launched, work
 
 
 def test_a_mark_that_was_wrong_is_taken_back_when_the_program_begins(launched, monkeypatch):
-    from fashion_dropout.tracking.runs import tracked_run
+    from fashion_dropout.tracking.recording.run import tracked_run
 
     run_id = launched(25, split_seed="0")
     assert f"run {run_id}, as KILLED" in synced()

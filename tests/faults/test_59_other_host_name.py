@@ -13,11 +13,11 @@ import pytest
 
 from conftest import TRAIN, clean_environment, run_command
 from fashion_dropout.studies.status import describe_status
-from fashion_dropout.tracking.journal import Journal, journals
-from fashion_dropout.tracking.processes import HOST, this_process
-from fashion_dropout.tracking.store import store_name
-from fashion_dropout.tracking.unseen import tell_unseen
-from fashion_dropout.tracking.upkeep import tidy
+from fashion_dropout.tracking.recording.outbox import Journal, journals
+from fashion_dropout.tracking.recording.processes import HOST, this_process
+from fashion_dropout.tracking.recording.recovery import tidy
+from fashion_dropout.tracking.recording.unseen import tell_unseen
+from fashion_dropout.tracking.store.connect import store_name
 from faults.interrupting import only_run, wait_for
 
 OLD = "old-laptop"

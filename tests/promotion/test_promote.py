@@ -18,8 +18,8 @@ from fashion_dropout.promotion.candidate import read_candidate
 from fashion_dropout.promotion.decision import decide
 from fashion_dropout.promotion.history import describe_history
 from fashion_dropout.promotion.promote import Outcome, carry_out
-from fashion_dropout.tracking.registry import Registry
-from fashion_dropout.tracking.upkeep import WHY
+from fashion_dropout.tracking.models.registry import Registry
+from fashion_dropout.tracking.recording.recovery import WHY
 from promotion.recorded_studies import GATE, MODEL, POLICY, aliases, decisions, promoted
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
 KILLED = """
 import os, signal, sys
 from fashion_dropout.cli import main
-from fashion_dropout.tracking.registry import Registry
+from fashion_dropout.tracking.models.registry import Registry
 
 method, alias, *arguments = sys.argv[1:]
 original = getattr(Registry, method)

@@ -12,7 +12,7 @@ from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.promotion.candidate import read_candidate
 from fashion_dropout.promotion.history import describe_history
 from fashion_dropout.promotion.rollback import roll_back
-from fashion_dropout.tracking import models
+from fashion_dropout.tracking.models import save
 from promotion.recorded_studies import MODEL, aliases, decisions, promoted
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
@@ -103,7 +103,7 @@ def test_a_promotion_that_was_faster_is_not_undone(studies, client, monkeypatch)
     """It comes while the previous model is loaded, which takes seconds."""
     promoted(studies.weak)
     promoted(studies.strong)
-    load = models.load_logged
+    load = save.load_logged
 
     def slowly(model_id, folder):
         loaded = load(model_id, folder)
@@ -111,7 +111,7 @@ def test_a_promotion_that_was_faster_is_not_undone(studies, client, monkeypatch)
             client.set_registered_model_alias(MODEL, alias, version)
         return loaded
 
-    monkeypatch.setattr(models, "load_logged", slowly)
+    monkeypatch.setattr(save, "load_logged", slowly)
     with pytest.raises(
         TrackingError,
         match=r"expected champion = version 2, previous = version 1 of .* still, received "

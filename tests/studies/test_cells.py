@@ -14,7 +14,7 @@ from fashion_dropout.config.study import Study, read_study
 from fashion_dropout.errors import UsageError
 from fashion_dropout.studies.cells import finished_cells
 from fashion_dropout.studies.read import read_record
-from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.store import tags
 from recorded import record_study
 
 SMOKE = read_study(ROOT / "experiments/dropout/smoke.toml")

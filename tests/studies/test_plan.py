@@ -19,7 +19,7 @@ from fashion_dropout.errors import UsageError
 from fashion_dropout.learning import kernels
 from fashion_dropout.studies.pilot import spread_of
 from fashion_dropout.studies.plan import Plan
-from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.store import tags
 from recorded import record_study
 
 STUDIES = ROOT / "experiments/dropout"

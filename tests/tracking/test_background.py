@@ -12,7 +12,7 @@ import pytest
 
 from fashion_dropout.errors import DataError, TrackingError
 from fashion_dropout.learning import archives
-from fashion_dropout.tracking.background import asked
+from fashion_dropout.tracking.store.background import asked
 
 
 def test_another_process_answers():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy
 
-from fashion_dropout.tracking import database
+from fashion_dropout.tracking.store import database
 
 
 @pytest.mark.parametrize(

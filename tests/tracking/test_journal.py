@@ -9,9 +9,9 @@ import mlflow
 import pytest
 
 from fashion_dropout.errors import TrackingError
-from fashion_dropout.tracking.delivery import deliver, deliver_all
-from fashion_dropout.tracking.journal import Journal, journals, left_behind
-from fashion_dropout.tracking.processes import this_process
+from fashion_dropout.tracking.recording.delivery import deliver, deliver_all
+from fashion_dropout.tracking.recording.outbox import Journal, journals, left_behind
+from fashion_dropout.tracking.recording.processes import this_process
 from faulty import fill, small_disk
 
 ABOUT = {"store": "sqlite:///x", "name": "a run", **this_process()}

@@ -9,7 +9,7 @@ import mlflow
 import pytest
 
 from fashion_dropout.errors import DataError, TrackingError, UsageError
-from fashion_dropout.tracking import locate
+from fashion_dropout.tracking.models import locate
 from registered import NAME, register, using
 
 

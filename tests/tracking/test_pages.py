@@ -9,9 +9,10 @@ import mlflow
 import pytest
 
 from fashion_dropout.errors import UsageError
-from fashion_dropout.tracking import pages, views
-from fashion_dropout.tracking.runs import tracked_run
-from fashion_dropout.tracking.store import connect
+from fashion_dropout.tracking.pages import prepared, views
+from fashion_dropout.tracking.recording.run import tracked_run
+from fashion_dropout.tracking.store import urls
+from fashion_dropout.tracking.store.connect import connect
 from tracking_server import refusing, tracking_server
 
 
@@ -38,7 +39,7 @@ def recorded(**tags: str) -> str:
 
 @pytest.mark.usefixtures("store")
 def test_the_page_of_a_study_opens_the_view_that_the_experiment_keeps():
-    paths, warning = pages.prepared_study("smoke-0123456789ab", "0", "gap/loss", ["dropout"])
+    paths, warning = prepared.prepared_study("smoke-0123456789ab", "0", "gap/loss", ["dropout"])
     assert warning is None
     assert list(paths) == ["the regimes compared", "every run"]
     kept = mlflow.MlflowClient().get_experiment("0").tags
@@ -51,13 +52,13 @@ def test_the_page_of_a_study_opens_the_view_that_the_experiment_keeps():
 
 def test_every_page_is_in_the_mode_for_training():
     for page in (
-        pages.run_page("7", "a" * 32),
-        pages.run_page("7", "a" * 32, "report.html"),
-        pages.studies_page("7"),
-        pages.single_runs_page("7"),
+        urls.run_page("7", "a" * 32),
+        urls.run_page("7", "a" * 32, "report.html"),
+        urls.studies_page("7"),
+        urls.single_runs_page("7"),
     ):
         assert query(page)["workflowType"] == "machine_learning"
-    assert pages.run_page("7", "abc", "report.html").startswith(
+    assert urls.run_page("7", "abc", "report.html").startswith(
         "#/experiments/7/runs/abc/artifacts/report.html?"
     )
 
@@ -66,15 +67,15 @@ def test_every_page_is_in_the_mode_for_training():
 def test_pages_are_found_for_a_study_for_single_runs_and_for_neither():
     connect()  # which makes the store
     with pytest.raises(UsageError, match="expected a study or a run"):
-        pages.find_pages(None)
+        prepared.find_pages(None)
     recorded(role="run", regime="dropout", seed="0")
-    single = pages.find_pages(None)
+    single = prepared.find_pages(None)
     assert single.shown == "runs outside of studies"
     assert views.SINGLE_RUNS in single.paths["the regimes compared"]
     recorded(role="run", regime="dropout", seed="0", study="quick-0123456789ab")
     study = recorded(role="study", study="quick-0123456789ab")
-    found = pages.find_pages(None)
-    assert found == pages.find_pages(study)
+    found = prepared.find_pages(None)
+    assert found == prepared.find_pages(study)
     assert found.shown == "study quick-0123456789ab"
     assert "quick-0123456789ab" in found.paths["the regimes compared"]
     assert study in found.paths["verdict, figures and report"]
@@ -86,9 +87,9 @@ def test_a_server_that_may_only_be_read_gives_mlflows_own_page_and_says_why(stor
     study = recorded(role="study", study="quick-0123456789ab")
     with tracking_server(store, workdir) as server, refusing("set-experiment-tag", server) as gate:
         mlflow.set_tracking_uri(gate)
-        refused = pages.find_pages(study)
+        refused = prepared.find_pages(study)
         mlflow.set_tracking_uri(server)
-        allowed = pages.find_pages(study)
+        allowed = prepared.find_pages(study)
     assert list(refused.paths) == ["every run", "verdict, figures and report"]
     assert "quick-0123456789ab" in query(refused.paths["every run"])["searchFilter"]
     assert query(refused.paths["every run"])["compareRunsMode"] == "CHART"
@@ -100,9 +101,9 @@ def test_a_server_that_may_only_be_read_gives_mlflows_own_page_and_says_why(stor
 
 def test_the_line_that_opens_the_ui_hides_no_store_and_shows_no_password(tracking_uri):
     tracking_uri("http://tracking.example:5000/")
-    assert pages.how_to_look_at({"this run": "/#/experiments/7/runs/abc"}) == (
+    assert urls.how_to_look_at({"this run": "/#/experiments/7/runs/abc"}) == (
         "to look at it, open\n  this run: http://tracking.example:5000/#/experiments/7/runs/abc"
     )
     tracking_uri("postgresql://me:secret@db.example/mlflow")
-    assert "secret" not in pages.how_to_look_at({"this run": "/#/x"})
-    assert "db.example" in pages.how_to_look_at({"this run": "/#/x"})
+    assert "secret" not in urls.how_to_look_at({"this run": "/#/x"})
+    assert "db.example" in urls.how_to_look_at({"this run": "/#/x"})

@@ -14,7 +14,7 @@ import pytest
 from fashion_dropout.learning import inference
 from fashion_dropout.learning.dataset import Synthetic
 from fashion_dropout.learning.split import stratified_split
-from fashion_dropout.tracking import served
+from fashion_dropout.tracking.models import loader
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -253,7 +253,7 @@ def test_keras_loads_the_classifier_itself_which_takes_uint8(logged_model, artif
 
 
 def test_training_and_serving_predict_in_batches_of_one_size():
-    assert served.BATCH_SIZE == inference.BATCH_SIZE
+    assert loader.BATCH_SIZE == inference.BATCH_SIZE
 
 
 def test_the_model_knows_the_names_of_its_classes(logged_model):

@@ -10,8 +10,8 @@ import pytest
 
 from fashion_dropout.errors import Interrupted, TrackingError, TrainingDivergedError
 from fashion_dropout.interrupts import interruptible, shielded
-from fashion_dropout.tracking.launched import end_launched_run
-from fashion_dropout.tracking.runs import tracked_run
+from fashion_dropout.tracking.recording.launched import end_launched_run
+from fashion_dropout.tracking.recording.run import tracked_run
 from faulty import fill, small_disk
 
 

@@ -10,7 +10,7 @@ import mlflow
 import pytest
 
 from fashion_dropout.errors import TrackingError
-from fashion_dropout.tracking import store
+from fashion_dropout.tracking.store import connect
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def silent_server() -> Iterator[int]:
 def refusal() -> str:
     began = time.monotonic()
     with pytest.raises(TrackingError) as refused:
-        store.connect()
+        connect.connect()
     assert time.monotonic() - began < 30
     message = str(refused.value)
     assert "\n" not in message
@@ -103,5 +103,5 @@ def test_a_file_that_is_no_database_is_refused(tracking_uri, workdir):
 def test_a_store_in_a_folder_that_is_not_there_is_refused(tracking_uri, workdir):
     tracking_uri(f"sqlite:///{workdir / 'none' / 'mlflow.db'}")
     with pytest.raises(TrackingError, match="expected a folder"):
-        store.connect()
+        connect.connect()
     assert not (workdir / "none").exists()

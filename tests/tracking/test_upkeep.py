@@ -10,10 +10,10 @@ import pytest
 from filelock import FileLock
 
 from fashion_dropout.studies.status import describe_status
-from fashion_dropout.tracking.journal import Journal, journals
-from fashion_dropout.tracking.processes import this_process
-from fashion_dropout.tracking.store import store_name
-from fashion_dropout.tracking.upkeep import tidy
+from fashion_dropout.tracking.recording.outbox import Journal, journals
+from fashion_dropout.tracking.recording.processes import this_process
+from fashion_dropout.tracking.recording.recovery import tidy
+from fashion_dropout.tracking.store.connect import store_name
 
 
 @pytest.fixture(autouse=True)

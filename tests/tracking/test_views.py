@@ -11,8 +11,10 @@ import mlflow
 import pytest
 
 from fashion_dropout.config.decision import RUN_METRICS
-from fashion_dropout.tracking import queries, tags, views
-from fashion_dropout.tracking.runs import tracked_run
+from fashion_dropout.tracking.pages import views
+from fashion_dropout.tracking.reading import queries
+from fashion_dropout.tracking.recording.run import tracked_run
+from fashion_dropout.tracking.store import tags
 
 STUDY = "quick-0123456789ab"
 LARGEST_TAG = 20_000  # characters that MLflow takes as the value of an experiment's tag

@@ -70,17 +70,18 @@ def train(
             summary = train_run(
                 config, shown, data_dir=data_dir, experiment=experiment, fresh=fresh
             )
-    from fashion_dropout.tracking import pages
+    from fashion_dropout.tracking.pages import prepared
+    from fashion_dropout.tracking.store import urls
 
-    charts, warning = pages.prepared_single_runs(summary.experiment_id)
-    run_page = pages.run_page(summary.experiment_id, summary.run_id)
+    charts, warning = prepared.prepared_single_runs(summary.experiment_id)
+    run_page = urls.run_page(summary.experiment_id, summary.run_id)
     metrics = summary.metrics
     click.echo(
         f"\ntest accuracy {metrics['test/accuracy']:.2%}   gap {metrics['gap/loss']:+.4f}   "
         f"(model of epoch {summary.selected_epoch}, the {config.select} one; gap = validation "
         f"loss {metrics['val/loss']:.4f} − training loss {metrics['train/loss']:.4f})\n"
         f"run {summary.run_id}\n"
-        f"{pages.how_to_look_at({'this run': f'/{run_page}', **charts})}"
+        f"{urls.how_to_look_at({'this run': f'/{run_page}', **charts})}"
     )
     if warning:
         click.echo(f"warning: {warning}", err=True)

@@ -193,7 +193,7 @@ def report(study: str, lang: Language, output: str) -> None:
     size = write_report(study, lang, path, warn)
     click.echo(f"wrote {visible(str(path))}, {size / 2**20:.1f} MiB; open it in any browser")
     if "MLFLOW_RUN_ID" in os.environ:
-        from fashion_dropout.tracking.launched import keep_with_launched_run
+        from fashion_dropout.tracking.recording.launched import keep_with_launched_run
 
         if run_id := keep_with_launched_run(path):
             click.echo(f"kept as an artifact of run {run_id}, too")
@@ -247,6 +247,6 @@ def ui(study: str | None, port: int, browser: bool) -> None:
       fashion-dropout ui
       fashion-dropout ui 0123456789abcdef0123456789abcdef --port 5001 --no-browser
     """
-    from fashion_dropout.tracking.ui import show_study
+    from fashion_dropout.tracking.pages.serve import show_study
 
     show_study(study, port, browser, click.echo)

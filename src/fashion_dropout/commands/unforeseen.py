@@ -28,7 +28,7 @@ def explain(error: Exception) -> str | None:
     """
     packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
     if packages & {"mlflow", "sqlalchemy", "requests"}:
-        from fashion_dropout.tracking.store import one_line
+        from fashion_dropout.tracking.store.calls import one_line
 
         return f"MLflow's store refused something or went away: {one_line(error)}"
     if isinstance(error, OSError):

@@ -42,9 +42,9 @@ def sync(ended: str | None) -> None:
     import mlflow
 
     from fashion_dropout.errors import UndeliveredError
-    from fashion_dropout.tracking.store import connect, is_there
-    from fashion_dropout.tracking.unseen import tell_unseen
-    from fashion_dropout.tracking.upkeep import tidy
+    from fashion_dropout.tracking.recording.recovery import tidy
+    from fashion_dropout.tracking.recording.unseen import tell_unseen
+    from fashion_dropout.tracking.store.connect import connect, is_there
 
     if is_there(mlflow.get_tracking_uri()):  # to ask something must not make an empty store
         connect()
@@ -75,6 +75,6 @@ def relocate() -> None:
     """
     import mlflow
 
-    from fashion_dropout.tracking.relocation import relocate as record_present_places
+    from fashion_dropout.tracking.store.relocation import relocate as record_present_places
 
     click.echo(record_present_places(mlflow.get_tracking_uri()))

@@ -13,7 +13,7 @@ from fashion_dropout.errors import DataError
 from fashion_dropout.escapes import brief
 from fashion_dropout.files import LARGEST_TEXT, read_file
 from fashion_dropout.learning.dataset import CLASSES
-from fashion_dropout.tracking import served
+from fashion_dropout.tracking.models import loader
 
 if TYPE_CHECKING:
     from fashion_dropout.learning.inference import Probabilities
@@ -57,8 +57,8 @@ def predict(
         on_error: Called with one line for each file that cannot be read. The other files are
             predicted.
         say: Called with one line for each folder of which something is left out.
-        model: As for `tracking.locate.locating`.
-        model_name: As for `tracking.locate.locating`.
+        model: As for `tracking.models.locate.locating`.
+        model_name: As for `tracking.models.locate.locating`.
         invert: As for `pictures.read_pictures`.
         masks: Average over this many dropout masks, at least 2. None predicts with dropout off.
         threads: As for `learning.runtime.start_tensorflow`. None takes one thread for each core.
@@ -71,7 +71,7 @@ def predict(
         DataError: The model is damaged.
         TrackingError: MLflow's store does not answer.
     """
-    from fashion_dropout.tracking.locate import locating
+    from fashion_dropout.tracking.models.locate import locating
 
     with locating(model, model_name) as find_weights:
         files = list(_read_all(paths, on_error, say, invert))
@@ -131,7 +131,7 @@ def _read_classes(weights: Path) -> tuple[str, ...]:
         DataError: They are no ten names.
     """
     weights = weights.absolute()  # "model.keras" alone has no second parent
-    stored = weights.parent.parent / served.CLASSES_FILE
+    stored = weights.parent.parent / loader.CLASSES_FILE
     if weights.parent.name != "data" or not stored.is_file():
         return CLASSES
     try:

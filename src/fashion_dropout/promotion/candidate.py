@@ -16,8 +16,10 @@ from fashion_dropout.promotion import selection
 from fashion_dropout.promotion.selection import Choice
 from fashion_dropout.studies.read import read_record
 from fashion_dropout.texts import Language
-from fashion_dropout.tracking import queries, registry, studies, tags
-from fashion_dropout.tracking.registry import Registration
+from fashion_dropout.tracking.models import registry
+from fashion_dropout.tracking.models.registry import Registration
+from fashion_dropout.tracking.reading import queries, studies
+from fashion_dropout.tracking.store import tags
 
 STORED_MODEL_METRICS = {
     "best": ("best/val_loss", "best/val_accuracy"),

@@ -20,7 +20,8 @@ from fashion_dropout.promotion.recheck import (
     read_validation_predictions,
     recheck_model,
 )
-from fashion_dropout.tracking import queries, tags
+from fashion_dropout.tracking.reading import queries
+from fashion_dropout.tracking.store import tags
 
 
 @dataclass(frozen=True)

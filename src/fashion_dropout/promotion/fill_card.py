@@ -19,7 +19,8 @@ from fashion_dropout.promotion import model_card
 from fashion_dropout.promotion.candidate import Candidate
 from fashion_dropout.promotion.model_card import ModelCard
 from fashion_dropout.texts import LANGUAGES, Language
-from fashion_dropout.tracking import queries, tags
+from fashion_dropout.tracking.reading import queries
+from fashion_dropout.tracking.store import tags
 
 CARD_FILES: dict[Language, str] = {"en": "MODEL_CARD.md", "ja": "MODEL_CARD.ja.md"}
 

@@ -9,10 +9,11 @@ from mlflow.utils.mlflow_tags import MLFLOW_USER
 
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import visible
-from fashion_dropout.tracking import registry, tags
-from fashion_dropout.tracking.existing import connect_to_existing
-from fashion_dropout.tracking.registry import CHAMPION, PREVIOUS, Registry
-from fashion_dropout.tracking.upkeep import WHY, is_dead
+from fashion_dropout.tracking.models import registry
+from fashion_dropout.tracking.models.registry import CHAMPION, PREVIOUS, Registry
+from fashion_dropout.tracking.recording.recovery import WHY, is_dead
+from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.connect import connect_to_existing
 
 _UNKNOWN = "–"
 

@@ -15,7 +15,7 @@ from scipy import stats
 from fashion_dropout.comparison.statistics import CONFIDENCE
 from fashion_dropout.escapes import markdown
 from fashion_dropout.texts import Language, texts
-from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.store import tags
 
 LONGEST = 4_500
 """The most characters of a card. MLflow's registry keeps 5,000 characters of a description."""

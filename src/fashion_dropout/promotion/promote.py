@@ -18,13 +18,15 @@ from fashion_dropout.promotion.candidate import Candidate, read_candidate
 from fashion_dropout.promotion.decision import GateDecision, decide
 from fashion_dropout.promotion.fill_card import CARD_FILES, write_cards
 from fashion_dropout.studies.report import REPORT_FILES
-from fashion_dropout.tracking import earlier, registry, tags
-from fashion_dropout.tracking.existing import connect_to_existing
-from fashion_dropout.tracking.pages import how_to_look_at, run_page, version_page
-from fashion_dropout.tracking.recording import TrackedRun
-from fashion_dropout.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
-from fashion_dropout.tracking.runs import tracked_run
-from fashion_dropout.tracking.upkeep import tidy
+from fashion_dropout.tracking.models import registry
+from fashion_dropout.tracking.models.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
+from fashion_dropout.tracking.recording import previous
+from fashion_dropout.tracking.recording.recovery import tidy
+from fashion_dropout.tracking.recording.run import tracked_run
+from fashion_dropout.tracking.recording.tracked_run import TrackedRun
+from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.connect import connect_to_existing
+from fashion_dropout.tracking.store.urls import how_to_look_at, run_page, version_page
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def promote_study(
     """
     connect_to_existing()
     if not dry_run:
-        earlier.check_launched_run({tags.ROLE: tags.PROMOTION})
+        previous.check_launched_run({tags.ROLE: tags.PROMOTION})
         tidy(say)
     candidate = read_candidate(study)
     if candidate is None:

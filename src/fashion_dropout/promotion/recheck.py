@@ -20,7 +20,8 @@ from fashion_dropout.learning.split import split_of
 from fashion_dropout.promotion.candidate import Candidate
 from fashion_dropout.promotion.gate import Check
 from fashion_dropout.runs.description import kernel_tags
-from fashion_dropout.tracking import queries, tags
+from fashion_dropout.tracking.reading import queries
+from fashion_dropout.tracking.store import tags
 
 
 @dataclass(frozen=True)
@@ -120,12 +121,12 @@ def recheck_model(
     kernels = start_tensorflow(config.threads, config.kernels, config.device)
     from fashion_dropout.learning import inference
     from fashion_dropout.learning.model import IMAGE_SHAPE
-    from fashion_dropout.tracking import models
+    from fashion_dropout.tracking.models import save
 
     with tempfile.TemporaryDirectory() as folder:
-        stored = models.load_logged(candidate.model_id, Path(folder))
+        stored = save.load_logged(candidate.model_id, Path(folder))
         repeated = inference.predict(stored.classifier, split.validation.images)
-    declared = models.signature(IMAGE_SHAPE, len(dataset.classes))
+    declared = save.signature(IMAGE_SHAPE, len(dataset.classes))
     return [
         Check(
             "signature",

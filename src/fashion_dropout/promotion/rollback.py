@@ -10,11 +10,13 @@ from mlflow.entities.model_registry import ModelVersion
 
 from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.interrupts import shielded
-from fashion_dropout.tracking import queries, registry, tags
-from fashion_dropout.tracking.existing import connect_to_existing
-from fashion_dropout.tracking.registry import CHAMPION, PREVIOUS, Registry, aliases_text
-from fashion_dropout.tracking.runs import tracked_run
-from fashion_dropout.tracking.upkeep import tidy
+from fashion_dropout.tracking.models import registry
+from fashion_dropout.tracking.models.registry import CHAMPION, PREVIOUS, Registry, aliases_text
+from fashion_dropout.tracking.reading import queries
+from fashion_dropout.tracking.recording.recovery import tidy
+from fashion_dropout.tracking.recording.run import tracked_run
+from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.connect import connect_to_existing
 
 
 def roll_back(model_name: str | None = None, reason: str | None = None) -> str:
@@ -76,7 +78,7 @@ def _check_that_it_loads(version: ModelVersion) -> None:
     from fashion_dropout.learning.runtime import start_tensorflow
 
     start_tensorflow(1)
-    from fashion_dropout.tracking.models import load_logged
+    from fashion_dropout.tracking.models.save import load_logged
 
     with tempfile.TemporaryDirectory() as folder:
         load_logged(registry.model_of(queries.get_run(version.run_id)), Path(folder))

@@ -10,7 +10,7 @@ from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.learning.kernels import Kernels
 from fashion_dropout.texts import Count
-from fashion_dropout.tracking import pages, tags
+from fashion_dropout.tracking.store import tags, urls
 
 
 def run_name(config: TrainingConfig, regime: str) -> str:
@@ -48,8 +48,8 @@ def conditions(dataset_sha256: str, split_sha256: str, kernels: Kernels) -> dict
 def page_beside(experiment_id: str, study_tags: Mapping[str, str]) -> tuple[str, str]:
     """Where a run is seen beside others: the page's name, and the page in MLflow's UI."""
     if study := study_tags.get(tags.STUDY_RUN_ID):
-        return f"study {study_tags[tags.STUDY]}", pages.run_page(experiment_id, study)
-    return "runs outside of studies, by regime", pages.single_runs_page(experiment_id)
+        return f"study {study_tags[tags.STUDY]}", urls.run_page(experiment_id, study)
+    return "runs outside of studies, by regime", urls.single_runs_page(experiment_id)
 
 
 def description(

@@ -14,7 +14,7 @@ class Identity:
     """What a run is.
 
     Attributes:
-        place: Which experiment of which store, `tracking.earlier.Place.digest`.
+        place: Which experiment of which store, `tracking.recording.previous.Place.digest`.
         study: The study's key; empty without one.
         regime: What the run's regime is called.
         configuration: The parameters.

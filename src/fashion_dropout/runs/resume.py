@@ -12,8 +12,9 @@ from fashion_dropout.learning.checkpoint import Checkpoint
 from fashion_dropout.progress import Display
 from fashion_dropout.runs.identity import Identity
 from fashion_dropout.runs.run_folder import RunFolder
-from fashion_dropout.tracking import earlier, tags
-from fashion_dropout.tracking.launched import launched_run_id
+from fashion_dropout.tracking.recording import previous
+from fashion_dropout.tracking.recording.launched import launched_run_id
+from fashion_dropout.tracking.store import tags
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def finished_before(
     if launched_run_id() or (fresh and not session):
         return None
     known = _tags(folder.identity) | ({tags.SESSION: session} if fresh else {})
-    return earlier.finished_run(experiment_id, known)
+    return previous.finished_run(experiment_id, known)
 
 
 def nothing_left(
@@ -98,13 +99,13 @@ def beginning(
     """
     before, launched = folder.interrupted, launched_run_id()
     if before is None or before.run_id != launched:
-        earlier.check_launched_run(_tags(folder.identity))
+        previous.check_launched_run(_tags(folder.identity))
     again = before is not None and session and before.study_tags.get(tags.SESSION) == session
     if before is not None and fresh and not again:
-        earlier.give_up(before.run_id, "started over with --fresh")
+        previous.give_up(before.run_id, "started over with --fresh")
         folder.remove()
         return Beginning()
-    if before is not None and earlier.unfinished_run(before.run_id) is None:
+    if before is not None and previous.unfinished_run(before.run_id) is None:
         display.note(f"run {before.run_id} was interrupted and is gone from the store: a new run")
         folder.remove()
         before = None
@@ -116,7 +117,7 @@ def beginning(
     if before is None:
         if launched or fresh:
             return Beginning()
-        dead = earlier.dead_run_without_epochs(experiment_id, _tags(folder.identity))
+        dead = previous.dead_run_without_epochs(experiment_id, _tags(folder.identity))
         return Beginning(dead.info.run_id if dead else None)
     folder.check()
     found, damaged = folder.newest()

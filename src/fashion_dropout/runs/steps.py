@@ -23,9 +23,9 @@ from fashion_dropout.progress import Display
 from fashion_dropout.runs.artifacts import RunArtifacts
 from fashion_dropout.runs.run_folder import RunFolder
 from fashion_dropout.texts import Count
-from fashion_dropout.tracking import tags
-from fashion_dropout.tracking.models import save_classifier
-from fashion_dropout.tracking.recording import TrackedRun
+from fashion_dropout.tracking.models.save import save_classifier
+from fashion_dropout.tracking.recording.tracked_run import TrackedRun
+from fashion_dropout.tracking.store import tags
 
 
 @dataclass(frozen=True)

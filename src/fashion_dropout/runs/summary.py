@@ -30,7 +30,7 @@ class RunSummary:
 
 def summary_of(run: Run, config: TrainingConfig) -> RunSummary:
     """The result of a run that has finished before, as the store has it."""
-    from fashion_dropout.tracking import queries
+    from fashion_dropout.tracking.reading import queries
 
     final = run.data.metrics
     epoch = int(final["best/epoch"]) if config.select == "best" else config.epochs

@@ -26,13 +26,13 @@ from fashion_dropout.runs.identity import Identity
 from fashion_dropout.runs.interrupted import interrupted_run
 from fashion_dropout.runs.run_folder import RunFolder, run_folder
 from fashion_dropout.runs.summary import RunSummary, summary_of
-from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.store import tags
 
 if TYPE_CHECKING:
     from mlflow.data.numpy_dataset import NumpyDataset
 
     from fashion_dropout.runs.resume import Beginning
-    from fashion_dropout.tracking.recording import TrackedRun
+    from fashion_dropout.tracking.recording.tracked_run import TrackedRun
 
 
 def train_run(
@@ -56,8 +56,8 @@ def train_run(
         DataError: The dataset cannot be had; no run was made.
         TrackingError: The store does not answer; no run was made.
     """
-    from fashion_dropout.tracking.store import connect
-    from fashion_dropout.tracking.upkeep import tidy
+    from fashion_dropout.tracking.recording.recovery import tidy
+    from fashion_dropout.tracking.store.connect import connect
 
     dataset = data.open_dataset(config.dataset, data_dir, say=display.note)
     connect()
@@ -76,7 +76,7 @@ def resume_run(run_id: str, display: Display, *, data_dir: Path | None = None) -
     Raises:
         UsageError: There is no such run among the interrupted ones, or not in this store.
     """
-    from fashion_dropout.tracking.store import connect
+    from fashion_dropout.tracking.store.connect import connect
 
     run = interrupted_run(run_id)
     connect()
@@ -126,13 +126,13 @@ def record_run(
         TrainingDivergedError: The loss is no longer finite; the run is FAILED.
     """
     from fashion_dropout.runs import resume as resuming
-    from fashion_dropout.tracking import earlier
-    from fashion_dropout.tracking.runs import tracked_run
+    from fashion_dropout.tracking.recording import previous
+    from fashion_dropout.tracking.recording.run import tracked_run
 
     regime, study_tags = regime or config.regime, dict(study_tags or {})
     session = study_tags.get(tags.SESSION, "")
     split = split_of(dataset, config.split_seed)
-    place = earlier.place_of_next_run(experiment)
+    place = previous.place_of_next_run(experiment)
 
     def identity_with(kernels: Kernels) -> Identity:
         return Identity(
@@ -177,7 +177,7 @@ def record_run(
                 if continued:
                     run.set_tags({tags.RESUMED: ", ".join(map(str, continued))})
                 if start.replaces:
-                    earlier.give_up(start.replaces, f"continued in run {run.run_id}")
+                    previous.give_up(start.replaces, f"continued in run {run.run_id}")
                 run.log_text(provenance.frozen_requirements(), "requirements-frozen.txt")
                 if git and git.dirty:
                     run.log_text(git.difference, "uncommitted.diff")

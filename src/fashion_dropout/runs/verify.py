@@ -14,7 +14,7 @@ from fashion_dropout.config.training import recorded_config
 from fashion_dropout.errors import UsageError
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.progress import Display
-from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.store import tags
 
 _CLOCK = ("speed/", "system/")
 _WATCHED = (
@@ -83,10 +83,9 @@ def verify_run(run_id: str, display: DisplayOf, *, data_dir: Path | None = None)
     import mlflow
 
     from fashion_dropout.runs.train import record_run
-    from fashion_dropout.tracking import queries
-    from fashion_dropout.tracking.existing import connect_to_existing
-    from fashion_dropout.tracking.launched import without_launched_run
-    from fashion_dropout.tracking.store import connect
+    from fashion_dropout.tracking.reading import queries
+    from fashion_dropout.tracking.recording.launched import without_launched_run
+    from fashion_dropout.tracking.store.connect import connect, connect_to_existing
 
     connect_to_existing()
     recorded = queries.get_run(run_id)

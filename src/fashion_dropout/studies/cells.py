@@ -9,7 +9,8 @@ from fashion_dropout.config.study import Cell, Study
 from fashion_dropout.config.training import TrainingConfig, recorded_config
 from fashion_dropout.errors import UsageError
 from fashion_dropout.texts import Count
-from fashion_dropout.tracking import queries, tags
+from fashion_dropout.tracking.reading import queries
+from fashion_dropout.tracking.store import tags
 
 TAKEN_OVER_FILE = "taken_over.json"
 """An artifact of the study's run: the finished runs that it has not run itself, by cell."""

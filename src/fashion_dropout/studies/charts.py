@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from fashion_dropout.config.study import Study
-from fashion_dropout.tracking import pages, queries, views
+from fashion_dropout.tracking.pages import prepared, views
+from fashion_dropout.tracking.reading import queries
 
 
 def prepare_charts(
@@ -26,6 +27,6 @@ def prepare_charts(
     }:
         runs = None  # what MLflow's search bar then shows can be read
     differing = dict.fromkeys(name for regime in study.regimes.values() for name in regime)
-    return pages.prepared_study(
+    return prepared.prepared_study(
         study.key, experiment_id, study.decision.primary, list(differing), runs
     )

@@ -22,8 +22,8 @@ from fashion_dropout.config.study import Cell
 from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.progress import CellProgress
-from fashion_dropout.tracking import tags
-from fashion_dropout.tracking.secrets import without_password
+from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.secrets import without_password
 
 _CONNECT_SECONDS = 10
 # Dask tells its workers to give memory back to the system at once, and so also fixes the size from
@@ -160,9 +160,9 @@ def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
     import mlflow
 
     from fashion_dropout.runs.train import record_run
-    from fashion_dropout.tracking.existing import connect_to_existing
-    from fashion_dropout.tracking.launched import forget_launched_run
-    from fashion_dropout.tracking.store import one_line
+    from fashion_dropout.tracking.recording.launched import forget_launched_run
+    from fashion_dropout.tracking.store.calls import one_line
+    from fashion_dropout.tracking.store.connect import connect_to_existing
 
     forget_launched_run()  # `mlflow run` made it for the study, not for a cell
     mlflow.set_tracking_uri(session.tracking_uri)

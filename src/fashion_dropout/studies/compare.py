@@ -18,13 +18,13 @@ from fashion_dropout.progress import StudyDisplay
 from fashion_dropout.studies import cluster
 from fashion_dropout.studies.cluster import CellResult, Session
 from fashion_dropout.texts import Count
-from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.store import tags
 
 if TYPE_CHECKING:
     from distributed import Client
 
     from fashion_dropout.studies.conclude import StudyOutcome
-    from fashion_dropout.tracking.recording import TrackedRun
+    from fashion_dropout.tracking.recording.tracked_run import TrackedRun
 
 
 def compare_study(
@@ -58,9 +58,9 @@ def compare_study(
     import mlflow
 
     from fashion_dropout.studies.charts import prepare_charts
-    from fashion_dropout.tracking.runs import tracked_run
-    from fashion_dropout.tracking.store import connect
-    from fashion_dropout.tracking.upkeep import tidy
+    from fashion_dropout.tracking.recording.recovery import tidy
+    from fashion_dropout.tracking.recording.run import tracked_run
+    from fashion_dropout.tracking.store.connect import connect
 
     connect()
     tidy(display.note)
@@ -134,9 +134,9 @@ def warnings_of(study: Study) -> list[str]:
 
 def _interrupted(study: Study, experiment: str | None) -> str | None:
     """The study's own run, if an earlier call was killed; `mlflow run` has made a new one."""
-    from fashion_dropout.tracking import studies
-    from fashion_dropout.tracking.launched import launched_run_id
-    from fashion_dropout.tracking.opening import experiment_id
+    from fashion_dropout.tracking.reading import studies
+    from fashion_dropout.tracking.recording.launched import launched_run_id
+    from fashion_dropout.tracking.recording.opening import experiment_id
 
     if launched_run_id():
         return None
@@ -181,9 +181,9 @@ def _run_looks(
         The name of each cell that failed, and why.
     """
     from fashion_dropout.studies.found import read_cells
-    from fashion_dropout.tracking.queries import end_abandoned_runs
-    from fashion_dropout.tracking.store import REFUSED
-    from fashion_dropout.tracking.upkeep import tidy
+    from fashion_dropout.tracking.reading.queries import end_abandoned_runs
+    from fashion_dropout.tracking.recording.recovery import tidy
+    from fashion_dropout.tracking.store.calls import REFUSED
 
     study, display, experiment_id = cells.study, cells.display, cells.run.experiment_id
     looks = study.decision.looks or (len(study.seeds),)

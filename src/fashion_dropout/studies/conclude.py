@@ -22,9 +22,9 @@ from fashion_dropout.studies.charts import prepare_charts
 from fashion_dropout.studies.read import read_record
 from fashion_dropout.studies.report import REPORT_FILES, write_study_files
 from fashion_dropout.texts import Count
-from fashion_dropout.tracking import tags
-from fashion_dropout.tracking.pages import run_page
-from fashion_dropout.tracking.recording import TrackedRun
+from fashion_dropout.tracking.recording.tracked_run import TrackedRun
+from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.urls import run_page
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from fashion_dropout.errors import TrackingError
 from fashion_dropout.escapes import brief
 from fashion_dropout.files import read_file
 from fashion_dropout.studies.cells import TAKEN_OVER_FILE
-from fashion_dropout.tracking import queries, studies, tags
-from fashion_dropout.tracking.places import gone
+from fashion_dropout.tracking.reading import queries, studies
+from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.places import gone
 
 _LARGEST_DECLARATION = 2**26  # bytes: a thousand regimes have 400 kB
 _LARGEST_TABLE = 2**28  # bytes: a million epochs

@@ -20,7 +20,7 @@ from fashion_dropout.config.study import Study
 from fashion_dropout.errors import UsageError
 from fashion_dropout.files import LARGEST_TEXT, read_file
 from fashion_dropout.learning import dataset as data
-from fashion_dropout.tracking import tags
+from fashion_dropout.tracking.store import tags
 
 _PACKAGE = Path(fashion_dropout.__file__).parent
 _PUBLISHED = (
@@ -105,7 +105,7 @@ def _recorded(run_id: str, study: Study) -> Spread:
     """The spread of a study in MLflow, its differences taken as the planned study declares them."""
     from fashion_dropout.comparison.regimes import compare_regimes
     from fashion_dropout.studies.found import read_cells
-    from fashion_dropout.tracking.existing import connect_to_existing
+    from fashion_dropout.tracking.store.connect import connect_to_existing
 
     connect_to_existing()
     found = read_cells(run_id)

@@ -16,7 +16,8 @@ from fashion_dropout.config.decision import Decision, Promotion
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.studies.found import declaration, found_cells, json_artifact, regime_configs
 from fashion_dropout.studies.test_set import read_results
-from fashion_dropout.tracking import studies, tags
+from fashion_dropout.tracking.reading import studies
+from fashion_dropout.tracking.store import tags
 
 _SHOWN = (
     *(tags.DATASET, tags.DATASET_SHA256, tags.SPLIT_SHA256, tags.GIT_COMMIT, tags.GIT_DIRTY),

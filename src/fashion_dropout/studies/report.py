@@ -54,7 +54,7 @@ def write_report(
         TrackingError: The store does not answer, or does not say what was declared.
     """
     from fashion_dropout.studies.read import read_record
-    from fashion_dropout.tracking.existing import connect_to_existing
+    from fashion_dropout.tracking.store.connect import connect_to_existing
 
     output = writable(output)
     connect_to_existing()
@@ -82,7 +82,7 @@ def publish_study(run_id: str, folder: Path) -> list[Path]:
     """
     from fashion_dropout.studies.publish import publish
     from fashion_dropout.studies.read import read_record
-    from fashion_dropout.tracking.existing import connect_to_existing
+    from fashion_dropout.tracking.store.connect import connect_to_existing
 
     connect_to_existing()
     record = read_record(run_id)

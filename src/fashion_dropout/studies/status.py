@@ -11,12 +11,13 @@ from fashion_dropout.config.training import TrainingConfig, recorded_config
 from fashion_dropout.errors import FashionDropoutError
 from fashion_dropout.runs.interrupted import interrupted_runs
 from fashion_dropout.texts import Count
-from fashion_dropout.tracking import processes, tags
-from fashion_dropout.tracking.earlier import unfinished_run
-from fashion_dropout.tracking.launched import UNBEGUN
-from fashion_dropout.tracking.store import connect, is_there, store_name
-from fashion_dropout.tracking.unseen import may_begin, never_began, of_host, unbegun_runs
-from fashion_dropout.tracking.upkeep import Undelivered, is_dead, running, undelivered
+from fashion_dropout.tracking.recording import processes
+from fashion_dropout.tracking.recording.launched import UNBEGUN
+from fashion_dropout.tracking.recording.previous import unfinished_run
+from fashion_dropout.tracking.recording.recovery import Undelivered, is_dead, running, undelivered
+from fashion_dropout.tracking.recording.unseen import may_begin, never_began, of_host, unbegun_runs
+from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.connect import connect, is_there, store_name
 
 
 def describe_status() -> str:

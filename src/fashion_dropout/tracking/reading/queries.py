@@ -16,9 +16,10 @@ from mlflow.exceptions import MlflowException
 
 from fashion_dropout.config.values import plain
 from fashion_dropout.errors import UsageError
-from fashion_dropout.tracking import tags
-from fashion_dropout.tracking.patience import answered
-from fashion_dropout.tracking.store import store_name
+from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.calls import answered
+from fashion_dropout.tracking.store.connect import store_name
+from fashion_dropout.tracking.store.finished import missing_parts
 
 _COLUMNS = [
     "run_id", "begun", "artifact_uri", "regime", "seed", "state", "reason", "session",
@@ -26,7 +27,7 @@ _COLUMNS = [
 ]  # fmt: skip
 _PAGE = 50_000
 INCOMPLETE = "INCOMPLETE"
-"""The state of a run that says FINISHED and is not: see `missing_parts`."""
+"""The state of a run that says FINISHED and is not: see `finished.missing_parts`."""
 
 
 @answered
@@ -134,18 +135,6 @@ def study_runs(
     table = table.sort_values("finished", kind="stable").drop(columns="finished")
     newest = table.drop_duplicates(["regime", "seed"], keep="last")
     return newest.sort_values(["regime", "seed"], ignore_index=True)
-
-
-def missing_parts(run: Run) -> list[str]:
-    """What a training run has not recorded of what each finished one has, in words."""
-    epochs = plain(run.data.params.get("epochs", ""))
-    steps = {metric.key: metric.step for metric in run.data._metric_objs}
-    parts = {
-        f"epoch {epochs}": str(steps.get("val/loss")) == epochs,
-        "test metrics": "test/accuracy" in steps,
-        "a model": bool(run.outputs and run.outputs.model_outputs),
-    }
-    return [part for part, there in parts.items() if not there]
 
 
 @answered

@@ -13,18 +13,19 @@ from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from fashion_dropout.errors import TrackingError, UsageError
-from fashion_dropout.tracking import pages
-from fashion_dropout.tracking import tags as tag_names
-from fashion_dropout.tracking.delivery import deliver_all
-from fashion_dropout.tracking.journal import HeldError, Journal, journals
-from fashion_dropout.tracking.launched import (
+from fashion_dropout.tracking.recording.delivery import deliver_all
+from fashion_dropout.tracking.recording.launched import (
     forget_launched_run,
     has_invented_name,
     usable_launched_run,
 )
-from fashion_dropout.tracking.places import gone
-from fashion_dropout.tracking.processes import this_process
-from fashion_dropout.tracking.store import one_line, store_name
+from fashion_dropout.tracking.recording.outbox import HeldError, Journal, journals
+from fashion_dropout.tracking.recording.processes import this_process
+from fashion_dropout.tracking.store import tags as tag_names
+from fashion_dropout.tracking.store import urls
+from fashion_dropout.tracking.store.calls import one_line
+from fashion_dropout.tracking.store.connect import store_name
+from fashion_dropout.tracking.store.places import gone
 
 EXPERIMENT = "fashion-mnist-dropout"
 _DESCRIPTION = """\
@@ -42,7 +43,7 @@ network overfits. Runs with the same seed began with the same weights and saw th
 def open_run(
     experiment: str | None, name: str, resume: str | None, tags: Mapping[str, Any]
 ) -> tuple[Run, Journal]:
-    """Begin a run, or take one up, and open its journal; see `runs.tracked_run`.
+    """Begin a run, or take one up, and open its journal; see `run.tracked_run`.
 
     What the journal of a run that goes on has not delivered is delivered first.
     """
@@ -142,7 +143,7 @@ def describe(run: Run, name: str, description: str) -> None:
     client.set_tag(run_id, MLFLOW_RUN_NOTE, description)
     if MLFLOW_RUN_NOTE not in client.get_experiment(experiment_id).tags:
         described = _DESCRIPTION.format(
-            studies=pages.studies_page(experiment_id),
-            single_runs=pages.single_runs_page(experiment_id),
+            studies=urls.studies_page(experiment_id),
+            single_runs=urls.single_runs_page(experiment_id),
         )
         client.set_experiment_tag(experiment_id, MLFLOW_RUN_NOTE, described)

@@ -11,20 +11,12 @@ from mlflow.exceptions import MlflowException
 
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.texts import Count
-from fashion_dropout.tracking import tags
-from fashion_dropout.tracking.delivery import deliver_all
-from fashion_dropout.tracking.journal import Journal, has_journal, left_behind
-from fashion_dropout.tracking.patience import answered
-from fashion_dropout.tracking.processes import HOST, has_died, is_of_this_machine
-from fashion_dropout.tracking.store import (
-    REFUSED,
-    ask_for_models,
-    examine,
-    impatient,
-    is_there,
-    one_line,
-    store_name,
-)
+from fashion_dropout.tracking.recording.delivery import deliver_all
+from fashion_dropout.tracking.recording.outbox import Journal, has_journal, left_behind
+from fashion_dropout.tracking.recording.processes import HOST, has_died, is_of_this_machine
+from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.calls import REFUSED, answered, impatient, one_line
+from fashion_dropout.tracking.store.connect import ask_for_models, examine, is_there, store_name
 
 MISSING = "RESOURCE_DOES_NOT_EXIST"
 WHY = "its process has ended without saying so, as after kill -9 or a power cut"

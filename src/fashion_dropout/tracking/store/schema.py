@@ -12,8 +12,8 @@ import sqlalchemy
 from sqlalchemy import Connection, text
 
 from fashion_dropout.errors import TrackingError
-from fashion_dropout.tracking.database import database_file
-from fashion_dropout.tracking.secrets import without_password
+from fashion_dropout.tracking.store.database import database_file
+from fashion_dropout.tracking.store.secrets import without_password
 
 
 def is_current(connection: Connection, uri: str) -> bool:

@@ -15,12 +15,12 @@ from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PROJECT_ENTRY_POINT, MLFLOW_SOURCE_TYPE
 
 from fashion_dropout.escapes import visible
-from fashion_dropout.tracking.database import database_file
-from fashion_dropout.tracking.launched import UNBEGUN, has_not_begun
-from fashion_dropout.tracking.patience import answered
-from fashion_dropout.tracking.processes import HOST, is_of_this_machine, others_have_open
-from fashion_dropout.tracking.store import impatient, is_there
-from fashion_dropout.tracking.upkeep import is_dead, mark, running, undelivered
+from fashion_dropout.tracking.recording.launched import UNBEGUN, has_not_begun
+from fashion_dropout.tracking.recording.processes import HOST, is_of_this_machine, others_have_open
+from fashion_dropout.tracking.recording.recovery import is_dead, mark, running, undelivered
+from fashion_dropout.tracking.store.calls import answered, impatient
+from fashion_dropout.tracking.store.connect import is_there
+from fashion_dropout.tracking.store.database import database_file
 
 TELLING = {
     "main": "split_seed",
@@ -39,7 +39,7 @@ def tell_unseen(say: Callable[[str], None], ended: str | None = None) -> None:
 
     Args:
         say: Told what was done, and what can be done.
-        ended: As for `upkeep.tidy`.
+        ended: As for `recovery.tidy`.
     """
     with impatient():
         for run in unbegun_runs():

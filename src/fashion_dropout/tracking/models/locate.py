@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from fashion_dropout.errors import DataError, TrackingError, UsageError
 from fashion_dropout.files import user_path
-from fashion_dropout.tracking.background import asked
+from fashion_dropout.tracking.store.background import asked
 
 _URIS = ("models:/", "runs:/")
 _MODEL_URI = re.compile(r"models:/[^/]+(?<!@)(/[^/]+)?")
@@ -67,8 +67,8 @@ def locate(reference: str, model_name: str, download: Path) -> Path:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    from fashion_dropout.tracking.existing import connect_to_existing
-    from fashion_dropout.tracking.store import impatient, one_line
+    from fashion_dropout.tracking.store.calls import impatient, one_line
+    from fashion_dropout.tracking.store.connect import connect_to_existing
 
     try:
         connect_to_existing()
@@ -91,7 +91,7 @@ def _weights(model: Path) -> Path:
 
     A file that lies where a model's folder has its weights is verified, too.
     """
-    from fashion_dropout.tracking.served import (
+    from fashion_dropout.tracking.models.loader import (
         CHECKSUMS_FILE,
         WEIGHTS_FILE,
         DamagedModelError,

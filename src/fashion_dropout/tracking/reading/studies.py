@@ -6,10 +6,10 @@ import mlflow
 from mlflow.entities import Run
 
 from fashion_dropout.errors import UsageError
-from fashion_dropout.tracking import tags
-from fashion_dropout.tracking.patience import answered
-from fashion_dropout.tracking.queries import get_run
-from fashion_dropout.tracking.store import store_name
+from fashion_dropout.tracking.reading.queries import get_run
+from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.calls import answered
+from fashion_dropout.tracking.store.connect import store_name
 
 
 def study_run(run_id: str) -> Run:

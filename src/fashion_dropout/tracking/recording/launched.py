@@ -22,11 +22,11 @@ from fashion_dropout.config.values import plain
 from fashion_dropout.errors import FashionDropoutError, TrackingError, UsageError
 from fashion_dropout.escapes import shortened
 from fashion_dropout.interrupts import shielded
-from fashion_dropout.tracking import tags
-from fashion_dropout.tracking.existing import connect_to_existing
-from fashion_dropout.tracking.patience import READ_SECONDS, bounded
-from fashion_dropout.tracking.processes import HOST, PID, has_died
-from fashion_dropout.tracking.store import REFUSED, impatient, one_line, status_after, store_name
+from fashion_dropout.tracking.recording.processes import HOST, PID, has_died
+from fashion_dropout.tracking.recording.tracked_run import status_after
+from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.calls import READ_SECONDS, REFUSED, bounded, impatient, one_line
+from fashion_dropout.tracking.store.connect import connect_to_existing, store_name
 
 _VARIABLE = "MLFLOW_RUN_ID"
 _NO_SUCH_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from fashion_dropout import environment
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.provenance import version
-from fashion_dropout.tracking import served
-from fashion_dropout.tracking.store import one_line
+from fashion_dropout.tracking.models import loader
+from fashion_dropout.tracking.store.calls import one_line
 
 _NEEDS = ("keras", "numpy", "tensorflow")
 
@@ -81,18 +81,18 @@ def save_classifier(
         input_example=example.astype(np.float32),
         pip_requirements=[f"{name}=={version(name)}" for name in _NEEDS],
     )
-    for module, name in ((served, served.LOADER), (environment, served.ENVIRONMENT)):
+    for module, name in ((loader, loader.LOADER), (environment, loader.ENVIRONMENT)):
         copyfile(str(module.__file__), folder / "code" / f"{name}.py")
     variables = json.dumps(environment.of_model(), indent=2)
-    (folder / served.ENVIRONMENT_FILE).write_text(f"{variables}\n", encoding="utf-8")
+    (folder / loader.ENVIRONMENT_FILE).write_text(f"{variables}\n", encoding="utf-8")
     names = json.dumps(list(classes), ensure_ascii=False, indent=2)
-    (folder / served.CLASSES_FILE).write_text(f"{names}\n", encoding="utf-8")
-    served.write_checksums(
-        folder, served.WEIGHTS_FILE, served.CLASSES_FILE, served.ENVIRONMENT_FILE
+    (folder / loader.CLASSES_FILE).write_text(f"{names}\n", encoding="utf-8")
+    loader.write_checksums(
+        folder, loader.WEIGHTS_FILE, loader.CLASSES_FILE, loader.ENVIRONMENT_FILE
     )
     mlflow.pyfunc.add_to_model(
         model,
-        loader_module=served.LOADER,
+        loader_module=loader.LOADER,
         code="code",
         conda_env="conda.yaml",
         python_env="python_env.yaml",
@@ -104,7 +104,7 @@ def _check_flavor(model: Model) -> None:
     """Refuse a model whose description sends the loader to another file than the verified one."""
     flavor = model.flavors.get("keras", {})
     if flavor.get("data") != "data" or flavor.get("save_exported_model"):
-        raise ValueError(f"expected a Keras model in {served.WEIGHTS_FILE}, received {flavor!r}")
+        raise ValueError(f"expected a Keras model in {loader.WEIGHTS_FILE}, received {flavor!r}")
 
 
 def load_logged(model_id: str, folder: Path) -> StoredModel:
@@ -122,7 +122,7 @@ def load_logged(model_id: str, folder: Path) -> StoredModel:
         local = Path(
             mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=str(folder))
         )
-        served.verify_checksums(local)
+        loader.verify_checksums(local)
         stored = Model.load(local)
         _check_flavor(stored)
         classifier = mlflow.keras.load_model(

@@ -16,9 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.state import state_folder
-from fashion_dropout.tracking import tags
-from fashion_dropout.tracking.secrets import without_password
-from fashion_dropout.tracking.store import one_line, store_name
+from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.calls import one_line
+from fashion_dropout.tracking.store.connect import store_name
+from fashion_dropout.tracking.store.secrets import without_password
 
 MODEL = "fashion-mnist-cnn"
 """The registered model of this project."""

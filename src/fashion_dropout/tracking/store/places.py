@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_dropout.errors import TrackingError
-from fashion_dropout.tracking.database import database_file, opened
+from fashion_dropout.tracking.store.database import database_file, opened
 
 FINISHED = "SELECT 1 FROM runs WHERE status = 'FINISHED'"
 _USUAL = "mlruns"

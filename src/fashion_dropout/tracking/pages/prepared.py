@@ -1,17 +1,15 @@
-"""The addresses of the pages of MLflow's UI that this project opens, prints and stores."""
+"""The pages that show a study: their views are written into its experiment when they are needed."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from mlflow.entities import Run
 
-from fashion_dropout.tracking import tags, views
-
-_TRAINING = "workflowType=machine_learning"  # else the UI opens in its mode for language models
+from fashion_dropout.tracking.pages import views
+from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.urls import run_page, table_page
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,8 @@ def find_pages(run_id: str | None) -> Pages:
     """
     import mlflow
 
-    from fashion_dropout.tracking import studies
-    from fashion_dropout.tracking.existing import connect_to_existing
+    from fashion_dropout.tracking.reading import studies
+    from fashion_dropout.tracking.store.connect import connect_to_existing
 
     connect_to_existing()
     uri = mlflow.get_tracking_uri()
@@ -90,51 +88,11 @@ def prepared_single_runs(experiment_id: str) -> tuple[dict[str, str], str | None
     return _prepared(experiment_id, prepared, prepared[0].runs)
 
 
-def run_page(experiment_id: str, run_id: str, artifact: str = "") -> str:
-    """The page of a run, or of one of its artifacts, from inside MLflow's UI."""
-    page = f"#/experiments/{experiment_id}/runs/{run_id}"
-    return f"{page}/artifacts/{artifact}?{_TRAINING}" if artifact else f"{page}?{_TRAINING}"
-
-
-def version_page(model: str, version: str) -> str:
-    """The page of a version of a registered model, from inside MLflow's UI."""
-    return f"#/models/{quote(model, safe='')}/versions/{version}?{_TRAINING}"
-
-
-def studies_page(experiment_id: str) -> str:
-    """The page that lists the studies of an experiment, from inside MLflow's UI."""
-    return _table_page(experiment_id, f"tags.{tags.ROLE} = '{tags.STUDY_RUN}'")
-
-
-def single_runs_page(experiment_id: str) -> str:
-    """The prepared page of the runs that belong to no study, from inside MLflow's UI."""
-    return views.of_single_runs()[0].page(experiment_id)
-
-
-def how_to_look_at(paths: Mapping[str, str]) -> str:
-    """What to type and which pages to open in MLflow's UI.
-
-    Args:
-        paths: Name of each page → its path in MLflow's UI.
-    """
-    import mlflow
-
-    from fashion_dropout.tracking.secrets import without_login, without_password
-
-    uri = mlflow.get_tracking_uri()
-    served = uri.startswith(("http:", "https:"))
-    address = without_login(uri).rstrip("/") if served else "http://127.0.0.1:5000"
-    lines = [f"  {name}: {address}{path}" for name, path in paths.items()]
-    command = f"mlflow ui --workers 1 --backend-store-uri {shlex.quote(without_password(uri))}"
-    first = "to look at it, open" if served else f"to look at it: {command}\nthen open"
-    return "\n".join([first, *lines])
-
-
 def _charts_of(run: Run) -> tuple[dict[str, str], str | None]:
     """The chart pages of a study; the views are written if ``compare`` did not write them."""
     import mlflow
 
-    from fashion_dropout.tracking import queries
+    from fashion_dropout.tracking.reading import queries
 
     study, experiment = run.data.tags[tags.STUDY], run.info.experiment_id
     primary = run.data.params.get("primary", "")
@@ -152,7 +110,7 @@ def _prepared(
     refused = views.prepare(experiment_id, both)
     if refused is None:
         return _paths(both, experiment_id), None
-    plain = f"/{_table_page(experiment_id, runs)}&compareRunsMode=CHART"
+    plain = f"/{table_page(experiment_id, runs)}&compareRunsMode=CHART"
     return {"every run": plain}, (
         "the page of the regimes could not be prepared, because the store did not take a tag of "
         f"the experiment ({refused}); somebody who may write can prepare it with `fashion-dropout "
@@ -163,8 +121,3 @@ def _prepared(
 def _paths(both: tuple[views.View, views.View], experiment_id: str) -> dict[str, str]:
     regimes, every_run = (f"/{view.page(experiment_id)}" for view in both)
     return {"the regimes compared": regimes, "every run": every_run}
-
-
-def _table_page(experiment_id: str, runs: str) -> str:
-    only = quote(runs, safe="")
-    return f"#/experiments/{experiment_id}/runs?searchFilter={only}&{_TRAINING}"

@@ -15,14 +15,13 @@ import mlflow
 
 from fashion_dropout.errors import Interrupted, TrackingError, UndeliveredError
 from fashion_dropout.interrupts import shielded
-from fashion_dropout.tracking.launched import parameters_to_log
-from fashion_dropout.tracking.opening import describe, open_run, written_steps
-from fashion_dropout.tracking.patience import bounded
-from fashion_dropout.tracking.processes import this_process
-from fashion_dropout.tracking.recording import TrackedRun
-from fashion_dropout.tracking.sender import Sender
-from fashion_dropout.tracking.store import REFUSED, impatient, one_line, status_after
-from fashion_dropout.tracking.system_metrics import system_metrics
+from fashion_dropout.tracking.recording.launched import parameters_to_log
+from fashion_dropout.tracking.recording.opening import describe, open_run, written_steps
+from fashion_dropout.tracking.recording.processes import this_process
+from fashion_dropout.tracking.recording.sender import Sender
+from fashion_dropout.tracking.recording.system_metrics import system_metrics
+from fashion_dropout.tracking.recording.tracked_run import TrackedRun, status_after
+from fashion_dropout.tracking.store.calls import REFUSED, bounded, impatient, one_line
 
 _START_SECONDS, _START_ON_THIS_DISK = 25, 90
 _PATIENCE_SECONDS, _PATIENCE_AFTER_A_SIGNAL = 25, 8

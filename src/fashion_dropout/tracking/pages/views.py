@@ -16,14 +16,12 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from fashion_dropout.tracking import tags
-from fashion_dropout.tracking.store import impatient, one_line
+from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.calls import impatient, one_line
+from fashion_dropout.tracking.store.urls import SINGLE_RUNS, view_page
 
 TAG = "mlflow.sharedViewState."
 """MLflow's own tag of an experiment: a view; its key is the rest of the tag's name."""
-
-SINGLE_RUNS = "single-runs"
-"""The key of the view of the runs that belong to no study."""
 
 _EVERY_RUN = "every-run"
 
@@ -91,10 +89,7 @@ class View:
 
     def page(self, experiment_id: str) -> str:
         """The page of the view, from inside MLflow's UI."""
-        return (
-            f"#/experiments/{experiment_id}/runs?viewStateShareKey={self.key}"
-            "&compareRunsMode=CHART&workflowType=machine_learning"
-        )
+        return view_page(experiment_id, self.key)
 
     def _charts(self) -> Iterator[dict[str, Any]]:
         for metric in self._first_of(_CURVES):

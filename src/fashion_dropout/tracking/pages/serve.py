@@ -18,10 +18,10 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_dropout.errors import Interrupted, TrackingError
-from fashion_dropout.tracking.background import Asked, asked
-from fashion_dropout.tracking.pages import Pages, find_pages
-from fashion_dropout.tracking.secrets import without_login
-from fashion_dropout.tracking.store import examine
+from fashion_dropout.tracking.pages.prepared import Pages, find_pages
+from fashion_dropout.tracking.store.background import Asked, asked
+from fashion_dropout.tracking.store.connect import examine
+from fashion_dropout.tracking.store.secrets import without_login
 
 Say = Callable[[str], object]
 

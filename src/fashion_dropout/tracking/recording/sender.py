@@ -9,8 +9,8 @@ import time
 import mlflow
 
 from fashion_dropout.errors import TrackingError
-from fashion_dropout.tracking.delivery import deliver_or_refuse
-from fashion_dropout.tracking.journal import Journal
+from fashion_dropout.tracking.recording.delivery import deliver_or_refuse
+from fashion_dropout.tracking.recording.outbox import Journal
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
 _log = logging.getLogger("fashion_dropout")

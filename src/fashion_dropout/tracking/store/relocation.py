@@ -11,8 +11,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_dropout.errors import TrackingError, UsageError
-from fashion_dropout.tracking.database import database_file, opened
-from fashion_dropout.tracking.places import (
+from fashion_dropout.tracking.store.database import database_file, opened
+from fashion_dropout.tracking.store.places import (
     FINISHED,
     Place,
     check_places,
@@ -20,8 +20,8 @@ from fashion_dropout.tracking.places import (
     own_folders,
     places_away,
 )
-from fashion_dropout.tracking.schema import is_current
-from fashion_dropout.tracking.secrets import without_password
+from fashion_dropout.tracking.store.schema import is_current
+from fashion_dropout.tracking.store.secrets import without_password
 
 _COLUMNS = (
     *(("experiments", "artifact_location"), ("runs", "artifact_uri")),

@@ -12,14 +12,13 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from fashion_dropout.errors import TrackingError
-from fashion_dropout.tracking import tags
-from fashion_dropout.tracking.launched import launched_run, usable_launched_run
-from fashion_dropout.tracking.opening import experiment_id
-from fashion_dropout.tracking.patience import answered
-from fashion_dropout.tracking.processes import has_died
-from fashion_dropout.tracking.queries import missing_parts
-from fashion_dropout.tracking.store import REFUSED, impatient, one_line
-from fashion_dropout.tracking.upkeep import MISSING, WHY
+from fashion_dropout.tracking.recording.launched import launched_run, usable_launched_run
+from fashion_dropout.tracking.recording.opening import experiment_id
+from fashion_dropout.tracking.recording.processes import has_died
+from fashion_dropout.tracking.recording.recovery import MISSING, WHY
+from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.calls import REFUSED, answered, impatient, one_line
+from fashion_dropout.tracking.store.finished import missing_parts
 
 
 @contextmanager

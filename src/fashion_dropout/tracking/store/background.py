@@ -30,7 +30,7 @@ Answer = TypeVar("Answer")
 _PROGRAM = """\
 import sys
 sys.path[:] = sys.argv[1:]
-from fashion_dropout.tracking.background import reply
+from fashion_dropout.tracking.store.background import reply
 reply()
 """
 

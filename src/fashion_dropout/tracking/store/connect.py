@@ -3,44 +3,28 @@
 from __future__ import annotations
 
 import logging
-import os
-import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from typing import Any, ClassVar
+from contextlib import nullcontext
+from typing import Any
 
 import mlflow
-import requests
 from filelock import FileLock, Timeout
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
-from fashion_dropout.errors import Interrupted, TrackingError
-from fashion_dropout.escapes import shortened
-from fashion_dropout.tracking import database
-from fashion_dropout.tracking.patience import NoAnswerError, bounded
-from fashion_dropout.tracking.places import check_places
-from fashion_dropout.tracking.schema import is_current
-from fashion_dropout.tracking.secrets import without_password
+from fashion_dropout.errors import TrackingError, UsageError
+from fashion_dropout.tracking.store import database
+from fashion_dropout.tracking.store.calls import (
+    REFUSED,
+    NoAnswerError,
+    bounded,
+    impatient,
+    one_line,
+)
+from fashion_dropout.tracking.store.places import check_places
+from fashion_dropout.tracking.store.schema import is_current
+from fashion_dropout.tracking.store.secrets import without_password
 
-_IMPATIENCE = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
-    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # with the password, if the URL has one
-}
 _ANSWER_SECONDS = 25
 _FIRST_USE_SECONDS = 120
-REFUSED = (MlflowException, SQLAlchemyError, requests.RequestException)
-"""What MLflow raises when its store refuses something or goes away. The last is an `OSError`; any
-other `OSError` is of a file, and says of which."""
-
-_SQL = re.compile(  # what SQLAlchemy writes around the cause of an error
-    r"\(raised as a result of Query-invoked autoflush;.*?\) ?"
-    r"|\[SQL: .*\] ?"
-    r"|\(Background on this error at: \S+\)"
-)
 _WITHOUT_RIGHT = ("PERMISSION_DENIED", "RESOURCE_DOES_NOT_EXIST")
 
 
@@ -77,6 +61,22 @@ def connect() -> None:
         ) from error
 
 
+def connect_to_existing() -> None:
+    """As `connect`, for those who only read: a missing SQLite file is refused, not made.
+
+    Raises:
+        UsageError: The store is a SQLite file that does not exist.
+        TrackingError: The store does not answer.
+    """
+    uri = database.absolute(mlflow.get_tracking_uri())
+    if not is_there(uri):
+        raise UsageError(
+            f"expected an MLflow store in {uri}, received no such file; go to the folder where a "
+            "run or a study was recorded, or set MLFLOW_TRACKING_URI"
+        )
+    connect()
+
+
 def examine(uri: str) -> None:
     """Refuse a database that MLflow would change, or whose files are not where it says.
 
@@ -107,51 +107,6 @@ def _refuse_kinds(uri: str) -> None:
             f"expected a database or a server as store, received {uri}: {received}; set "
             "MLFLOW_TRACKING_URI to a file such as sqlite:///mlflow.db"
         )
-
-
-class _Impatience:
-    lock = threading.Lock()
-    depth = 0
-    added: ClassVar[list[str]] = []
-    log_level = logging.NOTSET
-
-
-@contextmanager
-def impatient() -> Iterator[None]:
-    """Give up on a silent server after seconds, where MLflow would take minutes.
-
-    What the user has set in MLflow's own variables stands. It holds for all threads, until the last
-    block that has asked for it ends.
-    """
-    retries = logging.getLogger("urllib3.connectionpool")
-    with _Impatience.lock:
-        if not _Impatience.depth:
-            _Impatience.added = [name for name in _IMPATIENCE if name not in os.environ]
-            os.environ.update({name: _IMPATIENCE[name] for name in _Impatience.added})
-            _Impatience.log_level = retries.level
-            retries.setLevel(logging.ERROR)
-        _Impatience.depth += 1
-    try:
-        yield
-    finally:
-        with _Impatience.lock:
-            _Impatience.depth -= 1
-            if not _Impatience.depth:
-                retries.setLevel(_Impatience.log_level)
-                for name in _Impatience.added:
-                    os.environ.pop(name, None)
-
-
-def one_line(error: BaseException) -> str:
-    """The cause of an error in at most 300 characters, without line breaks."""
-    text = _SQL.sub("", without_password(" ".join(str(error).split()))).strip()
-    text = text or type(error).__name__
-    return shortened(text, 300)  # its end counts: “… connection refused”
-
-
-def status_after(error: BaseException) -> str:
-    """The status of a run that an error has ended: ``KILLED`` by a signal, else ``FAILED``."""
-    return "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"
 
 
 def _first_use_lock(uri: str) -> Any:

@@ -15,12 +15,11 @@ from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from numpy.typing import NDArray
 
-from fashion_dropout.errors import TrackingError, UndeliveredError
-from fashion_dropout.tracking import tags as tag_names
-from fashion_dropout.tracking.journal import Journal
-from fashion_dropout.tracking.patience import bounded
-from fashion_dropout.tracking.sender import Sender
-from fashion_dropout.tracking.store import REFUSED, one_line
+from fashion_dropout.errors import Interrupted, TrackingError, UndeliveredError
+from fashion_dropout.tracking.recording.outbox import Journal
+from fashion_dropout.tracking.recording.sender import Sender
+from fashion_dropout.tracking.store import tags as tag_names
+from fashion_dropout.tracking.store.calls import REFUSED, bounded, one_line
 
 _DIGEST_LENGTH = 36  # the longest that MLflow's dataset field takes
 _PATIENCE_SECONDS = 25
@@ -28,7 +27,7 @@ _DIRECT_SECONDS = 10
 
 
 class TrackedRun:
-    """The run that `runs.tracked_run` has opened.
+    """The run that `run.tracked_run` has opened.
 
     Args:
         run: As the store has it.
@@ -108,7 +107,7 @@ class TrackedRun:
     def model(
         self, *, step: int, params: Mapping[str, Any], tags: Mapping[str, str]
     ) -> Iterator[Path]:
-        """A folder whose files become the run's model when the block ends; see `models.save`.
+        """A folder whose files become the run's model when the block ends; see `models.save.save`.
 
         Args:
             step: The epoch that the model is of; the run's metrics of that step become its own.
@@ -201,3 +200,8 @@ class TrackedRun:
     def _check(self) -> None:
         if refusal := self._journal.refusal:
             raise TrackingError(refusal)
+
+
+def status_after(error: BaseException) -> str:
+    """The status of a run that an error has ended: ``KILLED`` by a signal, else ``FAILED``."""
+    return "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"

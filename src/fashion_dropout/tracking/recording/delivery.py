@@ -26,10 +26,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
 from fashion_dropout.errors import TrackingError
-from fashion_dropout.tracking import tags
-from fashion_dropout.tracking.journal import Entry, Journal
-from fashion_dropout.tracking.patience import bounded
-from fashion_dropout.tracking.store import one_line
+from fashion_dropout.tracking.recording.outbox import Entry, Journal
+from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.calls import bounded, one_line
 
 _SECONDS = 20
 _SECONDS_FOR_FILES = 120

@@ -1,0 +1,1 @@
+"""The pages of MLflow's UI, prepared and served."""

@@ -1,0 +1,1 @@
+"""Recorded runs and studies, back into tables."""

@@ -1,0 +1,135 @@
+"""Calls of MLflow: bounded in time, and an error of them in one line.
+
+MLflow's own timeouts are for one piece of an answer. A server that sends a byte a second keeps a
+caller for ever. So a call is made in a thread of its own and left alone when its time is up.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ClassVar, ParamSpec, TypeVar
+
+import requests
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from fashion_dropout.errors import TrackingError
+from fashion_dropout.escapes import shortened
+from fashion_dropout.tracking.store.secrets import without_password
+
+Parameters = ParamSpec("Parameters")
+Answer = TypeVar("Answer")
+
+REFUSED = (MlflowException, SQLAlchemyError, requests.RequestException)
+"""What MLflow raises when its store refuses something or goes away. The last is an `OSError`; any
+other `OSError` is of a file, and says of which."""
+
+_IMPATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # with the password, if the URL has one
+}
+_SQL = re.compile(  # what SQLAlchemy writes around the cause of an error
+    r"\(raised as a result of Query-invoked autoflush;.*?\) ?"
+    r"|\[SQL: .*\] ?"
+    r"|\(Background on this error at: \S+\)"
+)
+READ_SECONDS = 30
+
+
+class NoAnswerError(TrackingError):
+    """MLflow has not answered in time."""
+
+
+_left_alone: list[threading.Thread] = []
+
+
+def bounded(call: Callable[[], Answer], seconds: float) -> Answer:
+    """Call a function and wait for it, but no longer than so many seconds.
+
+    Raises:
+        NoAnswerError: It has not answered in time. It goes on in its thread, which does not keep
+            the process from ending.
+    """
+    outcome: list[Answer] = []
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(call())
+        except BaseException as error:  # it is raised again where the caller waits
+            failure.append(error)
+
+    thread = threading.Thread(target=work, daemon=True, name="asks-mlflow")
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        _left_alone.append(thread)
+        raise NoAnswerError(f"MLflow has not answered within {seconds:g} s")
+    if failure:
+        raise failure[0]
+    return outcome[0]
+
+
+def answered(function: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
+    """Let a function that reads from MLflow give up after `READ_SECONDS`."""
+
+    @wraps(function)
+    def within_time(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Any:
+        return bounded(lambda: function(*args, **kwargs), READ_SECONDS)
+
+    return within_time
+
+
+def someone_still_waits() -> bool:
+    """Whether a call that was left alone goes on. Threads that it has started would keep the
+    process from ending in order.
+    """
+    return any(thread.is_alive() for thread in _left_alone)
+
+
+class _Impatience:
+    lock = threading.Lock()
+    depth = 0
+    added: ClassVar[list[str]] = []
+    log_level = logging.NOTSET
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Give up on a silent server after seconds, where MLflow would take minutes.
+
+    What the user has set in MLflow's own variables stands. It holds for all threads, until the last
+    block that has asked for it ends.
+    """
+    retries = logging.getLogger("urllib3.connectionpool")
+    with _Impatience.lock:
+        if not _Impatience.depth:
+            _Impatience.added = [name for name in _IMPATIENCE if name not in os.environ]
+            os.environ.update({name: _IMPATIENCE[name] for name in _Impatience.added})
+            _Impatience.log_level = retries.level
+            retries.setLevel(logging.ERROR)
+        _Impatience.depth += 1
+    try:
+        yield
+    finally:
+        with _Impatience.lock:
+            _Impatience.depth -= 1
+            if not _Impatience.depth:
+                retries.setLevel(_Impatience.log_level)
+                for name in _Impatience.added:
+                    os.environ.pop(name, None)
+
+
+def one_line(error: BaseException) -> str:
+    """The cause of an error in at most 300 characters, without line breaks."""
+    text = _SQL.sub("", without_password(" ".join(str(error).split()))).strip()
+    text = text or type(error).__name__
+    return shortened(text, 300)  # its end counts: “… connection refused”
