@@ -47,7 +47,10 @@ def test_contributing_draws_the_layers_that_the_contract_holds():
         ),
         (
             ("tracking.recording.run tracking.store.connect", {"tensorflow", "keras"}),
-            ("cli runs.train runs.artifacts studies.read studies.report tracking.pages.serve", set()),
+            (
+                "cli runs.train runs.artifacts studies.read studies.report tracking.pages.serve",
+                set(),
+            ),
         ),
     ],
     ids=["comparison and learning", "tracking and the rest"],

@@ -15,8 +15,8 @@
 
 A message is one line: what was expected, what was received, what to do.
 
-`tracking.models.loader.DamagedModelError` is no part of this tree, because a copy of its module must load
-without this package; whoever calls it turns it into a `DataError` or a `TrackingError`.
+`tracking.models.loader.DamagedModelError` is no part of this tree, because a copy of its module
+must load without this package; whoever calls it turns it into a `DataError` or a `TrackingError`.
 """
 
 from __future__ import annotations

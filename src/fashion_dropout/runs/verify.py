@@ -84,6 +84,7 @@ def verify_run(run_id: str, display: DisplayOf, *, data_dir: Path | None = None)
 
     from fashion_dropout.runs.train import record_run
     from fashion_dropout.tracking.reading import queries
+    from fashion_dropout.tracking.recording import opening
     from fashion_dropout.tracking.recording.launched import without_launched_run
     from fashion_dropout.tracking.store.connect import connect, connect_to_existing
 
@@ -104,8 +105,7 @@ def verify_run(run_id: str, display: DisplayOf, *, data_dir: Path | None = None)
         mlflow.set_tracking_uri(f"sqlite:///{Path(folder) / 'mlflow.db'}")
         try:
             connect()
-            artifacts = f"file://{folder}/artifacts"
-            mlflow.create_experiment("verify", artifact_location=artifacts)
+            opening.make_experiment("verify", f"file://{folder}/artifacts")
             with display(config.epochs) as shown:
                 regime = recorded.data.tags[tags.REGIME]
                 summary = record_run(
@@ -116,7 +116,7 @@ def verify_run(run_id: str, display: DisplayOf, *, data_dir: Path | None = None)
                     experiment="verify",
                     folder=Path(folder) / "interrupted",
                 )
-            repeated = mlflow.get_run(summary.run_id)
+            repeated = queries.get_run(summary.run_id)
             after = {name: queries.history(summary.run_id, name) for name in metrics}
         finally:
             mlflow.set_tracking_uri(home)

@@ -58,6 +58,7 @@ def compare_study(
     import mlflow
 
     from fashion_dropout.studies.charts import prepare_charts
+    from fashion_dropout.tracking.reading.queries import experiment_name
     from fashion_dropout.tracking.recording.recovery import tidy
     from fashion_dropout.tracking.recording.run import tracked_run
     from fashion_dropout.tracking.store.connect import connect
@@ -97,7 +98,7 @@ def compare_study(
         session = Session(
             name=session_name,
             tracking_uri=tracking_uri,
-            experiment=mlflow.get_experiment(run.experiment_id).name,
+            experiment=experiment_name(run.experiment_id),
             data_dir=data_dir.resolve() if data_dir else None,
             study_run_id=run.run_id,
             colours=colours.of_regimes([study.decision.baseline, *study.others]),
@@ -183,7 +184,6 @@ def _run_looks(
     from fashion_dropout.studies.found import read_cells
     from fashion_dropout.tracking.reading.queries import end_abandoned_runs
     from fashion_dropout.tracking.recording.recovery import tidy
-    from fashion_dropout.tracking.store.calls import REFUSED
 
     study, display, experiment_id = cells.study, cells.display, cells.run.experiment_id
     looks = study.decision.looks or (len(study.seeds),)
@@ -211,7 +211,7 @@ def _run_looks(
                 if taken.over or len(taken.seen) < number:
                     break
     except BaseException:  # a store that is gone, too, must not take its place: it is the reason
-        with suppress(*REFUSED, TrackingError):
+        with suppress(TrackingError):
             end_abandoned_runs(session.name, experiment_id, ())
         raise
     # The workers have ended: what they left RUNNING is abandoned.

@@ -64,17 +64,21 @@ def locate(reference: str, model_name: str, download: Path) -> Path:
         UsageError: There is no such model.
         TrackingError: The store does not answer, or does not give the model out.
     """
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from fashion_dropout.tracking.store.calls import impatient, one_line
+    from fashion_dropout.tracking.store.calls import FILES_SECONDS, asks_mlflow
     from fashion_dropout.tracking.store.connect import connect_to_existing
 
+    connect_to_existing()
+    return asks_mlflow(seconds=FILES_SECONDS)(_find)(reference, model_name, download)
+
+
+def _find(reference: str, model_name: str, download: Path) -> Path:
+    from mlflow.exceptions import MlflowException
+
+    from fashion_dropout.tracking.store.calls import one_line
+
     try:
-        connect_to_existing()
-        with impatient():
-            return _fetch(_location(reference, model_name), download)
-    except (MlflowException, SQLAlchemyError, OSError) as error:
+        return _fetch(_location(reference, model_name), download)
+    except (MlflowException, OSError) as error:
         if getattr(error, "error_code", "") in _NOT_THERE:
             raise UsageError(
                 f"expected a version or an alias of {model_name}, a run with a model or an MLflow "

@@ -11,13 +11,11 @@ import mlflow
 from filelock import FileLock, Timeout
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.state import state_folder
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import one_line
+from fashion_dropout.tracking.store.calls import FILES_SECONDS, asks_mlflow
 from fashion_dropout.tracking.store.connect import store_name
 from fashion_dropout.tracking.store.secrets import without_password
 
@@ -52,6 +50,14 @@ class Registration:
     tags: Mapping[str, str]
 
 
+def _registry() -> str:
+    uri = without_password(mlflow.get_registry_uri())
+    return f"a model registry at {uri} that can be read and written"
+
+
+_asks_registry = asks_mlflow(expected=_registry)
+
+
 class Registry:
     """The versions and aliases of one registered model.
 
@@ -71,6 +77,7 @@ class Registry:
                 f"the tag {tags.PROJECT}={_PROJECT[tags.PROJECT]}; give another with --model-name"
             )
 
+    @_asks_registry
     def aliases(self) -> dict[str, str]:
         """Alias → version number.
 
@@ -79,6 +86,7 @@ class Registry:
         found = self._model()
         return {alias: str(number) for alias, number in found.aliases.items()} if found else {}
 
+    @_asks_registry
     def version(self, alias: str) -> ModelVersion | None:
         """The version that an alias points to; None if there is no such alias.
 
@@ -88,8 +96,7 @@ class Registry:
         number = self.aliases().get(alias)
         if number is None:
             return None
-        with _explained(self.name):
-            found = self._client.get_model_version(self.name, number)
+        found = self._client.get_model_version(self.name, number)
         if tags.STUDY not in found.tags:
             raise TrackingError(
                 f"expected the alias {alias} of {self.name} on a version of this project, received "
@@ -98,13 +105,14 @@ class Registry:
             )
         return found
 
+    @_asks_registry
     def version_of(self, run_id: str) -> str | None:
         """The number of the version that was registered from a run; None if there is none."""
-        with _explained(self.name):
-            found = self._client.search_model_versions(f"name = '{self.name}'")
+        found = self._client.search_model_versions(f"name = '{self.name}'")
         numbers = [int(version.version) for version in found if version.run_id == run_id]
         return str(max(numbers)) if numbers else None
 
+    @_asks_registry
     def register(self, registration: Registration) -> str:
         """Register a version, unless the run's model has one already.
 
@@ -113,32 +121,31 @@ class Registry:
         """
         if number := self.version_of(registration.run_id):
             return number
-        with _explained(self.name):
-            if not self._model():
-                self._client.create_registered_model(self.name, _PROJECT, _DESCRIPTION)
-            made = self._client.create_model_version(
-                self.name,
-                source=f"models:/{registration.model_id}",
-                run_id=registration.run_id,
-                model_id=registration.model_id,
-                tags={key: value[:_LONGEST] for key, value in registration.tags.items()},
-            )
+        if not self._model():
+            self._client.create_registered_model(self.name, _PROJECT, _DESCRIPTION)
+        made = self._client.create_model_version(
+            self.name,
+            source=f"models:/{registration.model_id}",
+            run_id=registration.run_id,
+            model_id=registration.model_id,
+            tags={key: value[:_LONGEST] for key, value in registration.tags.items()},
+        )
         return str(made.version)
 
+    @_asks_registry
     def describe(self, number: str, description: str, more_tags: Mapping[str, str]) -> None:
         """Set the description of a version, in Markdown, and add tags to it."""
-        with _explained(self.name):
-            self._client.update_model_version(self.name, number, description[:_LONGEST])
-            for key, value in more_tags.items():
-                self._client.set_model_version_tag(self.name, number, key, value[:_LONGEST])
+        self._client.update_model_version(self.name, number, description[:_LONGEST])
+        for key, value in more_tags.items():
+            self._client.set_model_version_tag(self.name, number, key, value[:_LONGEST])
 
+    @_asks_registry
     def set_alias(self, alias: str, number: str) -> None:
         """Let an alias point to a version.
 
         At every moment the alias points to either the old version or the new one.
         """
-        with _explained(self.name):
-            self._client.set_registered_model_alias(self.name, alias, number)
+        self._client.set_registered_model_alias(self.name, alias, number)
 
     @contextmanager
     def changed_by_one(self) -> Iterator[None]:
@@ -159,15 +166,15 @@ class Registry:
                 f"that has done so for {_TURN_SECONDS} s; wait for it, or stop it"
             ) from error
 
+    @_asks_registry
     def delete_alias(self, alias: str) -> None:
         """Remove an alias; no error if there is none."""
-        with _explained(self.name):
-            self._client.delete_registered_model_alias(self.name, alias)
+        self._client.delete_registered_model_alias(self.name, alias)
 
+    @_asks_registry
     def _model(self) -> RegisteredModel | None:
-        with _explained(self.name):
-            found = self._client.search_registered_models(f"name = '{self.name}'")
-            return self._client.get_registered_model(self.name) if found else None
+        found = self._client.search_registered_models(f"name = '{self.name}'")
+        return self._client.get_registered_model(self.name) if found else None
 
 
 def aliases_text(aliases: Mapping[str, str]) -> str:
@@ -176,6 +183,7 @@ def aliases_text(aliases: Mapping[str, str]) -> str:
     return ", ".join(named) or "no alias"
 
 
+@asks_mlflow()
 def decisions(name: str) -> list[Run]:
     """The runs of all promotions and rollbacks of a registered model, the newest first."""
     return list(
@@ -205,6 +213,7 @@ def model_of(run: Run) -> str:
     return str(outputs[0].model_id)
 
 
+@asks_mlflow(seconds=FILES_SECONDS)
 def keep_with_model(model_id: str, folder: str) -> None:
     """Store all files of a folder at the root of a logged model."""
     mlflow.MlflowClient().log_model_artifacts(model_id, folder)
@@ -212,15 +221,3 @@ def keep_with_model(model_id: str, folder: str) -> None:
 
 def _is_ours(model_tags: Mapping[str, str]) -> bool:
     return _PROJECT.items() <= dict(model_tags).items()
-
-
-@contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Turn an error of the registry into a `TrackingError` that names the registry."""
-    try:
-        yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise TrackingError(
-            f"expected a model registry at {without_password(mlflow.get_registry_uri())} that lets "
-            f"{name} be read and written, received: {one_line(error)}"
-        ) from error

@@ -13,7 +13,6 @@ import mlflow
 import mlflow.keras
 import mlflow.pyfunc
 import numpy as np
-from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import Schema, TensorSpec
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ from fashion_dropout import environment
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.provenance import version
 from fashion_dropout.tracking.models import loader
-from fashion_dropout.tracking.store.calls import one_line
+from fashion_dropout.tracking.store.calls import FILES_SECONDS, asks_mlflow, one_line
 
 _NEEDS = ("keras", "numpy", "tensorflow")
 
@@ -107,6 +106,12 @@ def _check_flavor(model: Model) -> None:
         raise ValueError(f"expected a Keras model in {loader.WEIGHTS_FILE}, received {flavor!r}")
 
 
+@asks_mlflow(seconds=FILES_SECONDS)
+def _downloaded(model_id: str, folder: Path) -> Path:
+    location = mlflow.MlflowClient().get_logged_model(model_id).artifact_location
+    return Path(mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=str(folder)))
+
+
 def load_logged(model_id: str, folder: Path) -> StoredModel:
     """Read a logged model back.
 
@@ -118,10 +123,7 @@ def load_logged(model_id: str, folder: Path) -> StoredModel:
         TrackingError: It is missing or damaged.
     """
     try:
-        location = mlflow.MlflowClient().get_logged_model(model_id).artifact_location
-        local = Path(
-            mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=str(folder))
-        )
+        local = _downloaded(model_id, folder)
         loader.verify_checksums(local)
         stored = Model.load(local)
         _check_flavor(stored)
@@ -129,7 +131,7 @@ def load_logged(model_id: str, folder: Path) -> StoredModel:
             str(local), load_model_kwargs={"compile": False, "safe_mode": True}
         )
         return StoredModel(classifier, stored.signature)
-    except (MlflowException, OSError, ValueError) as error:
+    except (TrackingError, OSError, ValueError) as error:
         raise TrackingError(
             f"expected the model {model_id} to be whole, received: {one_line(error)}"
         ) from error

@@ -90,15 +90,12 @@ def prepared_single_runs(experiment_id: str) -> tuple[dict[str, str], str | None
 
 def _charts_of(run: Run) -> tuple[dict[str, str], str | None]:
     """The chart pages of a study; the views are written if ``compare`` did not write them."""
-    import mlflow
-
     from fashion_dropout.tracking.reading import queries
 
     study, experiment = run.data.tags[tags.STUDY], run.info.experiment_id
     primary = run.data.params.get("primary", "")
     both = views.of_study(study, primary, ["dropout"])
-    known = mlflow.MlflowClient().get_experiment(experiment).tags
-    if all(views.TAG + view.key in known for view in both):
+    if views.are_prepared(experiment, both):
         return _paths(both, experiment), None
     parameters = queries.differing_parameters(experiment, views.finished_runs_of(study))
     return prepared_study(study, experiment, primary, parameters)

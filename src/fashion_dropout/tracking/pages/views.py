@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import mlflow
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
+from fashion_dropout.errors import TrackingError
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import impatient, one_line
+from fashion_dropout.tracking.store.calls import asks_mlflow, one_line
 from fashion_dropout.tracking.store.urls import SINGLE_RUNS, view_page
 
 TAG = "mlflow.sharedViewState."
@@ -160,17 +159,28 @@ def prepare(experiment_id: str, views: Iterable[View]) -> str | None:
     Returns:
         Why they could not be written, in one line; None if all of them are there.
     """
-    client = mlflow.MlflowClient()
     try:
-        with impatient():
-            known = client.get_experiment(experiment_id).tags
-            for view in views:
-                value = json.dumps(view.state(), separators=(",", ":"))
-                if known.get(TAG + view.key) != value:
-                    client.set_experiment_tag(experiment_id, TAG + view.key, value)
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        return one_line(error)
+        _write(experiment_id, views)
+    except TrackingError as error:
+        return one_line(error.__cause__ or error)
     return None
+
+
+@asks_mlflow()
+def _write(experiment_id: str, views: Iterable[View]) -> None:
+    client = mlflow.MlflowClient()
+    known = client.get_experiment(experiment_id).tags
+    for view in views:
+        value = json.dumps(view.state(), separators=(",", ":"))
+        if known.get(TAG + view.key) != value:
+            client.set_experiment_tag(experiment_id, TAG + view.key, value)
+
+
+@asks_mlflow()
+def are_prepared(experiment_id: str, views: Iterable[View]) -> bool:
+    """Whether an experiment has views of these keys, as they are or as they were before."""
+    known = mlflow.MlflowClient().get_experiment(experiment_id).tags
+    return all(TAG + view.key in known for view in views)
 
 
 def _card(kind: str, section: str, name: str) -> dict[str, Any]:

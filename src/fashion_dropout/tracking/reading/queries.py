@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 from fashion_dropout.config.values import plain
 from fashion_dropout.errors import UsageError
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import answered
+from fashion_dropout.tracking.store.calls import FILES_SECONDS, asks_mlflow
 from fashion_dropout.tracking.store.connect import store_name
 from fashion_dropout.tracking.store.finished import missing_parts
 
@@ -30,7 +30,7 @@ INCOMPLETE = "INCOMPLETE"
 """The state of a run that says FINISHED and is not: see `finished.missing_parts`."""
 
 
-@answered
+@asks_mlflow()
 def get_run(run_id: str) -> Run:
     """One run.
 
@@ -44,7 +44,7 @@ def get_run(run_id: str) -> Run:
         raise UsageError(f"expected the id of a run in {store}, received {run_id!r}") from error
 
 
-@answered
+@asks_mlflow()
 def differing_parameters(experiment_id: str, runs: str) -> list[str]:
     """The parameters in which runs differ, but for the seed.
 
@@ -60,7 +60,7 @@ def differing_parameters(experiment_id: str, runs: str) -> list[str]:
     return [name for name, seen in values.items() if name != "seed" and len(seen) > 1]
 
 
-@answered
+@asks_mlflow()
 def run_ids(experiment_id: str, runs: str) -> set[str]:
     """The ids of runs.
 
@@ -72,7 +72,7 @@ def run_ids(experiment_id: str, runs: str) -> set[str]:
     return {run.info.run_id for run in found}
 
 
-@answered
+@asks_mlflow()
 def finished_runs(experiment_id: str, dataset_sha256: str) -> list[Run]:
     """Every training run on a dataset that has finished with all its parts, the newest last.
 
@@ -91,7 +91,7 @@ def finished_runs(experiment_id: str, dataset_sha256: str) -> list[Run]:
     return [run for run in found if not missing_parts(run)]
 
 
-@answered
+@asks_mlflow()
 def study_runs(
     study: str,
     experiment_id: str,
@@ -137,7 +137,7 @@ def study_runs(
     return newest.sort_values(["regime", "seed"], ignore_index=True)
 
 
-@answered
+@asks_mlflow()
 def end_abandoned_runs(session: str, experiment_id: str, known: Collection[str]) -> list[str]:
     """Mark as KILLED what the workers of a session left RUNNING when they were killed.
 
@@ -163,7 +163,13 @@ def end_abandoned_runs(session: str, experiment_id: str, known: Collection[str])
     return marked
 
 
-@answered
+@asks_mlflow()
+def experiment_name(experiment_id: str) -> str:
+    """The name of an experiment."""
+    return str(mlflow.get_experiment(experiment_id).name)
+
+
+@asks_mlflow()
 def history(run_id: str, metric: str) -> dict[int, float]:
     """Step → value of one metric of a run."""
     return {
@@ -191,6 +197,7 @@ def artifact(artifact_uri: str, name: str) -> Iterator[Path | None]:
         yield _fetched(artifact_uri, name, folder)
 
 
+@asks_mlflow(seconds=FILES_SECONDS)
 def _fetched(artifact_uri: str, name: str, folder: str | None) -> Path | None:
     """One artifact in a folder, or where it is; None if there is none."""
     try:

@@ -8,7 +8,7 @@ from mlflow.entities import Run
 from fashion_dropout.errors import UsageError
 from fashion_dropout.tracking.reading.queries import get_run
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import answered
+from fashion_dropout.tracking.store.calls import asks_mlflow
 from fashion_dropout.tracking.store.connect import store_name
 
 
@@ -28,13 +28,13 @@ def study_run(run_id: str) -> Run:
     return run
 
 
-@answered
+@asks_mlflow()
 def newest_study() -> Run | None:
     """The run of the study that was begun last, in any experiment; None without one."""
     return _newest(tags.STUDY_RUN)
 
 
-@answered
+@asks_mlflow()
 def newest_run() -> Run:
     """The training run that was begun last, in any experiment.
 
@@ -50,7 +50,7 @@ def newest_run() -> Run:
     return found
 
 
-@answered
+@asks_mlflow()
 def first_study_run(study: str, experiment_id: str) -> Run | None:
     """The run in which a study was declared first; None if there is none."""
     return _one(
@@ -58,7 +58,7 @@ def first_study_run(study: str, experiment_id: str) -> Run | None:
     )
 
 
-@answered
+@asks_mlflow()
 def earlier_study_run(name: str, study: str, experiment_id: str, before: int) -> Run | None:
     """The last run of a study of this name that was declared otherwise.
 
@@ -76,7 +76,7 @@ def earlier_study_run(name: str, study: str, experiment_id: str, before: int) ->
     )
 
 
-@answered
+@asks_mlflow()
 def interrupted_study(study: str, experiment_id: str) -> str | None:
     """The id of the newest run of a study that was begun and killed; None if there is none.
 

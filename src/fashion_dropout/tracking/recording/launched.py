@@ -25,7 +25,7 @@ from fashion_dropout.interrupts import shielded
 from fashion_dropout.tracking.recording.processes import HOST, PID, has_died
 from fashion_dropout.tracking.recording.tracked_run import status_after
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import READ_SECONDS, REFUSED, bounded, impatient, one_line
+from fashion_dropout.tracking.store.calls import FILES_SECONDS, asks_mlflow, one_line
 from fashion_dropout.tracking.store.connect import connect_to_existing, store_name
 
 _VARIABLE = "MLFLOW_RUN_ID"
@@ -173,22 +173,17 @@ def keep_with_launched_run(path: Path) -> str | None:
     run_id = launched_run_id()
     if not run_id:
         return None
+    return run_id if _keep(run_id, path) else None
+
+
+@asks_mlflow(seconds=FILES_SECONDS)
+def _keep(run_id: str, path: Path) -> bool:
+    """Store a file with a run that goes on; of one that has ended, the variable is left over."""
     client = mlflow.MlflowClient()
-
-    def keep() -> bool:
-        # Of a run that has ended, the variable is left over.
-        begun = bool(client.get_run(run_id).info.status == "RUNNING")
-        if begun:
-            client.log_artifact(run_id, str(path))
-        return begun
-
-    try:
-        with impatient():
-            return run_id if bounded(keep, READ_SECONDS) else None
-    except REFUSED as error:
-        raise TrackingError(
-            f"expected to keep {path} with run {run_id}, received: {one_line(error)}"
-        ) from error
+    begun = bool(client.get_run(run_id).info.status == "RUNNING")
+    if begun:
+        client.log_artifact(run_id, str(path))
+    return begun
 
 
 def end_launched_run(error: BaseException) -> None:
@@ -200,11 +195,16 @@ def end_launched_run(error: BaseException) -> None:
     if not run_id:
         return
     try:
-        with shielded(), impatient():
+        with shielded():
             connect_to_existing()
-            client = mlflow.MlflowClient()
-            if has_not_begun(client.get_run(run_id)):
-                client.set_tag(run_id, tags.ERROR, one_line(error))
-                client.set_terminated(run_id, status_after(error))
-    except (FashionDropoutError, *REFUSED, OSError):
+            _end(run_id, error)
+    except (FashionDropoutError, OSError):
         pass  # the launcher itself marks the run as FAILED then
+
+
+@asks_mlflow()
+def _end(run_id: str, error: BaseException) -> None:
+    client = mlflow.MlflowClient()
+    if has_not_begun(client.get_run(run_id)):
+        client.set_tag(run_id, tags.ERROR, one_line(error))
+        client.set_terminated(run_id, status_after(error))

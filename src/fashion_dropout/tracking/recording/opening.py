@@ -23,7 +23,7 @@ from fashion_dropout.tracking.recording.outbox import HeldError, Journal, journa
 from fashion_dropout.tracking.recording.processes import this_process
 from fashion_dropout.tracking.store import tags as tag_names
 from fashion_dropout.tracking.store import urls
-from fashion_dropout.tracking.store.calls import one_line
+from fashion_dropout.tracking.store.calls import asks_mlflow, one_line
 from fashion_dropout.tracking.store.connect import store_name
 from fashion_dropout.tracking.store.places import gone
 
@@ -80,6 +80,7 @@ def written_steps(run: Run) -> dict[str, set[int]]:
     }
 
 
+@asks_mlflow()
 def experiment_id(name: str | None) -> str:
     """The experiment of a name, else of MLflow's own variables, else `EXPERIMENT`; made if need be.
 
@@ -101,6 +102,12 @@ def experiment_id(name: str | None) -> str:
         if found := client.get_experiment_by_name(name):  # another process was faster
             return str(found.experiment_id)
         raise
+
+
+@asks_mlflow()
+def make_experiment(name: str, artifacts: str) -> None:
+    """Make an experiment whose artifacts have a place of their own, a URI."""
+    mlflow.MlflowClient().create_experiment(name, artifacts)
 
 
 def _active(experiment: Experiment) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -11,23 +10,13 @@ import mlflow
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from fashion_dropout.errors import TrackingError
 from fashion_dropout.tracking.recording.launched import launched_run, usable_launched_run
 from fashion_dropout.tracking.recording.opening import experiment_id
 from fashion_dropout.tracking.recording.processes import has_died
 from fashion_dropout.tracking.recording.recovery import MISSING, WHY
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import REFUSED, answered, impatient, one_line
+from fashion_dropout.tracking.store.calls import asks_mlflow
 from fashion_dropout.tracking.store.finished import missing_parts
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        with impatient():
-            yield
-    except REFUSED as error:
-        raise TrackingError(f"MLflow refused or went away: {one_line(error)}") from error
 
 
 class Place(NamedTuple):
@@ -45,8 +34,7 @@ class Place(NamedTuple):
     digest: str
 
 
-@_told()
-@answered
+@asks_mlflow()
 def place_of_next_run(experiment: str | None) -> Place:
     """Where `tracked_run` would open a run; the experiment is made if need be.
 
@@ -64,15 +52,13 @@ def place_of_next_run(experiment: str | None) -> Place:
     return Place(found.experiment_id, found.name, sha256(parts.encode()).hexdigest()[:16])
 
 
-@_told()
-@answered
+@asks_mlflow()
 def check_launched_run(wanted: Mapping[str, Any]) -> None:
     """Refuse a left-over ``MLFLOW_RUN_ID`` before anything is done; see `usable_launched_run`."""
     usable_launched_run(wanted)
 
 
-@_told()
-@answered
+@asks_mlflow()
 def finished_run(experiment: str, wanted: Mapping[str, str]) -> Run | None:
     """The newest finished run with these tags; an empty text stands for a tag that is missing.
 
@@ -83,8 +69,7 @@ def finished_run(experiment: str, wanted: Mapping[str, str]) -> Run | None:
     return next((run for run in found if not missing_parts(run)), None)
 
 
-@_told()
-@answered
+@asks_mlflow()
 def dead_run_without_epochs(experiment: str, wanted: Mapping[str, str]) -> Run | None:
     """A run with these tags whose process was killed before it could record anything else."""
     for run in _runs(experiment, wanted, "!= 'FINISHED'"):
@@ -94,8 +79,7 @@ def dead_run_without_epochs(experiment: str, wanted: Mapping[str, str]) -> Run |
     return None
 
 
-@_told()
-@answered
+@asks_mlflow()
 def unfinished_run(run_id: str) -> Run | None:
     """A run, if it is there and has not finished."""
     try:
@@ -108,8 +92,7 @@ def unfinished_run(run_id: str) -> Run | None:
     return None if finished or run.info.lifecycle_stage != "active" else run
 
 
-@_told()
-@answered
+@asks_mlflow()
 def give_up(run_id: str, why: str) -> None:
     """Mark an interrupted run that will not be continued as KILLED, and say why."""
     client = mlflow.MlflowClient()

@@ -15,7 +15,7 @@ from fashion_dropout.tracking.recording.delivery import deliver_all
 from fashion_dropout.tracking.recording.outbox import Journal, has_journal, left_behind
 from fashion_dropout.tracking.recording.processes import HOST, has_died, is_of_this_machine
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import REFUSED, answered, impatient, one_line
+from fashion_dropout.tracking.store.calls import REFUSED, asks_mlflow, impatient, one_line
 from fashion_dropout.tracking.store.connect import ask_for_models, examine, is_there, store_name
 
 MISSING = "RESOURCE_DOES_NOT_EXIST"
@@ -58,7 +58,7 @@ def undelivered(say: Callable[[str], None]) -> list[Undelivered]:
     return found
 
 
-@answered
+@asks_mlflow()
 def running() -> list[Run]:
     """All runs of this program that say RUNNING in the store that MLflow uses."""
     found: list[Run] = []
@@ -96,28 +96,27 @@ def tidy(say: Callable[[str], None], *, all_stores: bool = False, ended: str | N
     """
     own, waiting, silent = store_name(mlflow.get_tracking_uri()), 0, set[str]()
     unreadable: list[str] = []
-    with impatient():
-        for journal in left_behind(unreadable.append, lambda journal: _is_left(journal, ended)):
-            store = journal.about["store"]
-            if store != own and not all_stores:
-                journal.close(remove=False)
-                continue
-            if not is_there(store):
-                say(
-                    f"{_name(journal)}: its store {store} is gone; if it is gone for good, remove "
-                    f"{journal.folder}"
-                )
-                journal.close(remove=False)
-                continue
-            done = store not in silent and _deliver(journal, store, own, say)
-            journal.close(remove=bool(done))
-            if done is False:
-                silent.add(store)
-                waiting += 1
-        for run in running() if is_there(mlflow.get_tracking_uri()) else ():
-            if is_dead(run, ended) and not has_journal(run.info.run_id):
-                mark(run, WHY)
-                say(f"marked {run.info.run_name}, run {run.info.run_id}, as KILLED: {WHY}")
+    for journal in left_behind(unreadable.append, lambda journal: _is_left(journal, ended)):
+        store = journal.about["store"]
+        if store != own and not all_stores:
+            journal.close(remove=False)
+            continue
+        if not is_there(store):
+            say(
+                f"{_name(journal)}: its store {store} is gone; if it is gone for good, remove "
+                f"{journal.folder}"
+            )
+            journal.close(remove=False)
+            continue
+        done = store not in silent and _deliver(journal, store, own, say)
+        journal.close(remove=bool(done))
+        if done is False:
+            silent.add(store)
+            waiting += 1
+    for run in running() if is_there(mlflow.get_tracking_uri()) else ():
+        if is_dead(run, ended) and not has_journal(run.info.run_id):
+            mark(run, WHY)
+            say(f"marked {run.info.run_name}, run {run.info.run_id}, as KILLED: {WHY}")
     for line in unreadable:
         say(line)
     return waiting + len(unreadable)
@@ -145,16 +144,17 @@ def _deliver(journal: Journal, store: str, own: str, say: Callable[[str], None])
     ended = journal.ended
     uri = mlflow.get_tracking_uri() if store == own else store
     try:
-        examine(uri)
-        client = mlflow.MlflowClient(uri)
-        if gone := _gone(client, journal.folder.name):
-            say(f"{run}: {store} {gone}; if it is not wanted, remove {journal.folder}")
-            return None
-        ask_for_models(client, uri)
-        if not ended:
-            journal.write("tags", tags={tags.ERROR: WHY})
-            journal.write("end", status="KILLED")
-        entries = deliver_all(client, journal)
+        with impatient():
+            examine(uri)
+            client = mlflow.MlflowClient(uri)
+            if gone := _gone(client, journal.folder.name):
+                say(f"{run}: {store} {gone}; if it is not wanted, remove {journal.folder}")
+                return None
+            ask_for_models(client, uri)
+            if not ended:
+                journal.write("tags", tags={tags.ERROR: WHY})
+                journal.write("end", status="KILLED")
+            entries = deliver_all(client, journal)
     except (TrackingError, OSError, *REFUSED) as error:
         say(
             f"{run}: {Count(journal.undelivered):entry waits|entries wait} for {store}: "
@@ -171,7 +171,7 @@ def _deliver(journal: Journal, store: str, own: str, say: Callable[[str], None])
     return True
 
 
-@answered
+@asks_mlflow()
 def _gone(client: mlflow.MlflowClient, run_id: str) -> str:
     """Why a store cannot take what a run has recorded; empty if it can."""
     try:
@@ -185,7 +185,7 @@ def _gone(client: mlflow.MlflowClient, run_id: str) -> str:
     return ""
 
 
-@answered
+@asks_mlflow()
 def mark(run: Run, why: str) -> None:
     """End a run as KILLED, and say why."""
     client = mlflow.MlflowClient()

@@ -7,7 +7,7 @@ goes to its journal, on this disk, and from there to the store; see `journal` an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -21,7 +21,13 @@ from fashion_dropout.tracking.recording.processes import this_process
 from fashion_dropout.tracking.recording.sender import Sender
 from fashion_dropout.tracking.recording.system_metrics import system_metrics
 from fashion_dropout.tracking.recording.tracked_run import TrackedRun, status_after
-from fashion_dropout.tracking.store.calls import REFUSED, bounded, impatient, one_line
+from fashion_dropout.tracking.store.calls import (
+    REFUSED,
+    asks_mlflow,
+    explained,
+    impatient,
+    one_line,
+)
 
 _START_SECONDS, _START_ON_THIS_DISK = 25, 90
 _PATIENCE_SECONDS, _PATIENCE_AFTER_A_SIGNAL = 25, 8
@@ -61,9 +67,9 @@ def tracked_run(
     labels = {**tags, **this_process()}
     with impatient():
         with shielded():
-            run = _explained(lambda: _begin(experiment, name, resume, labels))
+            run = _begin(experiment, name, resume, labels)
         try:
-            _explained(lambda: _introduce(run, name, description, params))
+            _introduce(run, name, description, params)
             with (
                 system_metrics(run.run_id, run.log_metrics, resumed=bool(resume))
                 if monitored
@@ -83,22 +89,12 @@ def tracked_run(
             run.close()
 
 
-def _explained(call: Callable[[], Any]) -> Any:
-    """Ask the store within a bounded time; what goes wrong becomes one line."""
+def _seconds_to_start() -> float:
     local = mlflow.get_tracking_uri().startswith("sqlite:")
-    try:
-        return bounded(call, _START_ON_THIS_DISK if local else _START_SECONDS)
-    except REFUSED as error:
-        raise _told(error) from error
+    return _START_ON_THIS_DISK if local else _START_SECONDS
 
 
-def _told(error: BaseException) -> BaseException:
-    """The error that a user is shown for an error."""
-    if isinstance(error, REFUSED):
-        return TrackingError(f"MLflow refused or went away: {one_line(error)}")
-    return error
-
-
+@asks_mlflow(seconds=_seconds_to_start)
 def _begin(
     experiment: str | None, name: str, resume: str | None, tags: Mapping[str, Any]
 ) -> TrackedRun:
@@ -109,6 +105,7 @@ def _begin(
     return begun
 
 
+@asks_mlflow(seconds=_seconds_to_start)
 def _introduce(run: TrackedRun, name: str, description: str, params: Mapping[str, Any]) -> None:
     recorded = mlflow.MlflowClient().get_run(run.run_id)
     describe(recorded, name, description)
@@ -117,7 +114,7 @@ def _introduce(run: TrackedRun, name: str, description: str, params: Mapping[str
 
 def _end_after(error: BaseException, run: TrackedRun) -> BaseException:
     """Record how a run has failed; returns the error to tell the user."""
-    told = _told(error)
+    told = explained(error) if isinstance(error, REFUSED) else error
     stopped = isinstance(error, Interrupted | KeyboardInterrupt)
     patience = _PATIENCE_AFTER_A_SIGNAL if stopped else _PATIENCE_SECONDS
     try:

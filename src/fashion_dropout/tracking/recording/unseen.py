@@ -18,7 +18,7 @@ from fashion_dropout.escapes import visible
 from fashion_dropout.tracking.recording.launched import UNBEGUN, has_not_begun
 from fashion_dropout.tracking.recording.processes import HOST, is_of_this_machine, others_have_open
 from fashion_dropout.tracking.recording.recovery import is_dead, mark, running, undelivered
-from fashion_dropout.tracking.store.calls import answered, impatient
+from fashion_dropout.tracking.store.calls import asks_mlflow
 from fashion_dropout.tracking.store.connect import is_there
 from fashion_dropout.tracking.store.database import database_file
 
@@ -41,18 +41,17 @@ def tell_unseen(say: Callable[[str], None], ended: str | None = None) -> None:
         say: Told what was done, and what can be done.
         ended: As for `recovery.tidy`.
     """
-    with impatient():
-        for run in unbegun_runs():
-            if never_began(run) or run.info.run_id == ended:
-                mark(run, UNBEGUN)
-                say(f"marked {run.info.run_name}, run {run.info.run_id}, as KILLED: {UNBEGUN}")
-            else:
-                say(may_begin(run))
-        for host, names in sorted(_of_other_hosts(ended).items()):
-            say(f"{', '.join(names)}: {of_host(host)}")
+    for run in unbegun_runs():
+        if never_began(run) or run.info.run_id == ended:
+            mark(run, UNBEGUN)
+            say(f"marked {run.info.run_name}, run {run.info.run_id}, as KILLED: {UNBEGUN}")
+        else:
+            say(may_begin(run))
+    for host, names in sorted(_of_other_hosts(ended).items()):
+        say(f"{', '.join(names)}: {of_host(host)}")
 
 
-@answered
+@asks_mlflow()
 def unbegun_runs() -> list[Run]:
     """The runs that ``mlflow run`` has made for this project and that nobody has taken up."""
     if not is_there(mlflow.get_tracking_uri()):

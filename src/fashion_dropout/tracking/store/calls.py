@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, ClassVar, ParamSpec, TypeVar
+from typing import ClassVar, ParamSpec, TypeVar
 
 import requests
 from mlflow.exceptions import MlflowException
@@ -41,7 +41,10 @@ _SQL = re.compile(  # what SQLAlchemy writes around the cause of an error
     r"|\[SQL: .*\] ?"
     r"|\(Background on this error at: \S+\)"
 )
-READ_SECONDS = 30
+QUESTION_SECONDS = 30
+"""For a question to MLflow in which no files are sent."""
+FILES_SECONDS = 120
+"""For one in which files are: some MiB, as a model."""
 
 
 class NoAnswerError(TrackingError):
@@ -78,14 +81,53 @@ def bounded(call: Callable[[], Answer], seconds: float) -> Answer:
     return outcome[0]
 
 
-def answered(function: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
-    """Let a function that reads from MLflow give up after `READ_SECONDS`."""
+def asks_mlflow(
+    *,
+    seconds: float | Callable[[], float] = QUESTION_SECONDS,
+    expected: Callable[[], str] = str,
+) -> Callable[[Callable[Parameters, Answer]], Callable[Parameters, Answer]]:
+    """Let a function that asks MLflow give up in time, and say in one line what went wrong.
 
-    @wraps(function)
-    def within_time(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Any:
-        return bounded(lambda: function(*args, **kwargs), READ_SECONDS)
+    Every such function has it, or is called only by those that have it or by `bounded`; a test
+    looks for the others. What the function itself raises as an error of this project stays as it
+    is, and so does an error of a file.
 
-    return within_time
+    Args:
+        seconds: How long it may take in all.
+        expected: What was expected, in words; empty for MLflow to answer.
+
+    Raises:
+        NoAnswerError: MLflow has not answered in time.
+        TrackingError: It has refused something or went away.
+    """
+
+    def decorate(function: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
+        @wraps(function)
+        def within_time(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
+            with impatient():
+                try:
+                    return bounded(
+                        lambda: function(*args, **kwargs),
+                        seconds() if callable(seconds) else seconds,
+                    )
+                except REFUSED as error:
+                    raise explained(error, expected()) from error
+
+        return within_time
+
+    return decorate
+
+
+def explained(error: BaseException, expected: str = "") -> TrackingError:
+    """The error that a user is shown for one of `REFUSED`.
+
+    Args:
+        error: What MLflow, its database or the way to its server has raised.
+        expected: What was expected of them.
+    """
+    if expected:
+        return TrackingError(f"expected {expected}, received: {one_line(error)}")
+    return TrackingError(f"MLflow refused or went away: {one_line(error)}")
 
 
 def someone_still_waits() -> bool:
