@@ -24,7 +24,7 @@ from pydantic_core import PydanticUndefined
 
 from fashion_dropout import errors
 from fashion_dropout.cli import cli
-from fashion_dropout.config import decision, promotion, study
+from fashion_dropout.config import decision, metrics, promotion, study
 from fashion_dropout.texts import LANGUAGES, Language, texts
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -245,9 +245,9 @@ def _metrics(translate: Translate, language: Language) -> Iterator[str]:
             f"`{metric}`",
             names[metric].removeprefix("the "),
             translate(direction),
-            translate("yes") if metric in decision.GUARDS else "",
+            translate("yes") if metric in metrics.GUARDS else "",
         )
-        for metric, direction in decision.METRICS.items()
+        for metric, direction in metrics.COMPARED.items()
     ]
     yield _table(translate, ("metric", "meaning", "better", "guard"), rows)
 

@@ -23,7 +23,8 @@ from fashion_dropout.comparison.guards import guard
 from fashion_dropout.comparison.sequential import of_studies
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.comparison.verdict import DECIDED, decide
-from fashion_dropout.config.decision import METRICS, Decision
+from fashion_dropout.config.decision import Decision
+from fashion_dropout.config.metrics import COMPARED, GAIN
 
 ALPHA = 0.05
 LOOKS = (7, 10, 16)
@@ -78,7 +79,7 @@ def decided(values: np.ndarray, rule: Decision) -> tuple[str, int]:
 def wrong(rng: np.random.Generator, studies: int) -> None:
     """How often studies say what is not so: a difference, equivalence, or an unharmed guard."""
     root = np.linalg.cholesky(np.full((3, 3), 0.5) + 0.5 * np.eye(3))
-    worst = [1 if METRICS[metric] == "lower" else -1 for metric in RULE.guards]
+    worst = [-GAIN[COMPARED[metric]] for metric in RULE.guards]
     for name, mean in (
         ("no effect", [0.0, 0.0, 0.0]),
         ("no effect, both guards harmed by the margin", [0.0, *worst]),

@@ -17,7 +17,7 @@ import pandas as pd
 from mlflow.entities import LoggedModelOutput, Metric, Param, RunTag
 
 from fashion_dropout import provenance
-from fashion_dropout.config.decision import RUN_METRICS
+from fashion_dropout.config.metrics import OF_RUNS
 from fashion_dropout.config.study import Cell, Study
 from fashion_dropout.studies.cells import TAKEN_OVER_FILE
 from fashion_dropout.tracking.store import tags
@@ -80,15 +80,15 @@ def _record_cell(
 ) -> None:
     run_id = client.create_run(experiment, run_name=cell.name).info.run_id
     epochs = cell.config.epochs
-    values = rng.normal(0.3 - 0.1 * cell.config.dropout, 0.05, (epochs, len(RUN_METRICS)))
+    values = rng.normal(0.3 - 0.1 * cell.config.dropout, 0.05, (epochs, len(OF_RUNS)))
     # Training losses that fall from about 1, so that the runs of a pair have a common range.
     falling = 1 / np.arange(1, epochs + 1)
-    values[:, list(RUN_METRICS).index("train/loss")] = falling * rng.uniform(0.9, 1.0)
+    values[:, list(OF_RUNS).index("train/loss")] = falling * rng.uniform(0.9, 1.0)
     now = int(time.time() * 1000)
     metrics = [
         Metric(name, value, now, epoch)
         for epoch, row in enumerate(values, start=1)
-        for name, value in zip(RUN_METRICS, row, strict=True)
+        for name, value in zip(OF_RUNS, row, strict=True)
     ]
     recorded = {
         tags.ROLE: tags.RUN,
@@ -103,7 +103,7 @@ def _record_cell(
     params = [Param(name, str(value)) for name, value in cell.config.model_dump().items()]
     client.log_batch(run_id, metrics, params, [RunTag(*tag) for tag in recorded.items()])
     with TemporaryDirectory() as folder:
-        history = pd.DataFrame(values, columns=list(RUN_METRICS))
+        history = pd.DataFrame(values, columns=list(OF_RUNS))
         history.insert(0, "epoch", range(1, epochs + 1))
         history.to_csv(Path(folder) / "history.csv", index=False)
         if predictions:

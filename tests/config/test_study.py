@@ -6,7 +6,7 @@ import tomllib
 import pytest
 
 from conftest import ROOT
-from fashion_dropout.config.decision import METRICS
+from fashion_dropout.config.metrics import COMPARED
 from fashion_dropout.config.study import parse_study, read_study
 from fashion_dropout.errors import UsageError
 
@@ -33,7 +33,7 @@ def test_every_study_file_declares_a_study_and_says_what_it_is(path):
     head = path.read_text(encoding="utf-8").partition("\n\n")[0]
     for word in ("# Hypothesis: ", "# Command:  ", "# Run time: "):
         assert word in head
-    assert study.decision.primary in METRICS
+    assert study.decision.primary in COMPARED
 
 
 def test_the_named_studies_are_what_the_protocol_says():

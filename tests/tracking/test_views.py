@@ -10,7 +10,7 @@ from typing import Any
 import mlflow
 import pytest
 
-from fashion_dropout.config.decision import RUN_METRICS
+from fashion_dropout.config.metrics import OF_RUNS
 from fashion_dropout.tracking.pages import views
 from fashion_dropout.tracking.reading import queries
 from fashion_dropout.tracking.recording.run import tracked_run
@@ -60,7 +60,7 @@ def test_every_metric_has_one_chart_so_that_mlflow_adds_none(finished_run):
     client = mlflow.MlflowClient(finished_run.uri)
     (recorded,) = client.search_runs(["1"])
     measured = {name for name in recorded.data.metrics if not name.startswith("system/")}
-    for primary in RUN_METRICS:
+    for primary in OF_RUNS:
         for view in views.of_study(STUDY, primary, ["dropout"]):
             drawn = [
                 chart["metricKey"]

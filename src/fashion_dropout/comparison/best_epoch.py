@@ -5,7 +5,7 @@ from __future__ import annotations
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.statistics import Difference
-from fashion_dropout.config.decision import METRICS
+from fashion_dropout.config.metrics import COMPARED
 
 _AT_BEST = ("best/val_loss", "best/val_accuracy")
 
@@ -27,7 +27,7 @@ def at_best_epoch(record: StudyRecord) -> dict[str, list[Difference]]:
                 metric,
                 regime=regime,
                 baseline=record.rule.baseline,
-                direction=METRICS[metric],
+                direction=COMPARED[metric],
                 confidence=1 - record.rule.alpha,
             )
             for regime in record.others

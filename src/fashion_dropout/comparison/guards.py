@@ -10,7 +10,7 @@ import numpy as np
 
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.statistics import Difference
-from fashion_dropout.config.decision import METRICS
+from fashion_dropout.config.metrics import COMPARED, GAIN
 
 Harm = Literal["no harm that matters", "harm", "harm not excluded"]
 
@@ -50,7 +50,7 @@ def guard(difference: Difference, margin: float, alpha: float) -> Guarded:
         alpha: The level of each one-sided limit.
     """
     values = np.array(list(difference.by_seed.values()), dtype=float)
-    harm = values if METRICS[difference.metric] == "lower" else -values
+    harm = -GAIN[COMPARED[difference.metric]] * values
     # The two limits at confidence 1 − alpha are the ends of the interval at 1 − 2·alpha.
     low, high = statistics.t_interval(harm, 1 - 2 * alpha)
     if math.isfinite(high) and high < margin:

@@ -14,7 +14,7 @@ from fashion_dropout.comparison.pairing import unpaired_half_width
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.statistics import Difference
-from fashion_dropout.config.decision import PAIR_METRICS, Direction
+from fashion_dropout.config.metrics import GAIN, Direction, of_pairs
 from fashion_dropout.texts import Language, Signed, difference_label, regime_label, texts
 
 
@@ -156,7 +156,7 @@ def chance_better(one: Difference, direction: Direction, beyond: float = 0.0) ->
         direction: Which values are better.
         beyond: By how much.
     """
-    gain = one.mean if direction == "higher" else -one.mean
+    gain = GAIN[direction] * one.mean
     error = float(stats.sem(list(one.by_seed.values())))
     return float(stats.t.cdf((gain - beyond) / error, one.n - 1))
 
@@ -175,7 +175,7 @@ def _both(
     record: StudyRecord, comparison: Comparison, one: Difference
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The values of the regime and of the baseline in the pairs of a difference."""
-    pairs = one.metric in PAIR_METRICS
+    pairs = of_pairs(one.metric)
     table = comparison.equal_fit[one.regime] if pairs else record.runs
     complete = table[table["seed"].isin(list(one.by_seed))]
     own, other = (

@@ -18,7 +18,8 @@ from fashion_dropout.comparison.regimes import Comparison, compare_regimes
 from fashion_dropout.comparison.statistics import paired_differences
 from fashion_dropout.comparison.stopping import Looks
 from fashion_dropout.comparison.two_level import ImageScores, image_intervals
-from fashion_dropout.config.decision import PAIR_METRICS, Decision
+from fashion_dropout.config.decision import Decision
+from fashion_dropout.config.metrics import GAIN, of_pairs
 
 RECALIBRATED = ("test/nll_recalibrated", "test/ece_recalibrated")
 """Metrics of the test set after one temperature a run was fitted on its validation predictions."""
@@ -190,11 +191,11 @@ def foremost(
 
     The first of `others` if there is no complete pair.
     """
-    sign = 1 if rule.direction == "higher" else -1
+    sign = GAIN[rule.direction]
 
     def rank(regime: str) -> float:
-        of_pairs = rule.primary in PAIR_METRICS
-        table = at_equal_fit(histories, regime, rule.baseline) if of_pairs else runs
+        paired = of_pairs(rule.primary)
+        table = at_equal_fit(histories, regime, rule.baseline) if paired else runs
         if rule.primary not in table:
             return -math.inf
         values = paired_differences(table, rule.primary, regime, rule.baseline).values()

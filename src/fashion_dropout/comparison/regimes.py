@@ -16,7 +16,8 @@ from fashion_dropout.comparison.pairing import paired_seeds
 from fashion_dropout.comparison.sequential import in_order
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.comparison.verdict import DECIDED, Verdict, decide
-from fashion_dropout.config.decision import BOUNDED, METRICS, PAIR_METRICS, Decision
+from fashion_dropout.config.decision import Decision
+from fashion_dropout.config.metrics import COMPARED, described, of_pairs
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Comparison:
         rule: The decision rule that the study declared.
         verdicts: One for each regime other than the baseline, in the order of the study.
         secondary: The differences in all other metrics. Their p-values are adjusted as one family;
-            their intervals have the confidence 1 − alpha, each on its own. Those of `BOUNDED` have
-            neither.
+            their intervals have the confidence 1 − alpha, each on its own. Those that are
+            `described` have neither.
         equal_fit: Regime → both runs of its pairs at equal fit; see `equal_fit.at_equal_fit`.
     """
 
@@ -69,8 +70,8 @@ def compare_regimes(
         for metric in rule.secondary
         for regime in regimes
     ]
-    tested = iter(statistics.with_holm(one for one in others if one.metric not in BOUNDED))
-    secondary = [_described(one) if one.metric in BOUNDED else next(tested) for one in others]
+    tested = iter(statistics.with_holm(one for one in others if not described(one.metric)))
+    secondary = [_described(one) if described(one.metric) else next(tested) for one in others]
     return Comparison(rule, tuple(verdicts), tuple(secondary), equal_fit)
 
 
@@ -124,13 +125,13 @@ def _difference(
     rule: Decision,
     confidence: float,
 ) -> Difference:
-    table = equal_fit[regime] if metric in PAIR_METRICS else runs
+    table = equal_fit[regime] if of_pairs(metric) else runs
     return statistics.compare(
         table if metric in table else table.assign(**{metric: math.nan}),
         metric,
         regime=regime,
         baseline=rule.baseline,
-        direction=METRICS[metric],
+        direction=COMPARED[metric],
         confidence=confidence,
     )
 

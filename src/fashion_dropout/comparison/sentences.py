@@ -12,7 +12,8 @@ from fashion_dropout.comparison.guards import Guarded
 from fashion_dropout.comparison.power import POWER, seeds_needed
 from fashion_dropout.comparison.record import Changed, StudyRecord
 from fashion_dropout.comparison.verdict import Verdict
-from fashion_dropout.config.decision import METRICS, Decision
+from fashion_dropout.config.decision import Decision
+from fashion_dropout.config.metrics import COMPARED, GAIN
 from fashion_dropout.texts import Language, Signed, regime_label, texts
 
 _BETTER = ("better", "mixed", "better, harm not excluded")
@@ -181,8 +182,7 @@ def guard_warnings(record: StudyRecord, language: Language = "en") -> list[str]:
         best = f"best/{metric.replace('/', '_')}"
         if not {metric, best} <= set(runs):
             continue
-        sign = 1 if METRICS[metric] == "lower" else -1
-        lost = float((sign * (baseline[metric] - baseline[best])).mean())
+        lost = GAIN[COMPARED[metric]] * float((baseline[best] - baseline[metric]).mean())
         if lost > margin:
             words = texts(language)
             known = {

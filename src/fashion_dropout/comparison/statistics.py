@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from fashion_dropout.comparison import sequential
-from fashion_dropout.config.decision import Direction
+from fashion_dropout.config.metrics import GAIN, Direction
 
 CONFIDENCE = 0.95
 """Of intervals that decide nothing: those of figures and of a regime's own mean."""
@@ -135,7 +135,7 @@ def compare(
     low, high = t_interval(values, confidence)
     bca_low, bca_high = bca_interval(values, confidence)
     p = sign_flip_p(values)
-    signs = np.sign(values) if direction == "higher" else -np.sign(values)
+    signs = GAIN[direction] * np.sign(values)
     return Difference(
         metric=metric,
         regime=regime,

@@ -12,7 +12,8 @@ from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.pairing import paired_seeds
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.statistics import Difference
-from fashion_dropout.config.decision import BOUNDED, PAIR_METRICS
+from fashion_dropout.config import metrics
+from fashion_dropout.config.metrics import described, of_pairs
 from fashion_dropout.texts import Language, Signed, difference_label, regime_label, texts
 
 FIRST = "gap/loss"
@@ -131,7 +132,7 @@ def summary_table(
 def table_notes(comparison: Comparison, language: Language = "en") -> list[str]:
     """What a reader of the table must know: what is in brackets, what decides, what p can be."""
     words, rule = texts(language)["notes"], comparison.rule
-    tested = [one for one in comparison.secondary if one.metric not in BOUNDED]
+    tested = [one for one in comparison.secondary if not described(one.metric)]
     pairs = max((verdict.difference.n for verdict in comparison.verdicts), default=0)
     known = {
         "primary": rule.primary,
@@ -142,7 +143,7 @@ def table_notes(comparison: Comparison, language: Language = "en") -> list[str]:
     notes = ["interval", "decides"]
     if pairs > 1 and statistics.smallest_p(pairs) > rule.alpha:
         notes.append("least")
-    if any(one.metric in BOUNDED for one in comparison.secondary):
+    if any(described(one.metric) for one in comparison.secondary):
         notes.append("bounded")
     return [str(words[note].format(**known)) for note in notes]
 
@@ -166,13 +167,12 @@ def intervals(
 
 
 def _mean_interval(table: pd.DataFrame, regime: str, metric: str) -> tuple[float, float, float]:
-    """Mean and interval of a regime, cut where no value can lie; none for a `BOUNDED` metric."""
+    """Mean and interval of a regime, cut where no value can lie; none for a `described` one."""
     mean, low, high = statistics.mean_interval(table, regime, metric)
-    if metric in BOUNDED:
+    if described(metric):
         return mean, math.nan, math.nan
-    smallest = -math.inf if metric.startswith("gap/") else 0.0
-    largest = 1.0 if metric.endswith(("accuracy", "ece", "f1_macro")) else math.inf
-    return mean, float(np.clip(low, smallest, largest)), float(np.clip(high, smallest, largest))
+    ends = np.clip([low, high], metrics.of(metric).smallest, metrics.of(metric).largest)
+    return mean, float(ends[0]), float(ends[1])
 
 
 def _table_of(metric: str, regime: str, runs: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
@@ -181,7 +181,7 @@ def _table_of(metric: str, regime: str, runs: pd.DataFrame, comparison: Comparis
     The baseline's values of a metric of pairs depend on the regime that it is paired with: they
     are shown if there is only one.
     """
-    if metric not in PAIR_METRICS:
+    if not of_pairs(metric):
         return runs
     if regime in comparison.equal_fit:
         return comparison.equal_fit[regime]
@@ -203,8 +203,8 @@ def values_of_runs(runs: pd.DataFrame, comparison: Comparison) -> dict[tuple[str
 
 
 def number(metric: str, value: float, sign: str = "") -> str:
-    """A value of a metric: numbers of epochs with one decimal, all others with four."""
-    return f"{Signed(value):{sign}.{1 if 'epoch' in metric else 4}f}"
+    """A finite value of a metric, with its decimals."""
+    return f"{Signed(value):{sign}.{metrics.of(metric).decimals}f}"
 
 
 def _difference(one: Difference, pairs: int) -> str:

@@ -12,6 +12,7 @@ from fashion_dropout.comparison.guards import Guarded
 from fashion_dropout.comparison.sequential import Look, in_order, sign_flip_looks
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.config.decision import Decision
+from fashion_dropout.config.metrics import GAIN
 
 Kind = Literal[
     "better",
@@ -130,7 +131,7 @@ def decide(
             )
             for shifted in (smallest + values, smallest - values)
         )
-    sign = 1 if rule.direction == "higher" else -1
+    sign = GAIN[rule.direction]
     worst, best = sorted((sign * difference.low, sign * difference.high))
 
     def verdict(kind: Kind) -> Verdict:

@@ -4,54 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from fashion_dropout.config.metrics import COMPARED, GUARDS, METRICS, Direction
 from fashion_dropout.config.toml import check_known, suggestion
 from fashion_dropout.config.values import Number
 from fashion_dropout.errors import UsageError
-
-Direction = Literal["lower", "higher"]
-"""Which values of a metric are better."""
-
-RUN_METRICS: Mapping[str, Direction] = {
-    "gap/loss": "lower",
-    "gap/accuracy": "lower",
-    "val_rebound": "lower",
-    "val/loss": "lower",
-    "val/accuracy": "higher",
-    "best/val_loss": "lower",
-    "best/val_accuracy": "higher",
-    "train/loss": "lower",
-    "train/accuracy": "higher",
-    "test/accuracy": "higher",
-    "test/nll": "lower",
-    "test/ece": "lower",
-    "test/f1_macro": "higher",
-}
-"""The metrics of a finished run that a study can compare, and which values of each are better."""
-
-PAIR_METRICS: Mapping[str, Direction] = {
-    "val/loss_over_equal_fit": "lower",
-    "val/loss_at_equal_fit": "lower",
-    "epochs_to_equal_fit": "lower",
-}
-"""The metrics that only a pair of runs has, and which values of each are better; see
-`comparison.equal_fit`."""
-
-METRICS: Mapping[str, Direction] = {**RUN_METRICS, **PAIR_METRICS}
-"""Every metric that a study can compare, and which values of each are better."""
-
-BOUNDED: tuple[str, ...] = ("epochs_to_equal_fit",)
-"""Metrics that cannot pass a bound near which they lie: a number of epochs that a run has trained
-at most. As secondary metrics they are described, without an interval and without a test."""
-
-GUARDS = tuple(
-    metric for metric in METRICS if metric.startswith(("val", "best/val", "gap/"))
-)  # never of the test set, which decides nothing
-"""The metrics that a guard can be set on."""
 
 
 class Decision(BaseModel):
@@ -172,15 +132,15 @@ class Decision(BaseModel):
             UsageError: A metric is unknown, or cannot stand where it stands.
         """
         for metric in (self.primary, *self.secondary):
-            check_known([metric], METRICS, "metric of [decision]")
-        if self.primary.startswith("test/"):
+            check_known([metric], COMPARED, "metric of [decision]")
+        if METRICS[self.primary].split == "test":
             raise UsageError(
                 "decision.primary: expected a metric of training or validation images, because "
                 f"the test set decides nothing; received {self.primary!r}"
             )
-        if self.direction != METRICS[self.primary]:
+        if self.direction != COMPARED[self.primary]:
             raise UsageError(
-                f"decision.direction: expected {METRICS[self.primary]!r} for {self.primary}, "
+                f"decision.direction: expected {COMPARED[self.primary]!r} for {self.primary}, "
                 f"received {self.direction!r}"
             )
         if self.primary in self.secondary:

@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from fashion_dropout.comparison.statistics import CONFIDENCE
+from fashion_dropout.config import metrics
 from fashion_dropout.escapes import markdown
 from fashion_dropout.texts import Language, texts
 from fashion_dropout.tracking.store import tags
@@ -22,7 +23,6 @@ LONGEST = 4_500
 
 _LONGEST_QUESTION = 150
 _DIGITS = 12
-_LAST_EPOCH_METRICS = ("val/", "gap/")
 _UNKNOWN = "–"
 
 
@@ -120,7 +120,7 @@ def render(card: ModelCard, language: Language) -> str:
             unshown=len(verdicts[shown:]),
             regime_choice=card.regime_choice[language],
             figures=_figures(card.figures),
-            last_epoch=card.figures["metric"].str.startswith(_LAST_EPOCH_METRICS).any(),
+            last_epoch=any(metrics.of(name).when == "epoch" for name in card.figures["metric"]),
             classes=_classes(card.classes),
             environment=_environment(card.environment, words),
         )

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from fashion_dropout.comparison.regimes import Comparison
+from fashion_dropout.config.metrics import GAIN
 from fashion_dropout.texts import Count, Language, texts
 
 Reason = Literal["better", "worse", "simpler", "declared"]
@@ -52,7 +53,7 @@ def choose_regime(
         The choice; None if the verdict names no regime and the study declares ``nothing``.
     """
     rule, verdicts = comparison.rule, comparison.verdicts
-    sign = 1 if rule.direction == "higher" else -1
+    sign = GAIN[rule.direction]
     better = [verdict.difference for verdict in verdicts if verdict.kind == "better"]
     if better:
         return Choice(max(better, key=lambda one: sign * one.mean).regime, "better")

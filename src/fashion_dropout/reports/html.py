@@ -20,7 +20,7 @@ from fashion_dropout.comparison.sentences import (
     sentence,
 )
 from fashion_dropout.comparison.summary import summary_table, table_notes, values_of_runs
-from fashion_dropout.config.decision import METRICS
+from fashion_dropout.config.metrics import COMPARED, GAIN
 from fashion_dropout.reports.pictures import Picture
 from fashion_dropout.texts import Language, Signed, regime_label, texts
 
@@ -101,7 +101,7 @@ def _guards(comparison: Comparison, language: Language) -> list[dict[str, str]]:
     rows = []
     for verdict in comparison.verdicts:
         for one in verdict.guards:
-            sign = 1 if METRICS[one.difference.metric] == "lower" else -1
+            sign = -GAIN[COMPARED[one.difference.metric]]
             known = math.isfinite(one.high)
             harm, low, high = (
                 Signed(value) for value in (sign * one.difference.mean, one.low, one.high)

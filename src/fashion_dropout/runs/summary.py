@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fashion_dropout.config import metrics
 from fashion_dropout.config.training import TrainingConfig
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def summary_of(run: Run, config: TrainingConfig) -> RunSummary:
 
     final = run.data.metrics
     epoch = int(final["best/epoch"]) if config.select == "best" else config.epochs
-    metrics = {name: value for name, value in final.items() if name.startswith("test/")}
+    found = {name: value for name, value in final.items() if metrics.of(name).split == "test"}
     for name in final:
-        if name.startswith(("train/", "val/", "gap/")):
-            metrics[name] = queries.history(run.info.run_id, name)[epoch]
-    return RunSummary(run.info.run_id, run.info.experiment_id, epoch, metrics)
+        if metrics.of(name).when == "epoch" and metrics.of(name).direction:
+            found[name] = queries.history(run.info.run_id, name)[epoch]
+    return RunSummary(run.info.run_id, run.info.experiment_id, epoch, found)

@@ -67,49 +67,48 @@ def values(record: StudyRecord, comparison: Comparison) -> dict[str, str]:
     recalibrated difference`` and ``… recalibrated difference interval`` the difference there.
     Metrics of the best epoch have means and differences also where they are not declared.
     """
-    found = {}
+    found: dict[str, str | None] = {}
     means = intervals(record.runs, list(record.regimes), comparison)
     for metric, places in means.items():
         for regime, (mean, low, high) in places.items():
-            found[f"{metric} {regime}"] = number(metric, mean)
+            found[f"{metric} {regime}"] = _known(metric, mean)
             found[f"{metric} {regime} interval"] = _ends(metric, low, high)
     for one in comparison.differences:
         place = f"{one.metric} {one.regime}"
-        found[f"{place} difference"] = number(one.metric, one.mean, "+")
-        found[f"{place} size"] = number(one.metric, abs(one.mean))
+        found[f"{place} difference"] = _known(one.metric, one.mean, "+")
+        found[f"{place} size"] = _known(one.metric, abs(one.mean))
         found[f"{place} difference interval"] = _ends(one.metric, one.low, one.high, "+")
-        found[f"{place} half"] = number(one.metric, (one.high - one.low) / 2)
-        found[f"{place} unpaired"] = number(
+        found[f"{place} half"] = _known(one.metric, (one.high - one.low) / 2)
+        found[f"{place} unpaired"] = _known(
             one.metric, half_width_without_pairs(record, comparison, one)
         )
         base = means.get(one.metric, {}).get(comparison.rule.baseline, (math.nan,))[0]
         found[f"{place} relative"] = _percent(abs(one.mean / base) if base else math.nan)
         images = record.image_intervals.get((one.regime, one.metric), (math.nan, math.nan))
         found[f"{place} images"] = _ends(one.metric, *images, "+")
-        found[f"{place} p"] = f"{one.p:.2g}"
-        found[f"{place} p holm"] = f"{one.p_holm:.2g}"
+        found[f"{place} p"] = _shown(one.p, ".2g")
+        found[f"{place} p holm"] = _shown(one.p_holm, ".2g")
     for metric, differences in at_best_epoch(record).items():
         for regime in record.regimes:
-            found[f"{metric} {regime}"] = number(
+            found[f"{metric} {regime}"] = _known(
                 metric, mean_interval(record.runs, regime, metric)[0]
             )
         for one in differences:
-            found[f"{metric} {one.regime} difference"] = number(metric, one.mean, "+")
+            found[f"{metric} {one.regime} difference"] = _known(metric, one.mean, "+")
             found[f"{metric} {one.regime} difference interval"] = _ends(
                 metric, one.low, one.high, "+"
             )
     for regime, temperature in temperatures(record).items():
-        found[f"temperature {regime}"] = f"{temperature:.2f}"
+        found[f"temperature {regime}"] = _shown(temperature, ".2f")
     for (metric, regime), one in recalibrated(record).items():
         place = f"{metric} {regime} recalibrated"
-        found[f"{place} difference"] = number(metric, one.mean, "+")
+        found[f"{place} difference"] = _known(metric, one.mean, "+")
         found[f"{place} difference interval"] = _ends(metric, one.low, one.high, "+")
     for (metric, regime), share in shares_left(record).items():
         found[f"{metric} {regime} left"] = _percent(share.value)
-        found[f"{metric} {regime} left interval"] = (
-            f"[{_percent(share.low)}, {_percent(share.high)}]"
-        )
-    return {name: text for name, text in found.items() if "nan" not in text}
+        ends = _percent(share.low), _percent(share.high)
+        found[f"{metric} {regime} left interval"] = f"[{ends[0]}, {ends[1]}]" if all(ends) else None
+    return {name: text for name, text in found.items() if text is not None}
 
 
 def filled(page: str, results: Mapping[str, Any], language: str) -> str:
@@ -180,8 +179,8 @@ def _short(record: StudyRecord, comparison: Comparison, language: Language) -> p
                 if len(comparison.verdicts) > 1:
                     name = f"{regime_label(one.regime, language)}: {name}"
                 row[name] = number(metric, one.mean, "+")
-                if math.isfinite(one.low):
-                    row[name] += f" {_ends(metric, one.low, one.high, '+')}"
+                if ends := _ends(metric, one.low, one.high, "+"):
+                    row[name] += f" {ends}"
         rows.append(row)
     return pd.DataFrame(rows).fillna("–")
 
@@ -196,9 +195,18 @@ def _said(record: StudyRecord, comparison: Comparison, language: Language) -> It
         yield warning
 
 
-def _ends(metric: str, low: float, high: float, sign: str = "") -> str:
-    return f"[{number(metric, low, sign)}, {number(metric, high, sign)}]"
+def _known(metric: str, value: float, sign: str = "") -> str | None:
+    return number(metric, value, sign) if math.isfinite(value) else None
 
 
-def _percent(share: float) -> str:
-    return f"{Signed(round(100 * share)):.0f} %" if math.isfinite(share) else "nan"
+def _ends(metric: str, low: float, high: float, sign: str = "") -> str | None:
+    finite = math.isfinite(low) and math.isfinite(high)
+    return f"[{number(metric, low, sign)}, {number(metric, high, sign)}]" if finite else None
+
+
+def _percent(share: float) -> str | None:
+    return f"{Signed(round(100 * share)):.0f} %" if math.isfinite(share) else None
+
+
+def _shown(value: float, form: str) -> str | None:
+    return f"{value:{form}}" if math.isfinite(value) else None

@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from fashion_dropout.colours import of_regimes
 from fashion_dropout.comparison.equal_fit import loss_curves
 from fashion_dropout.comparison.fit_curve import FitCurve
+from fashion_dropout.config import metrics
 from fashion_dropout.config.decision import Decision
 from fashion_dropout.reports.plots.style import (
     MARKED,
@@ -129,7 +130,7 @@ def _difference(
     words = plot_words(language)
     confidence = 100 * (1 - rule.alpha)
     inside = rule.smallest_difference
-    if rule.primary.endswith("equal_fit") and rule.primary.startswith("val/"):
+    if metrics.of(rule.primary).when == "pair" and metrics.of(rule.primary).unit == "loss":
         axes.axhspan(-inside, inside, color="#BBBBBB", alpha=0.4, linewidth=0,
                      label=words["too_small"])  # fmt: skip
     axes.axhline(0, color="black", linewidth=1)

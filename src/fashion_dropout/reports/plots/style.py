@@ -14,6 +14,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from fashion_dropout.comparison.statistics import t_intervals
+from fashion_dropout.config import metrics
 from fashion_dropout.drawing import fixed_settings
 from fashion_dropout.texts import Count, Language, texts
 
@@ -68,9 +69,7 @@ def metric_axis(metric: str, language: Language) -> str:
 
 def metric_unit(metric: str, language: Language) -> str:
     """The unit of a metric: ``nats``."""
-    words = plot_words(language)
-    kind = metric.rpartition("/")[2].removeprefix("val_")
-    return str(words["units"].get(kind, words["other_unit"]))
+    return str(plot_words(language)["units"][metrics.of(metric).unit])
 
 
 def markers(regimes: Sequence[str]) -> dict[str, str]:

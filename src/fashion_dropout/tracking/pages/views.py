@@ -14,6 +14,7 @@ from typing import Any
 
 import mlflow
 
+from fashion_dropout.config import metrics
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import asks_mlflow, one_line
@@ -23,14 +24,6 @@ TAG = "mlflow.sharedViewState."
 """MLflow's own tag of an experiment: a view; its key is the rest of the tag's name."""
 
 _EVERY_RUN = "every-run"
-
-# One chart for each metric that a run records, in this order; MLflow adds those that are missing.
-_CURVES = ("gap/loss", "val/loss", "train/loss", "val/accuracy", "train/accuracy", "gap/accuracy")
-_AT_THE_END = (
-    *("test/accuracy", "test/nll", "test/ece", "test/f1_macro"),
-    *("val_rebound", "best/val_loss", "best/val_accuracy", "best/epoch"),
-)
-_TRAINING = ("speed/images_per_second", "learning_rate")
 
 # Section → (name, whether it is open). MLflow files its own charts under the last name.
 _SECTIONS = {
@@ -91,11 +84,11 @@ class View:
         return view_page(experiment_id, self.key)
 
     def _charts(self) -> Iterator[dict[str, Any]]:
-        for metric in self._first_of(_CURVES):
+        for metric in self._first_of(metrics.charted("curves")):
             yield _line("curves", metric)
-        for metric in self._first_of(_AT_THE_END):
+        for metric in self._first_of(metrics.charted("end")):
             yield _chart("BAR", "end", metric)
-        result = self.primary if self.primary in (*_CURVES, *_AT_THE_END) else _CURVES[0]
+        result = self.primary if metrics.of(self.primary).chart else metrics.charted("curves")[0]
         yield {
             **_card("PARALLEL", "end", "parallel coordinates"),
             # A group would have the mean of its seeds.
@@ -103,7 +96,7 @@ class View:
             "selectedMetrics": list(dict.fromkeys([result, "test/accuracy"])),
             "showAllRuns": True,
         }
-        for metric in _TRAINING:
+        for metric in metrics.charted("training"):
             yield _line("training", metric)
 
     def _first_of(self, metrics: tuple[str, ...]) -> list[str]:
