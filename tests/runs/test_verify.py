@@ -26,7 +26,7 @@ def test_a_run_repeated_on_the_same_machine_is_bit_identical(copied):
     copy, run_id = copied
     done = run_here("verify", run_id, cwd=copy.folder)
     assert done.returncode == 0, done.stderr
-    assert f"run {run_id} is reproduced: all 15 metrics are bit-identical" in done.stdout
+    assert f"run {run_id} is reproduced: all 15 metrics and the weights are bit" in done.stdout
     mlflow.set_tracking_uri(copy.uri)
     assert len(mlflow.search_runs(search_all_experiments=True, output_format="list")) == 1
 
@@ -38,11 +38,15 @@ def test_a_run_that_cannot_be_repeated_has_drifted_by_so_much_and_because(copied
     recorded = {m.step: m.value for m in client.get_metric_history(run_id, "val/loss")}
     client.log_metric(run_id, "val/loss", recorded[4] + 0.25, step=4)
     client.set_tag(run_id, "cpu", "another machine")
+    client.set_tag(run_id, "weights.last.sha256", "0" * 64)
+    client.set_tag(run_id, "code.training.sha256", "0" * 64)
     done = run_here("verify", run_id, cwd=copy.folder)
     assert done.returncode == 5, done.stderr
     assert "has drifted: 1 of 15 metrics" in done.stdout
     assert "val/loss: by up to 0.25, from step 4 on" in done.stdout
+    assert "the weights after the last epoch are others" in done.stdout
     assert "differs: cpu: recorded 'another machine'" in done.stdout
+    assert f"differs: code.training.sha256: recorded '{'0' * 64}'" in done.stdout
 
 
 @pytest.mark.slow

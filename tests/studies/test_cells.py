@@ -66,14 +66,14 @@ def test_runs_that_have_not_finished_are_run_again():
 
 
 @pytest.mark.usefixtures("store")
-def test_cells_of_another_version_of_the_training_code_are_refused_in_one_line():
+def test_cells_of_other_training_code_are_refused_in_one_line_with_both_digests():
     record_study(SMOKE)
     client = mlflow.MlflowClient()
     for run in mlflow.search_runs([experiment()], "tags.role = 'run'", output_format="list"):
-        client.set_tag(run.info.run_id, tags.version_of("fashion_dropout"), "0.0.1")
-    version = provenance.versions()["fashion_dropout"]
+        client.set_tag(run.info.run_id, tags.TRAINING_CODE, "0" * 64)
+    code = provenance.training_code_sha256()[:12]
     with pytest.raises(
-        UsageError, match=f"by fashion_dropout {version}, received 6 of 0.0.1"
+        UsageError, match=f"by this training code, {code}, received 6 cells of {'0' * 12}"
     ) as no:
         finished_cells(SMOKE, experiment(), DATASET)
     assert "--fresh" in str(no.value)

@@ -128,7 +128,7 @@ def verify(run_id: str, data_dir: Path | None) -> None:
 
     verification = verify_run(run_id, display, data_dir=data_dir)
     click.echo(verification.text)
-    if verification.drifts:
+    if not verification.reproduced:
         sys.exit(ExitCode.DRIFTED)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from fashion_dropout.comparison.statistics import CONFIDENCE
+from fashion_dropout.sameness import changes
 
 
 def unpaired(
@@ -27,15 +28,16 @@ def unpaired(
     Returns:
         A line for each difference; an empty list if all pairs are pairs.
     """
-    base = runs[runs["regime"] == baseline].set_index("seed")
-    paired = runs[runs["seed"].isin(base.index)].sort_values("seed", kind="stable")
-    found = []
-    for column in within_pairs:
-        differs = (paired[column] != paired["seed"].map(base[column])) | (paired[column] == "")
-        found += [
-            f"seed {run.seed}: {run.regime} and {baseline} differ in {column}"
-            for run in paired[differs].itertuples()
-        ]
+    rows = runs[["regime", "seed", *within_pairs]].sort_values("seed", kind="stable")
+    known = [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+    base = {row["seed"]: row for row in known if row["regime"] == baseline}
+    found = [
+        f"seed {row['seed']}: {row['regime']} and {baseline} differ in {name}"
+        for row in known
+        if row["seed"] in base
+        for name in within_pairs
+        if changes(base[row["seed"]], row, [name]) or not row[name]
+    ]
     found += [f"the runs differ in {column}" for column in everywhere if len(set(runs[column])) > 1]
     return found
 

@@ -22,6 +22,7 @@ from fashion_dropout.learning import checkpoint
 from fashion_dropout.learning.checkpoint import Arrays, Checkpoint
 from fashion_dropout.runs.identity import Identity
 from fashion_dropout.runs.interrupted import RECORD, Interrupted, folder_of_runs, read_record
+from fashion_dropout.sameness import changes
 from fashion_dropout.state import write_durably
 
 _LOCK_SECONDS = 5  # a killed process needs a moment until it is gone
@@ -48,11 +49,9 @@ class RunFolder:
         """
         if self.interrupted is None:
             return
-        then, now = self.interrupted.identity.conditions, self.identity.conditions
         changed = [
-            f"{name} {then.get(name, 'nothing')!r} then and {now.get(name, 'nothing')!r} now"
-            for name in sorted(then.keys() | now.keys())
-            if then.get(name) != now.get(name)
+            f"{one.name} {one.then!r} then and {one.now!r} now"
+            for one in changes(self.interrupted.identity.conditions, self.identity.conditions)
         ]
         if changed:
             raise CheckpointError(

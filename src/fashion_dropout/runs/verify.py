@@ -7,20 +7,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from fashion_dropout import provenance
 from fashion_dropout.config.training import recorded_config
 from fashion_dropout.errors import UsageError
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.progress import Display
+from fashion_dropout.sameness import Change, changes
 from fashion_dropout.tracking.store import tags
 
 _CLOCK = ("speed/", "system/")
-_WATCHED = (
-    *(tags.GIT_COMMIT, tags.GIT_DIRTY, tags.CPU, *tags.KERNELS, *tags.SAME_PAIR),
-    *map(tags.version_of, provenance.PACKAGES),
-)
+_WATCHED = (tags.GIT_COMMIT, tags.GIT_DIRTY, tags.CPU, *tags.CONDITIONS)
 """The tags that may explain a drift."""
 
 
@@ -44,24 +40,37 @@ class Verification:
         run_id: The run that was repeated.
         compared: How many metrics were compared.
         drifts: Those that are not bit-identical.
+        weights: Whether the weights after the last epoch are bit-identical; None if the run has
+            not recorded their digest.
         changes: What differs between then and now, e.g. versions and CPU.
     """
 
     run_id: str
     compared: int
     drifts: list[Drift]
-    changes: list[str] = field(default_factory=list)
+    weights: bool | None
+    changes: list[Change] = field(default_factory=list)
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether everything that was compared is bit-identical."""
+        return not self.drifts and self.weights is not False
 
     @property
     def text(self) -> str:
         """All of it, for a person."""
-        then_and_now = "".join(f"\ndiffers: {change}" for change in self.changes)
-        if not self.drifts:
+        then_and_now = "".join(
+            f"\ndiffers: {one.name}: recorded {one.then!r}, now {one.now!r}" for one in self.changes
+        )
+        if self.reproduced:
+            weights = " and the weights" if self.weights else ""
             return (
-                f"run {self.run_id} is reproduced: all {self.compared} metrics are bit-identical"
-                + then_and_now
+                f"run {self.run_id} is reproduced: all {self.compared} metrics{weights} are "
+                f"bit-identical{then_and_now}"
             )
         lines = [f"run {self.run_id} has drifted: {len(self.drifts)} of {self.compared} metrics"]
+        if self.weights is False:
+            lines.append("  the weights after the last epoch are others")
         lines += [
             f"  {drift.metric}: by up to {drift.largest:.3g}, from step {drift.first_step} on"
             for drift in self.drifts
@@ -124,7 +133,8 @@ def verify_run(run_id: str, display: DisplayOf, *, data_dir: Path | None = None)
         run_id,
         len(metrics),
         [drift for name in metrics if (drift := _drift(name, before[name], after[name]))],
-        _changes(recorded.data.tags, repeated.data.tags),
+        _same_weights(recorded.data.tags, repeated.data.tags),
+        changes(recorded.data.tags, repeated.data.tags, _WATCHED),
     )
 
 
@@ -136,9 +146,6 @@ def _drift(metric: str, before: dict[int, float], after: dict[int, float]) -> Dr
     return Drift(metric, max(sizes), min(steps))
 
 
-def _changes(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    return [
-        f"{name}: recorded {then.get(name, 'nothing')!r}, now {now.get(name, 'nothing')!r}"
-        for name in _WATCHED
-        if then.get(name) != now.get(name)
-    ]
+def _same_weights(then: dict[str, str], now: dict[str, str]) -> bool | None:
+    recorded = then.get(tags.WEIGHTS_SHA256)
+    return recorded == now.get(tags.WEIGHTS_SHA256) if recorded else None

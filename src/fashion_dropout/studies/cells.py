@@ -8,14 +8,13 @@ from fashion_dropout import provenance
 from fashion_dropout.config.study import Cell, Study
 from fashion_dropout.config.training import TrainingConfig, recorded_config
 from fashion_dropout.errors import UsageError
+from fashion_dropout.sameness import changes
 from fashion_dropout.texts import Count
 from fashion_dropout.tracking.reading import queries
 from fashion_dropout.tracking.store import tags
 
 TAKEN_OVER_FILE = "taken_over.json"
 """An artifact of the study's run: the finished runs that it has not run itself, by cell."""
-
-_CODE = "fashion_dropout"
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,9 @@ class FinishedCells:
 def finished_cells(study: Study, experiment_id: str, dataset_sha256: str) -> FinishedCells:
     """Find the finished runs of a study's cells among all training runs of its experiment.
 
-    A cell is known by what decides its bits: its configuration, the dataset, the version of the
-    training code, and its regime's name, by which MLflow's pages group it. On which kernels it was
-    computed is compared when the study is concluded.
+    A cell is known by what decides its bits: its configuration, the dataset, the training code,
+    and its regime's name, by which MLflow's pages group it. On which kernels it was computed is
+    compared when the study is concluded.
 
     Args:
         study: As declared.
@@ -60,10 +59,10 @@ def finished_cells(study: Study, experiment_id: str, dataset_sha256: str) -> Fin
         dataset_sha256: The digest of its dataset.
 
     Raises:
-        UsageError: A cell has finished runs only of another version of the training code.
+        UsageError: A cell has finished runs only of other training code.
     """
     wanted = {(cell.regime, cell.config): cell.name for cell in study.cells()}
-    version = provenance.versions()[_CODE]
+    code = {tags.TRAINING_CODE: provenance.training_code_sha256()}
     own: dict[str, str] = {}
     others: dict[str, tuple[str, str]] = {}
     stale: dict[str, str] = {}
@@ -72,18 +71,19 @@ def finished_cells(study: Study, experiment_id: str, dataset_sha256: str) -> Fin
         place = (recorded[tags.REGIME], _config(run.data.params))
         if place not in wanted:
             continue
-        name, then = wanted[place], recorded.get(tags.version_of(_CODE), version)
-        if then != version:
-            stale[name] = then
+        name, other = wanted[place], changes(recorded, code, code)
+        if other:
+            stale[name] = other[0].then
         elif recorded.get(tags.STUDY) == study.key:
             own[name] = run.info.run_id
         else:
             others[name] = (run.info.run_id, recorded.get(tags.STUDY, ""))
     if outdated := sorted(stale.keys() - own.keys() - others.keys()):
         raise UsageError(
-            f"expected cells that were trained by {_CODE} {version}, received {len(outdated)} of "
-            f"{stale[outdated[0]]} ({outdated[0]} …): their bits may differ; run the study with "
-            "--fresh, or install that version"
+            f"expected cells that were trained by this training code, {_short(*code.values())}, "
+            f"received {Count(len(outdated)):cell|cells} of {_short(stale[outdated[0]])} "
+            f"({outdated[0]} …): their bits may differ; run the study with --fresh, or check that "
+            "version out"
         )
     taken = {name: found for name, found in others.items() if name not in own}
     return FinishedCells(
@@ -91,6 +91,10 @@ def finished_cells(study: Study, experiment_id: str, dataset_sha256: str) -> Fin
         {name: run_id for name, (run_id, _) in taken.items()},
         tuple(sorted({origin for _, origin in taken.values()} - {""})),
     )
+
+
+def _short(digest: str) -> str:
+    return digest[:12]
 
 
 def _config(params: dict[str, str]) -> TrainingConfig | None:

@@ -68,6 +68,12 @@ SAME_PAIR = (*SAME_DATA, INITIAL_WEIGHTS_SHA256, FIRST_BATCHES_SHA256)
 KERNELS = (ONEDNN, INSTRUCTION_SET, DEVICE)
 """What a training run was computed with. Runs recorded before these tags existed have none."""
 
+CONDITIONS = (
+    *(*SAME_PAIR, TRAINING_CODE, *KERNELS),
+    *map(version_of, provenance.PACKAGES),
+)
+"""What decides the bits of a training run beside its parameters."""
+
 PROVENANCE = (
     *(DATASET, GIT_COMMIT, GIT_DIRTY, CPU, *KERNELS),
     *map(version_of, provenance.PACKAGES),
