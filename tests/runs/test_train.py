@@ -9,6 +9,7 @@ from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import TrainingDivergedError
 from fashion_dropout.learning.dataset import Examples, Synthetic
 from fashion_dropout.runs.description import run_name
+from fashion_dropout.runs.request import RunRequest
 from fashion_dropout.runs.train import record_run
 
 pytestmark = pytest.mark.usefixtures("tensorflow", "store")
@@ -42,7 +43,7 @@ class Watched(Synthetic):
 def recorded(config: TrainingConfig, *, shuffled: bool = False):
     display = Silent()
     dataset = Watched(display, shuffled=shuffled)
-    summary = record_run(config, dataset, display, fresh=True)
+    summary = record_run(RunRequest(config, config.regime, fresh=True), dataset, display)
     return summary, dataset.read_after, mlflow.get_run(summary.run_id)
 
 

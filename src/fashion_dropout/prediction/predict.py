@@ -48,7 +48,6 @@ def predict(
     model_name: str,
     invert: Invert = "auto",
     masks: int | None = None,
-    threads: int | None = None,
 ) -> list[FilePredictions]:
     """Predict the classes of the images in files.
 
@@ -61,7 +60,6 @@ def predict(
         model_name: As for `tracking.models.locate.locating`.
         invert: As for `pictures.read_pictures`.
         masks: Average over this many dropout masks, at least 2. None predicts with dropout off.
-        threads: As for `learning.runtime.start_tensorflow`. None takes one thread for each core.
 
     Returns:
         The predictions for each file that could be read, in the order of `paths`.
@@ -79,7 +77,7 @@ def predict(
             return []
         from fashion_dropout.learning.runtime import start_tensorflow
 
-        start_tensorflow(provenance.cores() if threads is None else threads)
+        start_tensorflow(provenance.cores())
         import numpy as np
 
         from fashion_dropout.learning import inference

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 from mlflow.entities import Run
 
-from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import UsageError
 from fashion_dropout.learning.checkpoint import Checkpoint
 from fashion_dropout.progress import Display
 from fashion_dropout.runs.identity import Identity
+from fashion_dropout.runs.request import RunRequest
 from fashion_dropout.runs.run_folder import RunFolder
 from fashion_dropout.tracking.recording import previous
 from fashion_dropout.tracking.recording.launched import launched_run_id
+from fashion_dropout.tracking.recording.previous import Place
 from fashion_dropout.tracking.store import tags
 
 
@@ -37,31 +38,25 @@ class Beginning:
         return self.checkpoint.epoch if self.checkpoint else 0
 
 
-def finished_before(
-    folder: RunFolder, experiment_id: str, session: str, *, fresh: bool
+def nothing_left(
+    request: RunRequest, place: Place, folder: RunFolder, display: Display
 ) -> Run | None:
     """A finished run of the same command, to the bit what it would give again.
 
-    Under ``mlflow run`` there is none: MLflow has made a run, which is to be trained. With `fresh`,
-    only a run of the same session counts: a cell is run again when its worker was killed.
+    What is kept of it is removed, and the display is told. Under ``mlflow run`` there is none:
+    MLflow has made a run, which is to be trained. Of a fresh request, only a run of the same
+    session counts: a cell is run again when its worker was killed.
 
     Args:
+        request: What is asked for.
+        place: Where to look.
         folder: The folder of the run.
-        experiment_id: Where to look.
-        session: The tag ``study.session``; empty outside of a study.
-        fresh: Whether the user wants it trained again.
+        display: Told that it has finished.
     """
-    if launched_run_id() or (fresh and not session):
+    if launched_run_id() or (request.fresh and not request.session):
         return None
-    known = _tags(folder.identity) | ({tags.SESSION: session} if fresh else {})
-    return previous.finished_run(experiment_id, known)
-
-
-def nothing_left(
-    folder: RunFolder, experiment_id: str, session: str, display: Display, fresh: bool
-) -> Run | None:
-    """As `finished_before`; what is kept of it is removed, and the display is told."""
-    before = finished_before(folder, experiment_id, session, fresh=fresh)
+    session = {tags.SESSION: request.session} if request.fresh else {}
+    before = previous.finished_run(place.experiment_id, _tags(folder.identity) | session)
     if before is not None:
         folder.remove()
         display.note(
@@ -71,26 +66,14 @@ def nothing_left(
     return before
 
 
-def beginning(
-    folder: RunFolder,
-    experiment_id: str,
-    config: TrainingConfig,
-    display: Display,
-    session: str,
-    *,
-    fresh: bool,
-    wanted: str | None,
-) -> Beginning:
+def beginning(request: RunRequest, place: Place, folder: RunFolder, display: Display) -> Beginning:
     """From where to train: the last whole checkpoint, unless the user wants to start over.
 
     Args:
+        request: What is asked for.
+        place: Where to look.
         folder: The folder of the run.
-        experiment_id: Where to look.
-        config: The parameters.
         display: Told what is continued.
-        session: The tag ``study.session``; empty outside of a study.
-        fresh: Whether to start over.
-        wanted: The id of the run that the user wants to continue; None for whichever there is.
 
     Raises:
         CheckpointError: The run was begun under other conditions, or no checkpoint is whole.
@@ -100,8 +83,9 @@ def beginning(
     before, launched = folder.interrupted, launched_run_id()
     if before is None or before.run_id != launched:
         previous.check_launched_run(_tags(folder.identity))
+    session = request.session
     again = before is not None and session and before.study_tags.get(tags.SESSION) == session
-    if before is not None and fresh and not again:
+    if before is not None and request.fresh and not again:
         previous.give_up(before.run_id, "started over with --fresh")
         folder.remove()
         return Beginning()
@@ -109,15 +93,15 @@ def beginning(
         display.note(f"run {before.run_id} was interrupted and is gone from the store: a new run")
         folder.remove()
         before = None
-    if wanted is not None and (before is None or before.run_id != wanted):
+    if request.resume is not None and (before is None or before.run_id != request.resume):
         raise UsageError(
-            f"expected run {wanted} in this store and experiment, received none; set "
+            f"expected run {request.resume} in this store and experiment, received none; set "
             "MLFLOW_TRACKING_URI or --experiment-name as when it was begun"
         )
     if before is None:
-        if launched or fresh:
+        if launched or request.fresh:
             return Beginning()
-        dead = previous.dead_run_without_epochs(experiment_id, _tags(folder.identity))
+        dead = previous.dead_run_without_epochs(place.experiment_id, _tags(folder.identity))
         return Beginning(dead.info.run_id if dead else None)
     folder.check()
     found, damaged = folder.newest()
@@ -127,7 +111,9 @@ def beginning(
     if launched and launched != before.run_id:
         display.note(f"taking over from run {before.run_id}, interrupted after epoch {start.epoch}")
         return Beginning(None, found, before.run_id)
-    display.note(f"continuing run {before.run_id} after epoch {start.epoch} of {config.epochs}")
+    display.note(
+        f"continuing run {before.run_id} after epoch {start.epoch} of {request.config.epochs}"
+    )
     return start
 
 

@@ -91,6 +91,7 @@ def verify_run(run_id: str, display: DisplayOf, *, data_dir: Path | None = None)
     """
     import mlflow
 
+    from fashion_dropout.runs.request import RunRequest
     from fashion_dropout.runs.train import record_run
     from fashion_dropout.tracking.reading import queries
     from fashion_dropout.tracking.recording import opening
@@ -117,14 +118,9 @@ def verify_run(run_id: str, display: DisplayOf, *, data_dir: Path | None = None)
             opening.make_experiment("verify", f"file://{folder}/artifacts")
             with display(config.epochs) as shown:
                 regime = recorded.data.tags[tags.REGIME]
-                summary = record_run(
-                    config,
-                    dataset,
-                    shown,
-                    regime=regime,
-                    experiment="verify",
-                    folder=Path(folder) / "interrupted",
-                )
+                kept = Path(folder) / "interrupted"
+                request = RunRequest(config, regime, experiment="verify", folder=kept)
+                summary = record_run(request, dataset, shown)
             repeated = queries.get_run(summary.run_id)
             after = {name: queries.history(summary.run_id, name) for name in metrics}
         finally:

@@ -159,6 +159,7 @@ def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
     environment.settle()
     import mlflow
 
+    from fashion_dropout.runs.request import RunRequest
     from fashion_dropout.runs.train import record_run
     from fashion_dropout.tracking.recording.launched import forget_launched_run
     from fashion_dropout.tracking.store.calls import one_line
@@ -168,11 +169,9 @@ def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
     mlflow.set_tracking_uri(session.tracking_uri)
     try:
         connect_to_existing()  # in the folder and on the machine of this worker
-        summary = record_run(
+        request = RunRequest(
             cell.config,
-            _dataset(cell.config.dataset, session.data_dir),
-            _Reporter(cell, topic),
-            regime=cell.regime,
+            cell.regime,
             study_tags={
                 tags.STUDY: cell.study,
                 tags.STUDY_RUN_ID: session.study_run_id,
@@ -182,6 +181,8 @@ def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
             experiment=session.experiment,
             fresh=session.fresh,
         )
+        dataset = _dataset(cell.config.dataset, session.data_dir)
+        summary = record_run(request, dataset, _Reporter(cell, topic))
         return CellResult(cell, run_id=summary.run_id)
     except Exception as error:  # whatever it is, it is this cell's own
         return CellResult(cell, error=one_line(error))
