@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import subprocess
 import sys
@@ -69,10 +70,15 @@ def test_a_wing_brings_no_other_along_and_importing_leaves_nothing(steps, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_modules_stay_small():
-    long = {
-        path.name: count
-        for path in (ROOT / "src").rglob("*.py")
-        if (count := len(path.read_text(encoding="utf-8").splitlines())) > 260
-    }
+def test_modules_and_functions_stay_small():
+    long = {}
+    for path in (ROOT / "src").rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        if (lines := len(source.splitlines())) > 250:
+            long[path.name] = lines
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno is not None
+                if (lines := node.end_lineno - node.lineno + 1) > 60:
+                    long[f"{path.name}: {node.name}"] = lines
     assert long == {}

@@ -10,8 +10,9 @@ import pytest
 
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.tracking.recording.delivery import deliver, deliver_all
-from fashion_dropout.tracking.recording.outbox import Journal, journals, left_behind
+from fashion_dropout.tracking.recording.outbox import Journal, journals
 from fashion_dropout.tracking.recording.processes import this_process
+from fashion_dropout.tracking.recording.recovery import left_behind
 from faulty import fill, small_disk
 
 ABOUT = {"store": "sqlite:///x", "name": "a run", **this_process()}

@@ -24,7 +24,6 @@ from fashion_dropout.files import user_path, writable, write_whole
 if TYPE_CHECKING:
     from fashion_dropout.texts import Language
 
-
 _QUICK = "experiments/dropout/quick.toml"
 _UNDER_UV = "UV_RUN_RECURSION_DEPTH"  # uv sets it for what it runs
 
@@ -75,10 +74,8 @@ def compare(
             f"{Path.cwd()} is none; go to one, or name a study file of your own"
         )
     if workers and scheduler:
-        raise UsageError(
-            "expected either --workers or --scheduler, received both: a scheduler's workers are "
-            "started beside it"
-        )
+        reason = "a scheduler's workers are started beside it"
+        raise UsageError(f"expected either --workers or --scheduler, received both: {reason}")
     declared = read_study(user_path(study))
     from fashion_dropout.commands.console import study_display
     from fashion_dropout.studies.compare import compare_study
@@ -218,10 +215,10 @@ def publish(folder: str, study: str | None, check: bool) -> None:
     """
     if check == (study is not None):
         raise click.UsageError("expected either --study or --check")
-    if study is None:
-        from fashion_dropout.studies.publish import check as check_folder
+    from fashion_dropout.studies.publish import check as checked
 
-        for key in check_folder(Path(folder)):
+    if study is None:
+        for key in checked(Path(folder)):
             click.echo(f"{key}: the published files match it")
         return
     from fashion_dropout.studies.report import publish_study

@@ -233,9 +233,8 @@ def _train(
         warnings = artifacts.write(folder)
     for warning in warnings:
         display.note(warning)
-    return RunSummary(
-        run.run_id, run.experiment_id, selected.epoch, {**selected.metrics(), **test_metrics}
-    )
+    figures = {**selected.metrics(), **test_metrics}
+    return RunSummary(run.run_id, run.experiment_id, selected.epoch, figures)
 
 
 def _log_dataset(

@@ -225,11 +225,14 @@ def _reason(error: BaseException | None) -> str:
 
 
 def check_reachable(tracking_uri: str, scheduler: str) -> None:
-    """Refuse a store in a file of this machine for workers on other machines.
+    """Refuse a scheduler that is silent, and a store in a file of this machine for others.
 
     Raises:
-        TrackingError: The workers could not write to it.
+        UsageError: The scheduler does not answer.
+        TrackingError: The workers could not write to the store.
     """
+    with remote_cluster(scheduler):
+        pass  # it answers
     local = ("tcp://127.", "tcp://localhost", "tcp://[::1]")
     if tracking_uri.startswith("sqlite:") and not scheduler.startswith(local):
         raise TrackingError(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,8 +50,7 @@ def compare_study(
         experiment: The MLflow experiment; None for MLflow's own variables, else the project's.
 
     Raises:
-        UsageError: The scheduler does not answer, or cells were trained by another version of the
-            training code.
+        UsageError: The scheduler does not answer, or cells were trained by other code.
         DataError: The dataset cannot be had; no run was made.
         TrackingError: The store does not answer, or not any more.
         UnpairedError: Two runs of a pair began differently; no verdict is recorded.
@@ -60,20 +60,43 @@ def compare_study(
     from fashion_dropout.studies.charts import prepare_charts
     from fashion_dropout.tracking.reading.queries import experiment_name
     from fashion_dropout.tracking.recording.recovery import tidy
-    from fashion_dropout.tracking.recording.run import tracked_run
     from fashion_dropout.tracking.store.connect import connect
 
     connect()
     tidy(display.note)
     tracking_uri = mlflow.get_tracking_uri()
     if scheduler is not None:
-        with cluster.remote_cluster(scheduler):
-            pass  # it answers
         cluster.check_reachable(tracking_uri, scheduler)
     dataset = data.open_dataset(study.dataset, data_dir, say=display.note)
     for warning in warnings_of(study):
         display.note(warning)
-    session_name = Session.new_name()
+    with _opened(study, name := Session.new_name(), experiment, fresh) as run:
+        session = Session(
+            name=name,
+            tracking_uri=tracking_uri,
+            experiment=experiment_name(run.experiment_id),
+            data_dir=data_dir.resolve() if data_dir else None,
+            study_run_id=run.run_id,
+            colours=colours.of_regimes([study.decision.baseline, *study.others]),
+            fresh=fresh,
+        )
+        if refused := prepare_charts(study, run.experiment_id)[1]:
+            display.note(f"warning: {refused}")
+        cells = _Cells(study, run, dataset.sha256, fresh, display)
+        failed = _run_looks(cells, workers or provenance.runs_at_once(), scheduler, session)
+        from fashion_dropout.studies.conclude import conclude  # late, as it takes memory
+
+        display.note("comparing the runs, drawing figures, writing the report")
+        return conclude(study, run, failed, dataset.test())
+
+
+@contextmanager
+def _opened(
+    study: Study, session: str, experiment: str | None, fresh: bool
+) -> Iterator[TrackedRun]:
+    """The study's own run, with what it declares; one that was interrupted goes on."""
+    from fashion_dropout.tracking.recording.run import tracked_run
+
     with tracked_run(
         resume=None if fresh else _interrupted(study, experiment),
         name=f"study-{study.name}",
@@ -87,7 +110,7 @@ def compare_study(
         tags={
             tags.ROLE: tags.STUDY_RUN,
             tags.STUDY: study.key,
-            tags.SESSION: session_name,
+            tags.SESSION: session,
             tags.FRESH: fresh,
             tags.QUESTION: study.question,
             **({tags.QUESTION_JA: study.question_ja} if study.question_ja else {}),
@@ -95,24 +118,7 @@ def compare_study(
         },
     ) as run:
         run.log_text(json.dumps(study.recorded(), indent=2) + "\n", "study.json")
-        session = Session(
-            name=session_name,
-            tracking_uri=tracking_uri,
-            experiment=experiment_name(run.experiment_id),
-            data_dir=data_dir.resolve() if data_dir else None,
-            study_run_id=run.run_id,
-            colours=colours.of_regimes([study.decision.baseline, *study.others]),
-            fresh=fresh,
-        )
-        _, refused = prepare_charts(study, run.experiment_id)
-        if refused:
-            display.note(f"warning: {refused}")
-        cells = _Cells(study, run, dataset.sha256, fresh, display)
-        failed = _run_looks(cells, workers or provenance.runs_at_once(), scheduler, session)
-        from fashion_dropout.studies.conclude import conclude
-
-        display.note("comparing the runs, drawing figures, writing the report")
-        return conclude(study, run, failed, dataset.test())
+        yield run
 
 
 def warnings_of(study: Study) -> list[str]:

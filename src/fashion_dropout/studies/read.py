@@ -14,7 +14,13 @@ from fashion_dropout.comparison.pairing import mixed_pairs
 from fashion_dropout.comparison.record import Changed, StudyRecord, foremost
 from fashion_dropout.config.decision import Decision, Promotion
 from fashion_dropout.learning import dataset as data
-from fashion_dropout.studies.found import declaration, found_cells, json_artifact, regime_configs
+from fashion_dropout.studies.found import (
+    FoundCells,
+    declaration,
+    found_cells,
+    json_artifact,
+    regime_configs,
+)
 from fashion_dropout.studies.test_set import read_results
 from fashion_dropout.tracking.reading import studies
 from fashion_dropout.tracking.store import tags
@@ -46,14 +52,7 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
     dataset = data.DATASETS[common["dataset"]]
     found = found_cells(run, declared, configs)
     looks = found.looks
-    seen = looks.seen[-1] if looks.seen else found.seeds
-    runs, histories = (
-        table[table["seed"].isin(seen)].reset_index(drop=True)
-        for table in (found.runs, found.histories)
-    )
-    cells = found.cells
-    if looks.over:  # no other cell will ever be needed
-        cells = cells[cells["seed"].isin(seen)].reset_index(drop=True)
+    runs, histories, cells = _seen(found)
     others = list(configs)[1:]
     mixed = mixed_pairs(runs, tags.KERNELS)
     results, absent = read_results(
@@ -90,6 +89,17 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
         looks=looks,
         unused=len(found.runs) - len(runs),
     )
+
+
+def _seen(found: FoundCells) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Runs, histories and cells of the pairs that the last look saw."""
+    seen = found.looks.seen[-1] if found.looks.seen else found.seeds
+    runs, histories, cells = (
+        table[table["seed"].isin(seen)].reset_index(drop=True)
+        for table in (found.runs, found.histories, found.cells)
+    )
+    # Once it is decided, no other cell will ever be needed.
+    return runs, histories, cells if found.looks.over else found.cells
 
 
 def _changed(run: Run, declared: Mapping[str, Any], runs: pd.DataFrame) -> Changed | None:

@@ -53,8 +53,7 @@ def read_results(
     means = _MeanPredictions(runs, shown)
     for run in runs.to_dict("records"):
         regime, seed = str(run["regime"]), int(run["seed"])
-        found = _predictions(run["artifact_uri"], len(classes))
-        if found is None:
+        if (found := _predictions(run["artifact_uri"], len(classes))) is None:
             lacking.append(f"{regime}-seed{seed}")
             continue
         (probabilities, labels), validation = found
@@ -73,19 +72,19 @@ def read_results(
         else:
             figures = _recalibrated(probabilities, labels, *validation)
             recalibrated.append({"regime": regime, "seed": seed, **figures})
-    absent = _absent(lacking, "predictions of", "no predictions.npz that can be read is recorded")
-    absent += _absent(others, "predictions of", "the labels are not those of the other runs")
-    absent += _absent(
-        uncalibrated, "recalibration of", "no predictions of validation images are recorded"
-    )
+    absent = [
+        *_absent(lacking, "predictions of", "no predictions.npz that can be read is recorded"),
+        *_absent(others, "predictions of", "the labels are not those of the other runs"),
+        *_absent(uncalibrated, "recalibration of", "no validation predictions are recorded"),
+    ]
     if not confusion:
         return None, absent
     disagreements = _stored(artifact_uri) if test is None else means.disagreements(test)
     if test is None and disagreements is None:
         absent.append(f"images on which regimes disagree: no {DISAGREEMENTS_FILE} is recorded")
     table = pd.DataFrame(recalibrated or {"regime": [], "seed": []})
-    results = TestResults(classes, confusion, f1, pd.concat(bins), disagreements, scores, table)
-    return results, absent
+    curve = pd.concat(bins)
+    return TestResults(classes, confusion, f1, curve, disagreements, scores, table), absent
 
 
 def _scores(probabilities: NDArray[np.float32], labels: NDArray[np.uint8]) -> ImageScores:

@@ -24,7 +24,7 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -204,32 +204,6 @@ def has_journal(run_id: str) -> bool:
     killed, or had no room, when it made it.
     """
     return (journals() / run_id / _ABOUT).exists()
-
-
-def left_behind(
-    say: Callable[[str], None], wanted: Callable[[Journal], bool] = lambda journal: True
-) -> Iterator[Journal]:
-    """Every journal that no living process holds, each open for the caller.
-
-    Args:
-        say: Told of each journal that cannot be opened, and why.
-        wanted: Which ones. Where several machines share the folder, one cannot see whether a
-            process of another lives.
-    """
-    folder = journals()
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if (path / _ABOUT).exists():
-            try:
-                journal = Journal(path)
-            except HeldError:
-                continue
-            except TrackingError as error:
-                say(str(error))
-                continue
-            if wanted(journal):
-                yield journal
-            else:
-                journal.close(remove=False)
 
 
 def _about(path: Path) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import mlflow
@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.texts import Count
 from fashion_dropout.tracking.recording.delivery import deliver_all
-from fashion_dropout.tracking.recording.outbox import Journal, has_journal, left_behind
+from fashion_dropout.tracking.recording.outbox import HeldError, Journal, has_journal, journals
 from fashion_dropout.tracking.recording.processes import HOST, has_died, is_of_this_machine
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import REFUSED, asks_mlflow, impatient, one_line
@@ -56,6 +56,32 @@ def undelivered(say: Callable[[str], None]) -> list[Undelivered]:
         found.append(Undelivered(journal.folder.name, about["name"], about["store"], count, host))
         journal.close(remove=False)
     return found
+
+
+def left_behind(
+    say: Callable[[str], None], wanted: Callable[[Journal], bool] = lambda journal: True
+) -> Iterator[Journal]:
+    """Every journal that no living process holds, each open for the caller.
+
+    Args:
+        say: Told of each journal that cannot be opened, and why.
+        wanted: Which ones. Where several machines share the folder, one cannot see whether a
+            process of another lives.
+    """
+    folder = journals()
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if has_journal(path.name):
+            try:
+                journal = Journal(path)
+            except HeldError:
+                continue
+            except TrackingError as error:
+                say(str(error))
+                continue
+            if wanted(journal):
+                yield journal
+            else:
+                journal.close(remove=False)
 
 
 @asks_mlflow()
