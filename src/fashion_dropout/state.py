@@ -17,7 +17,7 @@ VARIABLE = "FASHION_DROPOUT_STATE"
 
 def state_folder() -> Path:
     """The folder that ``FASHION_DROPOUT_STATE`` names, else ``fashion-mnist-dropout`` in the user's
-    folder of states (``XDG_STATE_HOME``, else ``~/.local/state``). It need not exist.
+    state directory (``XDG_STATE_HOME``, else ``~/.local/state``). It need not exist.
 
     Raises:
         UsageError: The user has no home folder, and no variable names another place.

@@ -22,7 +22,7 @@ from fashion_dropout.comparison.record import Disagreements
 from fashion_dropout.comparison.statistics import compare
 from fashion_dropout.comparison.summary import values_of_runs
 from fashion_dropout.reports.figures import study_figures
-from fashion_dropout.reports.plots import metrics, test_set
+from fashion_dropout.reports.plots import metrics, predictions
 from fashion_dropout.reports.plots.pairs import paired_differences
 from fashion_dropout.reports.plots.style import tick_epochs
 from fashion_dropout.texts import LANGUAGES, Count
@@ -153,11 +153,11 @@ def test_a_bin_stands_at_its_mean_confidence_and_one_of_few_images_is_hidden():
         ],
         columns=["regime", "seed", "centre", "confidence", "accuracy", "share"],
     )
-    above, _ = drawn(test_set.reliability(bins, TWO, 1_000, "en")).axes
+    above, _ = drawn(predictions.reliability(bins, TWO, 1_000, "en")).axes
     for line in above.lines[1:]:
         assert list(line.get_xdata()) == [0.52, 0.97]  # 10 images of the third bin are too few
     fewer = bins[(bins["regime"] == "none") | (bins["seed"] == 0)]
-    title = test_set.reliability(fewer, TWO, 1_000, "en").get_suptitle()
+    title = predictions.reliability(fewer, TWO, 1_000, "en").get_suptitle()
     assert "n = 1 to 2 seeds per regime" in title
 
 
@@ -269,7 +269,7 @@ def test_the_figures_of_two_regimes_show_the_best_one():
 
 def test_the_f1_of_each_class_is_compared_within_pairs():
     changes = pd.DataFrame({0: [0.1, -0.2], 1: [0.2, -0.1]}, index=["shirt", "boot"])
-    (axes,) = drawn(test_set.f1_change(changes, "dropout", "none", "en")).axes
+    (axes,) = drawn(predictions.f1_change(changes, "dropout", "none", "en")).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["boot", "shirt"]
     means = next(line for line in axes.lines if line.get_marker() == "D")
     assert list(means.get_xdata()) == pytest.approx([-0.15, 0.15])
@@ -280,7 +280,7 @@ def test_only_a_clear_change_of_a_confusion_is_coloured():
     other[:, 0, 0], other[:, 0, 6] = (0.9, 0.91, 0.89), (0.1, 0.09, 0.11)
     other[0, 1, 2] = 0.33  # of one pair alone
     shares = {"none": one, "dropout": other}
-    figure = drawn(test_set.confusion_change(shares, CLASSES, "en"))
+    figure = drawn(predictions.confusion_change(shares, CLASSES, "en"))
     axes = next(axes for axes in figure.axes if "+10.0" in [text.get_text() for text in axes.texts])
     sizes = {text.get_text(): text.get_fontsize() for text in axes.texts}
     assert {text: size > 7 for text, size in sizes.items()} == {
@@ -298,7 +298,7 @@ def test_only_a_clear_change_of_a_confusion_is_coloured():
 def test_no_more_coloured_fields_than_chance_colours_are_called_so():
     rng = np.random.default_rng(1)
     shares = {regime: rng.normal(0.1, 0.01, (8, 10, 10)) for regime in TWO}
-    figure = drawn(test_set.confusion_change(shares, CLASSES, "en"))
+    figure = drawn(predictions.confusion_change(shares, CLASSES, "en"))
     (title,) = {axes.get_title() for axes in figure.axes if "coloured" in axes.get_title()}
     count, fields = map(int, re.match(r"coloured: (\d+) of (\d+) fields", title).groups())
     assert fields == 100
@@ -309,7 +309,7 @@ def test_an_answer_is_marked_as_right_or_wrong():
     images = np.zeros((2, 28, 28), np.uint8)
     right, wrong = np.eye(10, dtype=np.float32)[[3, 4]], np.eye(10, dtype=np.float32)[[3, 6]]
     found = Disagreements(images, np.array([3, 4]), {"none": wrong, "dropout": right})
-    text = said(drawn(test_set.disagreements(found, CLASSES, 2, "en")))
+    text = said(drawn(predictions.disagreements(found, CLASSES, 2, "en")))
     assert [line[0] for line in text.splitlines() if line[:1] in "✓✗" and line] == list("✓✓✓✗")
 
 

@@ -93,7 +93,7 @@ def promote_study(
             decision.promoted,
             f"would be {decision.result} (nothing was written): {decision.reason}",
         )
-    with models.changed_by_one():
+    with models.exclusive():
         now = models.version(CHAMPION)
         if now and now.run_id == candidate.run.info.run_id:
             text = f"version {now.version} of {models.name} has become the champion meanwhile"

@@ -49,7 +49,7 @@ def roll_back(model_name: str | None = None, reason: str | None = None) -> str:
     _check_that_it_loads(previous)
     back, left = str(previous.version), str(champion.version)
     text = f"version {back} of {models.name} is the champion again, version {left} is previous"
-    with models.changed_by_one():
+    with models.exclusive():
         _expect_unchanged(models, {CHAMPION: left, PREVIOUS: back})
         with (
             tracked_run(

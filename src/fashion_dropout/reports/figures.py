@@ -12,7 +12,7 @@ from fashion_dropout.comparison.fit_curve import fit_curve
 from fashion_dropout.comparison.record import StudyRecord, TestResults
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.summary import values_of_runs
-from fashion_dropout.reports.plots import metrics, test_set
+from fashion_dropout.reports.plots import metrics, predictions
 from fashion_dropout.reports.plots.equal_fit import equal_fit
 from fashion_dropout.reports.plots.pairs import paired_differences
 from fashion_dropout.texts import Language
@@ -68,7 +68,7 @@ def _of_the_test_set(
     images = int(next(iter(results.confusion.values())).sum())
     yield (
         "reliability",
-        test_set.reliability(results.bins, list(record.regimes), images, language),
+        predictions.reliability(results.bins, list(record.regimes), images, language),
     )
     seeds = [
         seed
@@ -81,14 +81,14 @@ def _of_the_test_set(
     changes = pd.DataFrame(
         {seed: f1[regime, seed] - f1[baseline, seed] for seed in seeds}, index=results.classes
     )
-    yield "f1_change", test_set.f1_change(changes, regime, baseline, language)
+    yield "f1_change", predictions.f1_change(changes, regime, baseline, language)
     shares = {}
     for name in (baseline, regime):
         counts = np.stack([results.confusion[name, seed] for seed in seeds])
         shares[name] = counts / np.maximum(counts.sum(axis=2, keepdims=True), 1)
-    yield "confusion_change", test_set.confusion_change(shares, results.classes, language)
+    yield "confusion_change", predictions.confusion_change(shares, results.classes, language)
     if results.disagreements:
         yield (
             "disagreements",
-            test_set.disagreements(results.disagreements, results.classes, len(seeds), language),
+            predictions.disagreements(results.disagreements, results.classes, len(seeds), language),
         )

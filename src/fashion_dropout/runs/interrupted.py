@@ -21,7 +21,7 @@ RECORD = "run.json"
 
 
 @dataclass(frozen=True)
-class Interrupted:
+class UnfinishedRun:
     """A run that has been begun and not finished.
 
     Attributes:
@@ -58,7 +58,7 @@ class Interrupted:
             ) from error
 
 
-def interrupted_runs() -> list[tuple[Interrupted, int]]:
+def interrupted_runs() -> list[tuple[UnfinishedRun, int]]:
     """The runs that were begun and not finished, and that no process trains; each with the number
     of epochs that have a checkpoint.
     """
@@ -67,20 +67,20 @@ def interrupted_runs() -> list[tuple[Interrupted, int]]:
         lock = FileLock(path.with_suffix(".lock"))
         with suppress(Timeout):
             lock.acquire(timeout=0)
-            if run := read_record(path):
+            if run := read_unfinished(path):
                 found.append((run, checkpoint.last_epoch(path)))
             lock.release()
     return found
 
 
-def interrupted_run(run_id: str) -> Interrupted:
+def interrupted_run(run_id: str) -> UnfinishedRun:
     """The run of that id that was begun and not finished.
 
     Raises:
         UsageError: There is none in the state folder.
     """
     for path in _folders():
-        run = read_record(path)
+        run = read_unfinished(path)
         if run and run.run_id == run_id:
             return run
     raise UsageError(
@@ -98,7 +98,7 @@ def folder_of_runs() -> Path:
     return state_folder() / "runs"
 
 
-def read_record(path: Path) -> Interrupted | None:
+def read_unfinished(path: Path) -> UnfinishedRun | None:
     """The run that was begun in a folder; None if there was none.
 
     Raises:
@@ -110,7 +110,7 @@ def read_record(path: Path) -> Interrupted | None:
         values["identity"] = Identity(**values["identity"])
         values["continued_after"] = tuple(values["continued_after"])
         values["process"] = tuple(values["process"])
-        return Interrupted(**values)
+        return UnfinishedRun(**values)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:

@@ -21,7 +21,7 @@ from fashion_dropout.errors import CheckpointError
 from fashion_dropout.learning import checkpoint
 from fashion_dropout.learning.checkpoint import Arrays, Checkpoint
 from fashion_dropout.runs.identity import Identity
-from fashion_dropout.runs.interrupted import RECORD, Interrupted, folder_of_runs, read_record
+from fashion_dropout.runs.interrupted import RECORD, UnfinishedRun, folder_of_runs, read_unfinished
 from fashion_dropout.sameness import changes
 from fashion_dropout.state import write_durably
 
@@ -39,7 +39,7 @@ class RunFolder:
     def __init__(self, path: Path, identity: Identity) -> None:
         self._path = path
         self.identity = identity
-        self.interrupted = read_record(path)
+        self.interrupted = read_unfinished(path)
 
     def check(self) -> None:
         """Refuse to continue a run under other conditions.
@@ -91,7 +91,7 @@ class RunFolder:
             The epochs after which it was continued, this one among them.
         """
         before = self.interrupted
-        self.interrupted = Interrupted(
+        self.interrupted = UnfinishedRun(
             run_id,
             name,
             experiment,
@@ -139,7 +139,7 @@ def run_folder(identity: Identity, folder: Path | None = None) -> Iterator[RunFo
         try:
             lock.acquire(timeout=_LOCK_SECONDS)
         except Timeout as error:
-            raise _taken(identity, read_record(path)) from error
+            raise _taken(identity, read_unfinished(path)) from error
     try:
         yield RunFolder(path, identity)
     finally:
@@ -148,7 +148,7 @@ def run_folder(identity: Identity, folder: Path | None = None) -> Iterator[RunFo
         lock.release()
 
 
-def _taken(identity: Identity, run: Interrupted | None) -> CheckpointError:
+def _taken(identity: Identity, run: UnfinishedRun | None) -> CheckpointError:
     other = f"process {run.process[0]} on {run.process[1]}, run {run.run_id}" if run else "one"
     return CheckpointError(
         f"expected no other process to train {identity.regime} with seed "

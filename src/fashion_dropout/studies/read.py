@@ -21,7 +21,7 @@ from fashion_dropout.studies.found import (
     json_artifact,
     regime_configs,
 )
-from fashion_dropout.studies.test_set import read_results
+from fashion_dropout.studies.predictions import read_results
 from fashion_dropout.tracking.reading import studies
 from fashion_dropout.tracking.store import tags
 

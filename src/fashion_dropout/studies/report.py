@@ -10,7 +10,7 @@ from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.files import writable, write_whole
 from fashion_dropout.reports import html
 from fashion_dropout.reports.pictures import draw
-from fashion_dropout.studies.test_set import DISAGREEMENTS_FILE, write_disagreements
+from fashion_dropout.studies.predictions import DISAGREEMENTS_FILE, write_disagreements
 from fashion_dropout.texts import LANGUAGES, Language
 
 REPORT_FILES: Mapping[Language, str] = {"en": "report.html", "ja": "report.ja.html"}

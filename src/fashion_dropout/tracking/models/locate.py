@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from fashion_dropout.errors import DataError, TrackingError, UsageError
 from fashion_dropout.files import user_path
-from fashion_dropout.tracking.store.background import asked
+from fashion_dropout.tracking.store.future import submitted
 
 _URIS = ("models:/", "runs:/")
 _MODEL_URI = re.compile(r"models:/[^/]+(?<!@)(/[^/]+)?")
@@ -46,9 +46,9 @@ def locating(reference: str, model_name: str) -> Iterator[Callable[[], Path]]:
         return
     with (
         TemporaryDirectory() as download,
-        asked(locate, reference, model_name, Path(download)) as folder,
+        submitted(locate, reference, model_name, Path(download)) as folder,
     ):
-        yield lambda: _weights(folder.answer())
+        yield lambda: _weights(folder.result())
 
 
 def locate(reference: str, model_name: str, download: Path) -> Path:

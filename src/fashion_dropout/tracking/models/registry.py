@@ -148,7 +148,7 @@ class Registry:
         self._client.set_registered_model_alias(self.name, alias, number)
 
     @contextmanager
-    def changed_by_one(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         """While this is open, no other process of this user on this machine changes the model.
 
         Raises:

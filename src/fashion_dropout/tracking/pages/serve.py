@@ -19,8 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_dropout.errors import Interrupted, TrackingError
 from fashion_dropout.tracking.pages.prepared import Pages, find_pages
-from fashion_dropout.tracking.store.background import Asked, asked
 from fashion_dropout.tracking.store.connect import examine
+from fashion_dropout.tracking.store.future import Future, submitted
 from fashion_dropout.tracking.store.secrets import without_login
 
 Say = Callable[[str], object]
@@ -57,20 +57,20 @@ def show_study(run_id: str | None, port: int, browser: bool, say: Say) -> None:
     """
     free = _free_port(port)
     # Another process asks MLflow while the server starts: sooner, and its memory is free again.
-    with asked(find_pages, run_id) as study:
-        uri = _known_store() or study.answer().uri
+    with submitted(find_pages, run_id) as study:
+        uri = _known_store() or study.result().uri
         if uri.startswith(("http:", "https:")):
-            _present(study.answer(), without_login(uri).rstrip("/"), browser, say)
+            _present(study.result(), without_login(uri).rstrip("/"), browser, say)
             return
         if uri.startswith("sqlite:"):
             with suppress(SQLAlchemyError):  # the other process says what is wrong
                 examine(uri)  # before MLflow's server migrates it
         else:
-            study.answer()
+            study.result()
         if free != port:
             say(f"port {port} is taken; using port {free}")
         with served(uri, free, study) as (address, server):
-            _present(study.answer(), address, browser, say)
+            _present(study.result(), address, browser, say)
             try:
                 say("Ctrl-C stops the server")
                 server.wait()
@@ -84,7 +84,7 @@ def show_study(run_id: str | None, port: int, browser: bool, say: Say) -> None:
 
 @contextmanager
 def served(
-    uri: str, port: int, study: Asked[Pages]
+    uri: str, port: int, study: Future[Pages]
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """MLflow's UI for a store, on this machine only: its address and its process.
 
@@ -110,7 +110,7 @@ def served(
             address = f"http://{_HOST}:{port}"
             if not _answers(address, server, study):
                 if study.failed:
-                    study.answer()  # raises what went wrong there, which comes first
+                    study.result()  # raises what went wrong there, which comes first
                 said.seek(0)
                 lines = said.read().decode(errors="replace").strip().splitlines()
                 raise TrackingError(
@@ -122,7 +122,7 @@ def served(
             _stop(server)
 
 
-def _answers(address: str, server: subprocess.Popen[bytes], study: Asked[Pages]) -> bool:
+def _answers(address: str, server: subprocess.Popen[bytes], study: Future[Pages]) -> bool:
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until and server.poll() is None:
         if study.failed:

@@ -75,10 +75,10 @@ def deliver(client: mlflow.MlflowClient, journal: Journal, entry: Entry) -> None
         case "params":
             client.log_batch(run_id, params=[Param(*pair) for pair in entry["params"].items()])
         case "input":
-            labels = [InputTag(*pair) for pair in entry["tags"].items()]
+            input_tags = [InputTag(*pair) for pair in entry["tags"].items()]
             _once_more_if_there(
                 lambda: client.log_inputs(
-                    run_id, [DatasetInput(Dataset(**entry["dataset"]), labels)]
+                    run_id, [DatasetInput(Dataset(**entry["dataset"]), input_tags)]
                 )
             )
         case "artifacts":

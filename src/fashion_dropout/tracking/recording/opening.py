@@ -51,8 +51,8 @@ def open_run(
     client = mlflow.MlflowClient()
     known = resume or usable_launched_run(tags)
     if not known:
-        labels = resolve_tags({name: str(value) for name, value in tags.items()})
-        known = client.create_run(experiment_id(experiment), None, labels, name).info.run_id
+        resolved = resolve_tags({name: str(value) for name, value in tags.items()})
+        known = client.create_run(experiment_id(experiment), None, resolved, name).info.run_id
     forget_launched_run()
     about = {"store": store_name(mlflow.get_tracking_uri()), "name": name, **this_process()}
     try:

@@ -1,6 +1,6 @@
 """The journal of a run: everything that it has to tell the store, on this disk before it is sent.
 
-One folder a run, under the user's folder of states::
+One folder a run, under the user's state directory::
 
     journal/<run id>/run.json        which run of which store, and whose process it is
                      entries.jsonl   one entry a line, in order

@@ -15,7 +15,7 @@ from fashion_dropout.tracking.recording.delivery import deliver_all
 from fashion_dropout.tracking.recording.outbox import HeldError, Journal, has_journal, journals
 from fashion_dropout.tracking.recording.processes import HOST, has_died, is_of_this_machine
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import REFUSED, asks_mlflow, impatient, one_line
+from fashion_dropout.tracking.store.calls import REFUSED, asks_mlflow, one_line, short_timeouts
 from fashion_dropout.tracking.store.connect import ask_for_models, examine, is_there, store_name
 
 MISSING = "RESOURCE_DOES_NOT_EXIST"
@@ -170,7 +170,7 @@ def _deliver(journal: Journal, store: str, own: str, say: Callable[[str], None])
     ended = journal.ended
     uri = mlflow.get_tracking_uri() if store == own else store
     try:
-        with impatient():
+        with short_timeouts():
             examine(uri)
             client = mlflow.MlflowClient(uri)
             if gone := _gone(client, journal.folder.name):

@@ -25,12 +25,12 @@ from fashion_dropout.tracking.store.calls import (
     REFUSED,
     asks_mlflow,
     explained,
-    impatient,
     one_line,
+    short_timeouts,
 )
 
 _START_SECONDS, _START_ON_THIS_DISK = 25, 90
-_PATIENCE_SECONDS, _PATIENCE_AFTER_A_SIGNAL = 25, 8
+_TIMEOUT_SECONDS, _TIMEOUT_AFTER_A_SIGNAL = 25, 8
 
 
 @contextmanager
@@ -64,10 +64,10 @@ def tracked_run(
             line.
         UndeliveredError: MLflow does not answer at the end; all is kept on this disk.
     """
-    labels = {**tags, **this_process()}
-    with impatient():
+    tags = {**tags, **this_process()}
+    with short_timeouts():
         with shielded():
-            run = _begin(experiment, name, resume, labels)
+            run = _begin(experiment, name, resume, tags)
         try:
             _introduce(run, name, description, params)
             with (
@@ -116,10 +116,10 @@ def _end_after(error: BaseException, run: TrackedRun) -> BaseException:
     """Record how a run has failed; returns the error to tell the user."""
     told = explained(error) if isinstance(error, REFUSED) else error
     stopped = isinstance(error, Interrupted | KeyboardInterrupt)
-    patience = _PATIENCE_AFTER_A_SIGNAL if stopped else _PATIENCE_SECONDS
+    timeout = _TIMEOUT_AFTER_A_SIGNAL if stopped else _TIMEOUT_SECONDS
     try:
         run.note_error(one_line(error))
-        run.end(status_after(error), patience)
+        run.end(status_after(error), timeout)
     except UndeliveredError as second:
         if isinstance(told, TrackingError):
             return second

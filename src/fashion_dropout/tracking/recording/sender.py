@@ -38,11 +38,11 @@ class Sender:
         self._thread = threading.Thread(target=self._work, daemon=True, name="delivers")
         self._thread.start()
 
-    def settle(self, patience: float) -> bool:
+    def settle(self, timeout: float) -> bool:
         """Wait until all is delivered, as long as it goes on.
 
         Args:
-            patience: It is given up after so many seconds without progress, or after two attempts.
+            timeout: It is given up after so many seconds without progress, or after two attempts.
 
         Returns:
             Whether all is delivered.
@@ -50,7 +50,7 @@ class Sender:
         failures, began = self._failures, time.monotonic()
         self._wake.set()
         while not self._journal.wait_until_delivered(0.1):
-            if time.monotonic() - max(began, self._progress) > patience:
+            if time.monotonic() - max(began, self._progress) > timeout:
                 return False
             if self._failures >= failures + 2:
                 return False

@@ -22,7 +22,7 @@ from fashion_dropout.tracking.store import tags as tag_names
 from fashion_dropout.tracking.store.calls import REFUSED, bounded, one_line
 
 _DIGEST_LENGTH = 36  # the longest that MLflow's dataset field takes
-_PATIENCE_SECONDS = 25
+_TIMEOUT_SECONDS = 25
 _DIRECT_SECONDS = 10
 
 
@@ -137,12 +137,12 @@ class TrackedRun:
         Raises:
             TrackingError: The store refused something, or does not answer.
         """
-        settled = self._sender.settle(_PATIENCE_SECONDS)
+        settled = self._sender.settle(_TIMEOUT_SECONDS)
         self._check()
         if not settled:
             raise TrackingError("MLflow went away, and what is to be read cannot be delivered")
 
-    def end(self, status: str, patience: float = _PATIENCE_SECONDS) -> None:
+    def end(self, status: str, timeout: float = _TIMEOUT_SECONDS) -> None:
         """Say how the run has ended; nothing is written to it afterwards.
 
         Raises:
@@ -150,7 +150,7 @@ class TrackedRun:
             TrackingError: The store refused something, so that the run is FAILED.
         """
         self._journal.write("end", status=status)
-        if not self._sender.settle(patience):
+        if not self._sender.settle(timeout):
             raise UndeliveredError(
                 f"expected the store to take what run {self.run_id} has recorded, received: "
                 f"{self._sender.trouble}; all of it is kept in {self._journal.folder}: type "

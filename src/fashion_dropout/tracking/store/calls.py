@@ -30,7 +30,7 @@ REFUSED = (MlflowException, SQLAlchemyError, requests.RequestException)
 """What MLflow raises when its store refuses something or goes away. The last is an `OSError`; any
 other `OSError` is of a file, and says of which."""
 
-_IMPATIENCE = {
+_SHORT_TIMEOUTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
@@ -104,7 +104,7 @@ def asks_mlflow(
     def decorate(function: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
         @wraps(function)
         def within_time(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
-            with impatient():
+            with short_timeouts():
                 try:
                     return bounded(
                         lambda: function(*args, **kwargs),
@@ -137,7 +137,7 @@ def someone_still_waits() -> bool:
     return any(thread.is_alive() for thread in _left_alone)
 
 
-class _Impatience:
+class _ShortTimeouts:
     lock = threading.Lock()
     depth = 0
     added: ClassVar[list[str]] = []
@@ -145,28 +145,28 @@ class _Impatience:
 
 
 @contextmanager
-def impatient() -> Iterator[None]:
+def short_timeouts() -> Iterator[None]:
     """Give up on a silent server after seconds, where MLflow would take minutes.
 
     What the user has set in MLflow's own variables stands. It holds for all threads, until the last
     block that has asked for it ends.
     """
     retries = logging.getLogger("urllib3.connectionpool")
-    with _Impatience.lock:
-        if not _Impatience.depth:
-            _Impatience.added = [name for name in _IMPATIENCE if name not in os.environ]
-            os.environ.update({name: _IMPATIENCE[name] for name in _Impatience.added})
-            _Impatience.log_level = retries.level
+    with _ShortTimeouts.lock:
+        if not _ShortTimeouts.depth:
+            _ShortTimeouts.added = [name for name in _SHORT_TIMEOUTS if name not in os.environ]
+            os.environ.update({name: _SHORT_TIMEOUTS[name] for name in _ShortTimeouts.added})
+            _ShortTimeouts.log_level = retries.level
             retries.setLevel(logging.ERROR)
-        _Impatience.depth += 1
+        _ShortTimeouts.depth += 1
     try:
         yield
     finally:
-        with _Impatience.lock:
-            _Impatience.depth -= 1
-            if not _Impatience.depth:
-                retries.setLevel(_Impatience.log_level)
-                for name in _Impatience.added:
+        with _ShortTimeouts.lock:
+            _ShortTimeouts.depth -= 1
+            if not _ShortTimeouts.depth:
+                retries.setLevel(_ShortTimeouts.log_level)
+                for name in _ShortTimeouts.added:
                     os.environ.pop(name, None)
 
 

@@ -16,8 +16,8 @@ from fashion_dropout.tracking.store.calls import (
     REFUSED,
     NoAnswerError,
     bounded,
-    impatient,
     one_line,
+    short_timeouts,
 )
 from fashion_dropout.tracking.store.places import check_places
 from fashion_dropout.tracking.store.schema import is_current
@@ -47,7 +47,7 @@ def connect() -> None:
         mlflow.set_tracking_uri(uri)
     try:
         _refuse_kinds(uri)
-        with impatient(), _first_use_lock(uri):
+        with short_timeouts(), _first_use_lock(uri):
             bounded(lambda: _examine_all(uri), _ANSWER_SECONDS)
             if uri.startswith("sqlite:"):  # it answers; a busy machine makes a new one slowly
                 _ask()

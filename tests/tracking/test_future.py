@@ -12,38 +12,38 @@ import pytest
 
 from fashion_dropout.errors import DataError, TrackingError
 from fashion_dropout.learning import archives
-from fashion_dropout.tracking.store.background import asked
+from fashion_dropout.tracking.store.future import submitted
 
 
 def test_another_process_answers():
-    with asked(os.getpid) as process, asked(divmod, 7, 3) as result:
-        assert result.answer() == result.answer() == (2, 1)
-        assert result.arrived
+    with submitted(os.getpid) as process, submitted(divmod, 7, 3) as result:
+        assert result.result() == result.result() == (2, 1)
+        assert result.done
         assert not result.failed
-        assert process.answer() != os.getpid()
+        assert process.result() != os.getpid()
 
 
 def test_an_error_of_the_program_arrives_as_it_was_raised(tmp_path):
-    with asked(archives.locate, data_dir=tmp_path) as folder:
+    with submitted(archives.locate, data_dir=tmp_path) as folder:
         for _ in range(2):
             with pytest.raises(DataError, match=f"expected the archive {tmp_path}"):
-                folder.answer()
+                folder.result()
         assert folder.failed
 
 
 def test_a_process_that_ends_without_an_answer_is_one_line():
-    with asked(os._exit, 7) as never:
+    with submitted(os._exit, 7) as never:
         with pytest.raises(TrackingError, match="received exit code 7 instead") as refused:
-            never.answer()
+            never.result()
         assert never.failed
     assert "\n" not in str(refused.value)
 
 
 def test_what_is_still_asked_ends_with_the_block():
     began = time.monotonic()
-    with asked(time.sleep, 600) as asleep:
+    with submitted(time.sleep, 600) as asleep:
         (child,) = psutil.Process().children()
-        assert not asleep.arrived
+        assert not asleep.done
         assert not asleep.failed
     assert not child.is_running()
     assert time.monotonic() - began < 30
@@ -51,10 +51,14 @@ def test_what_is_still_asked_ends_with_the_block():
 
 def test_the_other_process_shares_neither_the_terminal_nor_the_standard_streams(capfd):
     # In a session of its own it gets no Ctrl-C from the terminal.
-    with asked(os.getsid, 0) as session, asked(os.read, 0, 1) as read, asked(print, "x") as printed:
-        assert session.answer() != os.getsid(0)
-        assert read.answer() == b""
-        assert printed.answer() is None
+    with (
+        submitted(os.getsid, 0) as session,
+        submitted(os.read, 0, 1) as read,
+        submitted(print, "x") as printed,
+    ):
+        assert session.result() != os.getsid(0)
+        assert read.result() == b""
+        assert printed.result() is None
     assert capfd.readouterr() == ("", "")
 
 
@@ -71,5 +75,5 @@ def test_modules_are_those_of_this_process_and_not_of_the_working_directory(
     monkeypatch.syspath_prepend(checkout)
     from only_there import where
 
-    with asked(where) as file:
-        assert Path(file.answer()) == checkout / "only_there.py"
+    with submitted(where) as file:
+        assert Path(file.result()) == checkout / "only_there.py"

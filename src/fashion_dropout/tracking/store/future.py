@@ -1,4 +1,4 @@
-"""Ask MLflow something in another process, while this process does something else.
+"""A call in another process, such as a question to MLflow, while this one does something else.
 
 MLflow takes seconds to import. The other process imports it at the same time as this process does
 its own work, and gives its memory back when it has answered.
@@ -30,13 +30,13 @@ Answer = TypeVar("Answer")
 _PROGRAM = """\
 import sys
 sys.path[:] = sys.argv[1:]
-from fashion_dropout.tracking.store.background import reply
+from fashion_dropout.tracking.store.future import reply
 reply()
 """
 
 
-class Asked(Generic[Answer]):
-    """A question that another process is answering.
+class Future(Generic[Answer]):
+    """A call that another process is making.
 
     Args:
         connection: The end of the pipe at which the answer arrives.
@@ -49,17 +49,17 @@ class Asked(Generic[Answer]):
         self._received: tuple[Answer | None, FashionDropoutError | None] | None = None
 
     @property
-    def arrived(self) -> bool:
+    def done(self) -> bool:
         """Whether there is an answer or an error."""
         return self._received is not None or self._connection.poll()
 
     @property
     def failed(self) -> bool:
         """Whether an error has arrived."""
-        return self.arrived and self._receive()[1] is not None
+        return self.done and self._receive()[1] is not None
 
-    def answer(self) -> Answer:
-        """Wait for the answer.
+    def result(self) -> Answer:
+        """Wait for what the call returns.
 
         Raises:
             FashionDropoutError: The question raised this error.
@@ -84,9 +84,9 @@ class Asked(Generic[Answer]):
 
 
 @contextmanager
-def asked(
+def submitted(
     question: Callable[Parameters, Answer], *args: Parameters.args, **kwargs: Parameters.kwargs
-) -> Iterator[Asked[Answer]]:
+) -> Iterator[Future[Answer]]:
     """Call a function in another process, which ends with the block at the latest.
 
     Args:
@@ -106,9 +106,9 @@ def asked(
             )
         with process:
             try:
-                with suppress(OSError):  # the process has ended, which `answer` reports
+                with suppress(OSError):  # the process has ended, which `result` reports
                     here.send((question, args, kwargs))
-                yield Asked(here, process)
+                yield Future(here, process)
             finally:
                 process.kill()
 
