@@ -18,7 +18,7 @@ import pytest
 from conftest import ROOT, script
 from fashion_dropout.config.promotion import read_policy
 from fashion_dropout.config.study import read_study
-from fashion_dropout.tracking.store.calls import READ_SECONDS
+from fashion_dropout.tracking.store.timeouts import QUESTION_SECONDS
 
 STUDIES = ROOT / "experiments/dropout"
 PLACES = (
@@ -57,7 +57,7 @@ NO_MEASUREMENTS = (
     rf"{100 * POLICY.against_champion.smallest_improvement:.1f} (?:points|ポイント)",
     rf"{100 * POLICY.against_champion.non_inferiority_margin:.1f} (?:points|ポイント)",
     rf"{POLICY.largest_drift:.4f}",
-    rf"{READ_SECONDS} (?:s|秒)",
+    rf"{QUESTION_SECONDS} (?:s|秒)",
     rf"{ARCHIVES / 1e6:.0f} MB",
     r"100 MB",  # what a test sends
     r"arXiv [0-9.]+",

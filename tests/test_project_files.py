@@ -176,5 +176,6 @@ def test_pre_commit_uses_the_pinned_tools(pyproject):
     hooks = yaml.safe_load(text(".pre-commit-config.yaml"))
     entries = [hook["entry"] for repository in hooks["repos"] for hook in repository["hooks"]]
     assert any("ruff check" in entry for entry in entries)
-    assert any("mypy" in entry for entry in entries)
+    assert ".ci/check types" in entries
+    assert "uv run mypy" in text(".ci/check")
     assert all(repository["repo"] == "local" for repository in hooks["repos"])

@@ -18,8 +18,8 @@ from fashion_dropout.commands import prediction, promotion, runs, studies, unfor
 from fashion_dropout.commands.launched import Verbs
 from fashion_dropout.errors import FashionDropoutError, Interrupted, UsageError
 from fashion_dropout.interrupts import interruptible
-from fashion_dropout.tracking.store.calls import someone_still_waits
 from fashion_dropout.tracking.store.secrets import without_password
+from fashion_dropout.tracking.store.timeouts import someone_still_waits
 
 
 @click.group(

@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from conftest import clean_environment, run_command
+from fashion_dropout import provenance
 from fashion_dropout.cli import cli
 from fashion_dropout.errors import UsageError
 from fashion_dropout.learning.dataset import CLASSES, Synthetic
@@ -25,12 +26,13 @@ from registered import NAME, using
 
 
 @pytest.fixture
-def predict(registry, tensorflow):
+def predict(registry, tensorflow, monkeypatch):
     """`prediction.predict` on one thread in this process; returns the errors, too."""
+    monkeypatch.setattr(provenance, "cores", lambda: 1)
 
     def run(*paths, **options):
         errors: list[str] = []
-        options = {"model": str(registry.model), "model_name": NAME, "threads": 1} | options
+        options = {"model": str(registry.model), "model_name": NAME} | options
         return prediction.predict(paths, errors.append, print, **options), errors
 
     return run

@@ -16,7 +16,8 @@ from sqlalchemy.exc import OperationalError
 
 from conftest import ROOT
 from fashion_dropout.errors import TrackingError, UsageError
-from fashion_dropout.tracking.store.calls import NoAnswerError, asks_mlflow
+from fashion_dropout.tracking.store.calls import asks_mlflow
+from fashion_dropout.tracking.store.timeouts import NoAnswerError
 
 SOURCE = ROOT / "src/fashion_dropout"
 QUESTIONS = {name for name in dir(mlflow.MlflowClient) if not name.startswith("_")} | {

@@ -64,8 +64,9 @@ def locate(reference: str, model_name: str, download: Path) -> Path:
         UsageError: There is no such model.
         TrackingError: The store does not answer, or does not give the model out.
     """
-    from fashion_dropout.tracking.store.calls import FILES_SECONDS, asks_mlflow
+    from fashion_dropout.tracking.store.calls import asks_mlflow
     from fashion_dropout.tracking.store.connect import connect_to_existing
+    from fashion_dropout.tracking.store.timeouts import FILES_SECONDS
 
     connect_to_existing()
     return asks_mlflow(seconds=FILES_SECONDS)(_find)(reference, model_name, download)

@@ -15,9 +15,10 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.state import state_folder
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import FILES_SECONDS, asks_mlflow
+from fashion_dropout.tracking.store.calls import asks_mlflow
 from fashion_dropout.tracking.store.connect import store_name
 from fashion_dropout.tracking.store.secrets import without_password
+from fashion_dropout.tracking.store.timeouts import FILES_SECONDS
 
 MODEL = "fashion-mnist-cnn"
 """The registered model of this project."""

@@ -21,7 +21,8 @@ from fashion_dropout import environment
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.provenance import version
 from fashion_dropout.tracking.models import loader
-from fashion_dropout.tracking.store.calls import FILES_SECONDS, asks_mlflow, one_line
+from fashion_dropout.tracking.store.calls import asks_mlflow, one_line
+from fashion_dropout.tracking.store.timeouts import FILES_SECONDS
 
 _NEEDS = ("keras", "numpy", "tensorflow")
 

@@ -17,9 +17,10 @@ from mlflow.exceptions import MlflowException
 from fashion_dropout.config.values import plain
 from fashion_dropout.errors import UsageError
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import FILES_SECONDS, asks_mlflow
+from fashion_dropout.tracking.store.calls import asks_mlflow
 from fashion_dropout.tracking.store.connect import store_name
 from fashion_dropout.tracking.store.finished import missing_parts
+from fashion_dropout.tracking.store.timeouts import FILES_SECONDS
 
 _COLUMNS = [
     "run_id", "begun", "artifact_uri", "regime", "seed", "state", "reason", "session",

@@ -28,7 +28,8 @@ from mlflow.models import Model
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.tracking.recording.outbox import Entry, Journal
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import bounded, one_line
+from fashion_dropout.tracking.store.calls import one_line
+from fashion_dropout.tracking.store.timeouts import bounded
 
 _SECONDS = 20
 _SECONDS_FOR_FILES = 120

@@ -25,8 +25,9 @@ from fashion_dropout.interrupts import shielded
 from fashion_dropout.tracking.recording.processes import HOST, PID, has_died
 from fashion_dropout.tracking.recording.tracked_run import status_after
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import FILES_SECONDS, asks_mlflow, one_line
+from fashion_dropout.tracking.store.calls import asks_mlflow, one_line
 from fashion_dropout.tracking.store.connect import connect_to_existing, store_name
+from fashion_dropout.tracking.store.timeouts import FILES_SECONDS
 
 _VARIABLE = "MLFLOW_RUN_ID"
 _NO_SUCH_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")

@@ -19,7 +19,8 @@ from fashion_dropout.errors import Interrupted, TrackingError, UndeliveredError
 from fashion_dropout.tracking.recording.outbox import Journal
 from fashion_dropout.tracking.recording.sender import Sender
 from fashion_dropout.tracking.store import tags as tag_names
-from fashion_dropout.tracking.store.calls import REFUSED, bounded, one_line
+from fashion_dropout.tracking.store.calls import REFUSED, one_line
+from fashion_dropout.tracking.store.timeouts import bounded
 
 _DIGEST_LENGTH = 36  # the longest that MLflow's dataset field takes
 _TIMEOUT_SECONDS = 25

@@ -1,8 +1,4 @@
-"""Calls of MLflow: bounded in time, and an error of them in one line.
-
-MLflow's own timeouts are for one piece of an answer. A server that sends a byte a second keeps a
-caller for ever. So a call is made in a thread of its own and left alone when its time is up.
-"""
+"""Calls of MLflow: bounded in time, and an error of them in one line."""
 
 from __future__ import annotations
 
@@ -22,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.escapes import shortened
 from fashion_dropout.tracking.store.secrets import without_password
+from fashion_dropout.tracking.store.timeouts import QUESTION_SECONDS, bounded
 
 Parameters = ParamSpec("Parameters")
 Answer = TypeVar("Answer")
@@ -41,44 +38,6 @@ _SQL = re.compile(  # what SQLAlchemy writes around the cause of an error
     r"|\[SQL: .*\] ?"
     r"|\(Background on this error at: \S+\)"
 )
-QUESTION_SECONDS = 30
-"""For a question to MLflow in which no files are sent."""
-FILES_SECONDS = 120
-"""For one in which files are: some MiB, as a model."""
-
-
-class NoAnswerError(TrackingError):
-    """MLflow has not answered in time."""
-
-
-_left_alone: list[threading.Thread] = []
-
-
-def bounded(call: Callable[[], Answer], seconds: float) -> Answer:
-    """Call a function and wait for it, but no longer than so many seconds.
-
-    Raises:
-        NoAnswerError: It has not answered in time. It goes on in its thread, which does not keep
-            the process from ending.
-    """
-    outcome: list[Answer] = []
-    failure: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            outcome.append(call())
-        except BaseException as error:  # it is raised again where the caller waits
-            failure.append(error)
-
-    thread = threading.Thread(target=work, daemon=True, name="asks-mlflow")
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        _left_alone.append(thread)
-        raise NoAnswerError(f"MLflow has not answered within {seconds:g} s")
-    if failure:
-        raise failure[0]
-    return outcome[0]
 
 
 def asks_mlflow(
@@ -128,13 +87,6 @@ def explained(error: BaseException, expected: str = "") -> TrackingError:
     if expected:
         return TrackingError(f"expected {expected}, received: {one_line(error)}")
     return TrackingError(f"MLflow refused or went away: {one_line(error)}")
-
-
-def someone_still_waits() -> bool:
-    """Whether a call that was left alone goes on. Threads that it has started would keep the
-    process from ending in order.
-    """
-    return any(thread.is_alive() for thread in _left_alone)
 
 
 class _ShortTimeouts:

@@ -12,16 +12,11 @@ from mlflow.exceptions import MlflowException
 
 from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.tracking.store import database
-from fashion_dropout.tracking.store.calls import (
-    REFUSED,
-    NoAnswerError,
-    bounded,
-    one_line,
-    short_timeouts,
-)
+from fashion_dropout.tracking.store.calls import REFUSED, one_line, short_timeouts
 from fashion_dropout.tracking.store.places import check_places
 from fashion_dropout.tracking.store.schema import is_current
 from fashion_dropout.tracking.store.secrets import without_password
+from fashion_dropout.tracking.store.timeouts import NoAnswerError, bounded
 
 _ANSWER_SECONDS = 25
 _FIRST_USE_SECONDS = 120
