@@ -175,7 +175,7 @@ def test_the_licence_names_its_holder():
 def test_pre_commit_uses_the_pinned_tools(pyproject):
     hooks = yaml.safe_load(text(".pre-commit-config.yaml"))
     entries = [hook["entry"] for repository in hooks["repos"] for hook in repository["hooks"]]
-    assert any("ruff check" in entry for entry in entries)
-    assert ".ci/check types" in entries
-    assert "uv run mypy" in text(".ci/check")
+    assert entries == [f".ci/check {what}" for what in ("style", "spelling", "types")]
+    tools = ("ruff check", "codespell", "mypy")
+    assert all(f"uv run {tool}" in text(".ci/check") for tool in tools)
     assert all(repository["repo"] == "local" for repository in hooks["repos"])

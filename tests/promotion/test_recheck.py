@@ -102,22 +102,23 @@ def test_a_model_of_another_kind_of_cpu_is_promoted_within_the_tolerance(studies
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow")
-@pytest.mark.parametrize("damage", ["changed", "missing"])
+@pytest.mark.parametrize("damage", ["changed", "missing", "undescribed"])
 def test_a_damaged_model_is_refused_and_no_alias_moves(studies, client, damage):
     promoted(studies.weak)
     candidate = read_candidate(studies.strong)
     location = client.get_logged_model(candidate.model_id).artifact_location
-    weights = Path(location.removeprefix("file://")) / "data/model.keras"
-    content = weights.read_bytes()
+    file = "MLmodel" if damage == "undescribed" else "data/model.keras"
+    damaged = Path(location.removeprefix("file://")) / file
+    content = damaged.read_bytes()
     try:
-        if damage == "missing":
-            weights.unlink()
+        if damage == "changed":
+            damaged.write_bytes(content[:-5000] + b"x" + content[-4999:])
         else:
-            weights.write_bytes(content[:-5000] + b"x" + content[-4999:])
+            damaged.unlink()
         with pytest.raises(TrackingError, match=r"expected the model m-\w+ to be whole, received"):
             promoted(studies.strong)
     finally:
-        weights.write_bytes(content)
+        damaged.write_bytes(content)
     assert aliases(client) == {"champion": "1"}
     assert len(client.search_model_versions(f"name = '{MODEL}'")) == 1
 

@@ -10,7 +10,9 @@ import socket
 import subprocess
 import sys
 import time
+from functools import reduce
 from io import StringIO
+from operator import and_
 from pathlib import Path
 
 import mlflow
@@ -20,6 +22,8 @@ import pytest
 
 from conftest import ROOT, FinishedRun, clean_environment, run_command, run_here
 from fashion_dropout.config.study import read_study
+from fashion_dropout.studies.read import read_record
+from fashion_dropout.tracking.reading import queries
 
 pytestmark = pytest.mark.slow  # each of them starts workers, which import TensorFlow
 
@@ -99,6 +103,21 @@ def test_the_runs_are_flat_and_named_and_paired(study):
     tags = [runs[f"none-seed{seed}-synthetic"].data.tags for seed in (0, 1)]
     assert tags[0]["weights.initial.sha256"] != tags[1]["weights.initial.sha256"]
     assert tags[0]["batches.first_epoch.sha256"] != tags[1]["batches.first_epoch.sha256"]
+
+
+def test_the_curves_and_the_table_of_a_study_are_the_same_numbers(study, study_run):
+    mlflow.set_tracking_uri(study.uri)
+    record = read_record(study_run.info.run_id)
+    assert len(record.runs) == 4
+    for run in record.runs.to_dict("records"):
+        mine = (record.histories[name] == run[name] for name in ("regime", "seed"))
+        curves = record.histories[reduce(and_, mine)]
+        assert curves["epoch"].tolist() == [1, 2, 3]
+        for metric in ("train/loss", "val/loss", "train/accuracy", "val/accuracy"):
+            assert curves[metric].iloc[-1] == run[metric]
+            assert queries.history(run["run_id"], metric) == dict(
+                zip(curves["epoch"], curves[metric], strict=True)
+            )
 
 
 def test_the_study_run_holds_aggregates_verdict_and_tables(study, study_run):

@@ -108,7 +108,7 @@ def test_predictions_that_others_do_not_fit_to_are_left_out_and_said():
     record = read_record(run_id)
     said = "\n".join(record.absent)
     for (regime, seed), words in (
-        (older, "recalibration of {}: no validation predictions are recorded"),
+        (older, "recalibration of {}: no predictions of validation images are recorded"),
         (other, "predictions of {}: the labels are not those of the other runs"),
         (empty, "predictions of {}: no predictions.npz that can be read is recorded"),
     ):

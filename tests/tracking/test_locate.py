@@ -93,3 +93,9 @@ def test_a_path_is_taken_as_it_is_and_the_checksums_of_a_folder_are_verified(reg
         find()
     with locate.locating(str(tmp_path), NAME) as find, pytest.raises(DataError, match="SHA256SUMS"):
         find()
+
+
+def test_a_store_that_cannot_be_one_is_one_line(workdir, tmp_path):
+    expected = "expected a SQLite store such as sqlite:///mlflow.db, received sqlite:no-slashes.db;"
+    with using("sqlite:no-slashes.db"), pytest.raises(UsageError, match=expected):
+        locate.locate("champion", NAME, tmp_path)

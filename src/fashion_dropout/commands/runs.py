@@ -115,7 +115,7 @@ def _config_of(run_id: str, wanted: Mapping[str, Any], fresh: bool) -> TrainingC
 @click.argument("run_id")
 @data_dir_option
 def verify(run_id: str, data_dir: Path | None) -> None:
-    """Repeat a recorded run and check whether every metric is bit-identical.
+    """Repeat a recorded run and check whether its metrics and last weights are bit-identical.
 
     RUN_ID is the id of a finished training run. Exit code 0: identical; 5: drifted.
 

@@ -123,7 +123,7 @@ def recheck_model(
     from fashion_dropout.learning.model import IMAGE_SHAPE
     from fashion_dropout.tracking.models import save
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         stored = save.load_logged(candidate.model_id, Path(folder))
         repeated = inference.predict(stored.classifier, split.validation.images)
     declared = save.signature(IMAGE_SHAPE, len(dataset.classes))

@@ -80,7 +80,7 @@ def _check_that_it_loads(version: ModelVersion) -> None:
     start_tensorflow(1)
     from fashion_dropout.tracking.models.save import load_logged
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         load_logged(registry.model_of(queries.get_run(version.run_id)), Path(folder))
 
 

@@ -8,7 +8,7 @@ from fashion_dropout import provenance
 from fashion_dropout.config.study import Cell, Study
 from fashion_dropout.config.training import TrainingConfig, recorded_config
 from fashion_dropout.errors import UsageError
-from fashion_dropout.sameness import changes
+from fashion_dropout.sameness import NOTHING, changes
 from fashion_dropout.texts import Count
 from fashion_dropout.tracking.reading import queries
 from fashion_dropout.tracking.store import tags
@@ -79,11 +79,11 @@ def finished_cells(study: Study, experiment_id: str, dataset_sha256: str) -> Fin
         else:
             others[name] = (run.info.run_id, recorded.get(tags.STUDY, ""))
     if outdated := sorted(stale.keys() - own.keys() - others.keys()):
+        then = stale[outdated[0]]
         raise UsageError(
             f"expected cells that were trained by this training code, {_short(*code.values())}, "
-            f"received {Count(len(outdated)):cell|cells} of {_short(stale[outdated[0]])} "
-            f"({outdated[0]} …): their bits may differ; run the study with --fresh, or check that "
-            "version out"
+            f"received {Count(len(outdated)):cell|cells} of {_short(then)} ({outdated[0]} …): "
+            "their bits may differ; run the study with --fresh"
         )
     taken = {name: found for name, found in others.items() if name not in own}
     return FinishedCells(
@@ -94,7 +94,7 @@ def finished_cells(study: Study, experiment_id: str, dataset_sha256: str) -> Fin
 
 
 def _short(digest: str) -> str:
-    return digest[:12]
+    return "code that is not recorded" if digest == NOTHING else digest[:12]
 
 
 def _config(params: dict[str, str]) -> TrainingConfig | None:

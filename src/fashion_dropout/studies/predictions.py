@@ -23,6 +23,7 @@ from fashion_dropout.tracking.reading import queries
 
 DISAGREEMENTS_FILE = "disagreements.npz"
 """The artifact of a study's run with the test images that its report shows."""
+_UNCALIBRATED = "no predictions of validation images are recorded"
 
 
 def read_results(
@@ -75,7 +76,7 @@ def read_results(
     absent = [
         *_absent(lacking, "predictions of", "no predictions.npz that can be read is recorded"),
         *_absent(others, "predictions of", "the labels are not those of the other runs"),
-        *_absent(uncalibrated, "recalibration of", "no validation predictions are recorded"),
+        *_absent(uncalibrated, "recalibration of", _UNCALIBRATED),
     ]
     if not confusion:
         return None, absent

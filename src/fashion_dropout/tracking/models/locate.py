@@ -65,10 +65,8 @@ def locate(reference: str, model_name: str, download: Path) -> Path:
         TrackingError: The store does not answer, or does not give the model out.
     """
     from fashion_dropout.tracking.store.calls import asks_mlflow
-    from fashion_dropout.tracking.store.connect import connect_to_existing
     from fashion_dropout.tracking.store.timeouts import FILES_SECONDS
 
-    connect_to_existing()
     return asks_mlflow(seconds=FILES_SECONDS)(_find)(reference, model_name, download)
 
 
@@ -76,8 +74,10 @@ def _find(reference: str, model_name: str, download: Path) -> Path:
     from mlflow.exceptions import MlflowException
 
     from fashion_dropout.tracking.store.calls import one_line
+    from fashion_dropout.tracking.store.connect import connect_to_existing
 
     try:
+        connect_to_existing()
         return _fetch(_location(reference, model_name), download)
     except (MlflowException, OSError) as error:
         if getattr(error, "error_code", "") in _NOT_THERE:

@@ -13,6 +13,7 @@ import mlflow
 import mlflow.keras
 import mlflow.pyfunc
 import numpy as np
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import Schema, TensorSpec
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ class StoredModel:
 
 
 def signature(shape: tuple[int, ...], classes: int) -> ModelSignature:
-    """What a served classifier takes and gives: grey values in, probabilities out; see `served`.
+    """What a served classifier takes and gives: grey values in, probabilities out; see `loader`.
 
     Args:
         shape: The shape of one image.
@@ -55,7 +56,7 @@ def signature(shape: tuple[int, ...], classes: int) -> ModelSignature:
 def save_classifier(
     classifier: Any, folder: Path, *, classes: Sequence[str], example: NDArray[np.uint8]
 ) -> None:
-    """Write the files of a model: those of `mlflow.keras`, with `served` as the loader of its
+    """Write the files of a model: those of `mlflow.keras`, with `loader` as the loader of its
     Python function.
 
     `mlflow.keras` loads the classifier itself, which takes uint8. As MLflow's Python function,
@@ -132,7 +133,7 @@ def load_logged(model_id: str, folder: Path) -> StoredModel:
             str(local), load_model_kwargs={"compile": False, "safe_mode": True}
         )
         return StoredModel(classifier, stored.signature)
-    except (TrackingError, OSError, ValueError) as error:
+    except (TrackingError, MlflowException, OSError, ValueError) as error:
         raise TrackingError(
             f"expected the model {model_id} to be whole, received: {one_line(error)}"
         ) from error

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import mlflow
 import pandas as pd
+import requests
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
@@ -194,7 +195,7 @@ def artifact(artifact_uri: str, name: str) -> Iterator[Path | None]:
     if urlsplit(artifact_uri).scheme in ("", "file"):
         yield _fetched(artifact_uri, name, None)
         return
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         yield _fetched(artifact_uri, name, folder)
 
 
@@ -204,6 +205,8 @@ def _fetched(artifact_uri: str, name: str, folder: str | None) -> Path | None:
     try:
         uri = f"{artifact_uri}/{name}"
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder))
+    except (requests.ConnectionError, requests.Timeout, requests.exceptions.RetryError):
+        raise  # that it does not answer does not mean that it has none
     except (MlflowException, OSError):
         return None
 

@@ -27,7 +27,6 @@ from fashion_dropout.tracking.recording.tracked_run import status_after
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import asks_mlflow, one_line
 from fashion_dropout.tracking.store.connect import connect_to_existing, store_name
-from fashion_dropout.tracking.store.timeouts import FILES_SECONDS
 
 _VARIABLE = "MLFLOW_RUN_ID"
 _NO_SUCH_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
@@ -174,10 +173,16 @@ def keep_with_launched_run(path: Path) -> str | None:
     run_id = launched_run_id()
     if not run_id:
         return None
-    return run_id if _keep(run_id, path) else None
+    try:
+        return run_id if _keep(run_id, path) else None
+    except TrackingError as error:
+        why = one_line(error.__cause__ or error)
+        raise TrackingError(
+            f"expected to keep {path} with run {run_id}, received: {why}"
+        ) from error
 
 
-@asks_mlflow(seconds=FILES_SECONDS)
+@asks_mlflow()
 def _keep(run_id: str, path: Path) -> bool:
     """Store a file with a run that goes on; of one that has ended, the variable is left over."""
     client = mlflow.MlflowClient()

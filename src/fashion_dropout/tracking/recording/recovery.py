@@ -17,6 +17,7 @@ from fashion_dropout.tracking.recording.processes import HOST, has_died, is_of_t
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import REFUSED, asks_mlflow, one_line, short_timeouts
 from fashion_dropout.tracking.store.connect import ask_for_models, examine, is_there, store_name
+from fashion_dropout.tracking.store.timeouts import QUESTION_SECONDS, bounded
 
 MISSING = "RESOURCE_DOES_NOT_EXIST"
 WHY = "its process has ended without saying so, as after kill -9 or a power cut"
@@ -171,12 +172,12 @@ def _deliver(journal: Journal, store: str, own: str, say: Callable[[str], None])
     uri = mlflow.get_tracking_uri() if store == own else store
     try:
         with short_timeouts():
-            examine(uri)
+            bounded(lambda: examine(uri), QUESTION_SECONDS)
             client = mlflow.MlflowClient(uri)
             if gone := _gone(client, journal.folder.name):
                 say(f"{run}: {store} {gone}; if it is not wanted, remove {journal.folder}")
                 return None
-            ask_for_models(client, uri)
+            bounded(lambda: ask_for_models(client, uri), QUESTION_SECONDS)
             if not ended:
                 journal.write("tags", tags={tags.ERROR: WHY})
                 journal.write("end", status="KILLED")

@@ -2,7 +2,7 @@
 
 Runs are never MLflow's "active run": its exit handler ends that one as FINISHED, whatever has
 happened, and a second run of the same process is refused while there is one. What a run records
-goes to its journal, on this disk, and from there to the store; see `journal` and `delivery`.
+goes to its journal, on this disk, and from there to the store; see `outbox` and `delivery`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import mlflow
 from fashion_dropout.errors import Interrupted, TrackingError, UndeliveredError
 from fashion_dropout.interrupts import shielded
 from fashion_dropout.tracking.recording.launched import parameters_to_log
-from fashion_dropout.tracking.recording.opening import describe, open_run, written_steps
+from fashion_dropout.tracking.recording.opening import describe_run, open_run, written_steps
 from fashion_dropout.tracking.recording.processes import this_process
 from fashion_dropout.tracking.recording.sender import Sender
 from fashion_dropout.tracking.recording.system_metrics import system_metrics
@@ -108,7 +108,7 @@ def _begin(
 @asks_mlflow(seconds=_seconds_to_start)
 def _introduce(run: TrackedRun, name: str, description: str, params: Mapping[str, Any]) -> None:
     recorded = mlflow.MlflowClient().get_run(run.run_id)
-    describe(recorded, name, description)
+    describe_run(recorded, name, description)
     run.log_params(parameters_to_log(recorded, params))
 
 

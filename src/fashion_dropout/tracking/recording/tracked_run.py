@@ -108,7 +108,7 @@ class TrackedRun:
     def model(
         self, *, step: int, params: Mapping[str, Any], tags: Mapping[str, str]
     ) -> Iterator[Path]:
-        """A folder whose files become the run's model when the block ends; see `models.save.save`.
+        """A folder whose files become the run's model when the block ends; see `models.save`.
 
         Args:
             step: The epoch that the model is of; the run's metrics of that step become its own.

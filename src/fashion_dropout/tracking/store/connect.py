@@ -45,7 +45,7 @@ def connect() -> None:
         with short_timeouts(), _first_use_lock(uri):
             bounded(lambda: _examine_all(uri), _ANSWER_SECONDS)
             if uri.startswith("sqlite:"):  # it answers; a busy machine makes a new one slowly
-                _ask()
+                bounded(_ask, _FIRST_USE_SECONDS)
             else:
                 bounded(_ask, _ANSWER_SECONDS)
                 bounded(lambda: ask_for_models(mlflow.MlflowClient(), uri), _ANSWER_SECONDS)

@@ -22,8 +22,20 @@ _NO_DATABASE = ("http:", "https:", "databricks", "file:", "/")
 
 
 def sqlite_path(uri: str) -> Path | None:
-    """The file that a SQLite store has or would have; None for any other store."""
-    name = sqlalchemy.make_url(uri).database if uri.startswith("sqlite:") else None
+    """The file that a SQLite store has or would have; None for any other store.
+
+    Raises:
+        UsageError: The URI of a SQLite store is none.
+    """
+    if not uri.startswith("sqlite:"):
+        return None
+    try:
+        name = sqlalchemy.make_url(uri).database
+    except sqlalchemy.exc.ArgumentError as error:
+        raise UsageError(
+            f"expected a SQLite store such as sqlite:///mlflow.db, received {uri}; set "
+            "MLFLOW_TRACKING_URI to one"
+        ) from error
     return Path(name.removeprefix("file:")) if name and name != ":memory:" else None
 
 
