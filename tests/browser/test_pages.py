@@ -235,7 +235,7 @@ def test_the_report_needs_no_network_and_no_script(study, browser, language, sch
     page.on("console", lambda message: errors.append(message.text))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(output.as_uri())
-    expect(page.locator("img")).to_have_count(8)
+    expect(page.locator("img")).to_have_count(9)
     for picture in page.locator("img").all():
         box = picture.bounding_box()
         assert box is not None

@@ -102,7 +102,7 @@ def test_ui_and_predict_say_it_too(study, monkeypatch):
     now = moved(study[0])
     monkeypatch.setenv("MLFLOW_TRACKING_URI", use(now))
     assert "it was moved or copied" in refusal("ui", "--no-browser", "--port", "5078")
-    Image.new("L", (28, 28), 9).save("picture.png")
+    Image.linear_gradient("L").resize((28, 28)).save("picture.png")
     assert "it was moved or copied" in refusal("predict", "picture.png")
 
 

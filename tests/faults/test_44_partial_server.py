@@ -66,7 +66,7 @@ def test_sync_says_what_the_store_of_another_run_lacks(partial, store, monkeypat
     mlflow.set_tracking_uri(store)
     synced = CliRunner().invoke(cli, ["sync"])
     assert synced.exit_code == 6
-    assert f"1 entries wait for {partial}: expected a tracking server of MLflow 3" in synced.output
+    assert f"1 entry waits for {partial}: expected a tracking server of MLflow 3" in synced.output
     assert (journals() / run_id).exists()
 
 

@@ -53,7 +53,7 @@ def old_store(database: Path) -> bytes:
 def test_no_command_changes_it_and_each_says_what_to_type(store, workdir, command, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)  # for the processes that are asked
     before = old_store(workdir / "mlflow.db")
-    Image.new("L", (28, 28), 9).save(workdir / "picture.png")
+    Image.linear_gradient("L").resize((28, 28)).save(workdir / "picture.png")
     result = CliRunner().invoke(cli, command)
     assert isinstance(result.exception, TrackingError), result.output
     message = str(result.exception)

@@ -33,7 +33,10 @@ def launcher(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [MLFLOW, "run", str(ROOT), *arguments],
         cwd=folder,
-        env=clean_environment(PATH=f"{folder / 'bin'}:/usr/bin:/bin"),
+        env=clean_environment(
+            PATH=f"{folder / 'bin'}:/usr/bin:/bin",
+            MLFLOW_ENV_ROOT=str(folder / "envs"),  # an environment of an earlier launch would do
+        ),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

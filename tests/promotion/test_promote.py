@@ -62,6 +62,7 @@ def test_without_a_champion_the_floors_decide_and_everything_is_recorded(studies
     )
     assert version.tags["gate.repeated_predictions"] == "passed: the same to the bit"
     assert len(version.description) < 5000
+    assert not version.description.endswith("…"), "the card was cut"
     assert f"# {MODEL}: dropout, seed {run.data.params['seed']}" in version.description
     (decision,) = decisions(client)
     assert decision.info.status == "FINISHED"

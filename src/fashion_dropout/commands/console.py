@@ -89,7 +89,7 @@ class LiveBar:
 @contextmanager
 def display(epochs: int) -> Iterator[Display]:
     """A live bar if standard output is a terminal, plain lines otherwise."""
-    if sys.stdout.isatty():  # not rich's own answer, which FORCE_COLOR changes
+    if sys.stdout and sys.stdout.isatty():  # not rich's own answer, which FORCE_COLOR changes
         with LiveBar(epochs, Console()).shown() as bar:
             yield bar
     else:
@@ -190,7 +190,7 @@ class StudyBars:
 @contextmanager
 def study_display() -> Iterator[StudyDisplay]:
     """Live bars if standard output is a terminal, plain lines otherwise."""
-    if sys.stdout.isatty():
+    if sys.stdout and sys.stdout.isatty():
         with StudyBars(Console()).shown() as bars:
             yield bars
     else:

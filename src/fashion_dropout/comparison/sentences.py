@@ -21,15 +21,24 @@ _LESS = ("better, by less than matters", "worse, by less than matters")
 _GUARDS = ("harm", "harm not excluded", "no harm that matters", "improved")
 
 
-def sentence(verdict: Verdict, rule: Decision, language: Language = "en") -> str:
-    """One verdict in words, with the values that it rests on."""
+def sentence(
+    verdict: Verdict, rule: Decision, language: Language = "en", *, advice: bool = True
+) -> str:
+    """One verdict in words, with the values that it rests on.
+
+    Args:
+        verdict: The verdict.
+        rule: The rule that it follows.
+        language: Of the words.
+        advice: Whether what a study would need to show more is said, too.
+    """
     words = texts(language)
     said = words["verdict"]
     difference, equivalence = verdict.difference, verdict.equivalence
     kind = "gap_comparatives" if rule.primary.startswith("gap/") else "comparatives"
     # Of a difference that is shown, both ends of the interval have its sign, and none is needed.
     near, far = sorted((abs(difference.low), abs(difference.high)))
-    needed = _seeds_needed(verdict, rule)
+    needed = _seeds_needed(verdict, rule) if advice else None
     known: dict[str, Any] = {
         "regime": regime_label(difference.regime, language),
         "baseline": regime_label(rule.baseline, language),
@@ -55,7 +64,7 @@ def sentence(verdict: Verdict, rule: Decision, language: Language = "en") -> str
         "adjusted": Signed(math.nan if verdict.adjusted is None else verdict.adjusted),
         "undefined": ", ".join(map(str, verdict.undefined)),
     }
-    parts = _parts(verdict, rule, needed)
+    parts = [part for part in _parts(verdict, rule, needed) if advice or part != "too_few"]
     text = said["between"].join(said[part].format(**known) for part in parts)
     if verdict.kind in (*_BETTER, _LESS[0]):
         text += said["between"] + _guards(verdict.guards, language)

@@ -63,11 +63,11 @@ class Candidate:
         """The names of the metrics that describe the stored model."""
         return (*STORED_MODEL_METRICS[self.config.select], *TEST_METRICS)
 
-    def verdicts(self, language: Language = "en") -> list[str]:
+    def verdicts(self, language: Language = "en", *, advice: bool = True) -> list[str]:
         """The verdicts of the study in words, the one about the candidate's regime first."""
         own = self.choice.regime
         ranked = sorted(self.comparison.verdicts, key=lambda one: one.difference.regime != own)
-        return [sentence(one, self.record.rule, language) for one in ranked]
+        return [sentence(one, self.record.rule, language, advice=advice) for one in ranked]
 
     @property
     def text(self) -> str:

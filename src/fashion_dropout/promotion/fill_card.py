@@ -73,7 +73,7 @@ def fill_card(candidate: Candidate, model: str, version: str) -> ModelCard:
         run_id=run.info.run_id,
         question=record.question,
         question_ja=record.question_ja,
-        verdicts={language: candidate.verdicts(language) for language in LANGUAGES},
+        verdicts={language: candidate.verdicts(language, advice=False) for language in LANGUAGES},
         regime_choice={language: choice.sentence(language) for language in LANGUAGES},
         runs=int((record.runs["regime"] == choice.regime).sum()),
         dataset=config.dataset,

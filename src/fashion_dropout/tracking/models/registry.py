@@ -136,7 +136,7 @@ class Registry:
     @_asks_registry
     def describe(self, number: str, description: str, more_tags: Mapping[str, str]) -> None:
         """Set the description of a version, in Markdown, and add tags to it."""
-        self._client.update_model_version(self.name, number, description[:_LONGEST])
+        self._client.update_model_version(self.name, number, _whole_lines(description))
         for key, value in more_tags.items():
             self._client.set_model_version_tag(self.name, number, key, value[:_LONGEST])
 
@@ -218,6 +218,11 @@ def model_of(run: Run) -> str:
 def keep_with_model(model_id: str, folder: str) -> None:
     """Store all files of a folder at the root of a logged model."""
     mlflow.MlflowClient().log_model_artifacts(model_id, folder)
+
+
+def _whole_lines(text: str) -> str:
+    """As many lines of a text as the registry keeps."""
+    return text if len(text) < _LONGEST else text[: _LONGEST - 2].rpartition("\n")[0] + "\n…"
 
 
 def _is_ours(model_tags: Mapping[str, str]) -> bool:
