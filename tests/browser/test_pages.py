@@ -154,8 +154,10 @@ def test_the_study_opens_on_one_line_a_regime_with_its_band(served, page):
     for regime in ("dropout", "none"):
         expect(card.get_by_text(f"{regime} (gap/loss)")).to_be_visible(timeout=LOAD)
     assert len(visible_lines(card)) == 2
-    bands = card.locator(".trace.is-band path.js-fill").all()
-    assert len({band.get_attribute("d") for band in bands}) == 2
+    bands = card.locator(".trace.is-band path.js-fill")
+    expect(bands.nth(1)).to_be_attached(timeout=LOAD)  # they are drawn after the lines
+    page.wait_for_timeout(1_000)
+    assert len({band.get_attribute("d") for band in bands.all()}) == 2
     titles = page.get_by_test_id("experiment-view-compare-runs-section-header").all_inner_texts()
     sections = [re.sub(r"\s*\(\d+\).*", "", title, flags=re.DOTALL) for title in titles]
     assert sections == [
