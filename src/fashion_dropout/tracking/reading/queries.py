@@ -54,9 +54,8 @@ def differing_parameters(experiment_id: str, runs: str) -> list[str]:
         experiment_id: The experiment of the runs.
         runs: Which ones, in MLflow's search language.
     """
-    found = mlflow.search_runs([experiment_id], runs, max_results=_PAGE, output_format="list")
     values: dict[str, set[str]] = {}
-    for run in found:
+    for run in _search(experiment_id, runs):
         for name, value in run.data.params.items():
             values.setdefault(name, set()).add(plain(value))
     return [name for name, seen in values.items() if name != "seed" and len(seen) > 1]
@@ -70,8 +69,12 @@ def run_ids(experiment_id: str, runs: str) -> set[str]:
         experiment_id: The experiment of the runs.
         runs: Which ones, in MLflow's search language.
     """
+    return {run.info.run_id for run in _search(experiment_id, runs)}
+
+
+def _search(experiment_id: str, runs: str) -> list[Run]:
     found = mlflow.search_runs([experiment_id], runs, max_results=_PAGE, output_format="list")
-    return {run.info.run_id for run in found}
+    return list(found)
 
 
 @asks_mlflow()
