@@ -68,8 +68,9 @@ def seconds(python: Path, name: str) -> float:
 @click.option("--warm/--cold", default=True, help="Run each command once before, unmeasured.")
 def main(commit: str, names: tuple[str, ...], rounds: int, warm: bool) -> None:
     from fashion_dropout.learning.kernels import describe_machine
+    from fashion_dropout.texts import Count
 
-    print(f"{describe_machine()}\nPython {platform.python_version()}, {rounds} rounds")
+    print(f"{describe_machine()}\nPython {platform.python_version()}, {Count(rounds):round|rounds}")
     with tempfile.TemporaryDirectory() as folder:
         sides = [clone(commit, Path(folder) / "before"), clone("HEAD", Path(folder) / "now")]
         for name in names or COMMANDS:
