@@ -21,7 +21,8 @@ matrix product. Three things are known of this bootstrap:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,12 +139,11 @@ def _resample(
     one = [used[pair] for pair in pairs]
     other = [used[baseline, seed] for _, seed in pairs]
     found: dict[str, list[Table]] = {metric: [] for metric in METRICS}
-    for counts in _counts(n, rng):
-        sums = rows @ counts / n
+    for sums in _ahead(lambda counts: rows @ counts / n, _counts(n, rng)):
         found["test/accuracy"].append(sums[:size])
         found["test/nll"].append(sums[size : 2 * size])
         if len(parts) > 2:
-            binned = sums[2 * size :].reshape(len(used), -1, counts.shape[1])
+            binned = sums[2 * size :].reshape(len(used), -1, sums.shape[1])
             surplus = np.abs(binned).sum(axis=1)
             found["test/ece"].append(surplus[one] - surplus[other])
     return {
@@ -156,8 +156,23 @@ def _counts(n: int, rng: np.random.Generator) -> Iterator[Table]:
     yield np.ones((n, 1), dtype=np.float32)
     for _ in range(RESAMPLES // _AT_ONCE):
         drawn = rng.integers(0, n, (_AT_ONCE, n), dtype=np.int32)
-        counts = [np.bincount(row, minlength=n).astype(np.float32) for row in drawn]
-        yield np.stack(counts, axis=1)
+        counts = np.empty((_AT_ONCE, n), dtype=np.float32)
+        for row, images in zip(counts, drawn, strict=True):
+            row[:] = np.bincount(images, minlength=n)
+        yield np.ascontiguousarray(counts.T)
+
+
+def _ahead(product: Callable[[Table], Table], parts: Iterable[Table]) -> Iterator[Table]:
+    """The product of each part, in a thread of its own while the next part is drawn."""
+    with ThreadPoolExecutor(1) as thread:
+        before: Future[Table] | None = None
+        for part in parts:
+            running = thread.submit(product, part)
+            if before:
+                yield before.result()
+            before = running
+        if before:
+            yield before.result()
 
 
 def _binned(runs: Sequence[ImageScores]) -> sparse.csr_array:

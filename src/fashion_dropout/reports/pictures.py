@@ -8,6 +8,9 @@ from functools import cached_property
 from io import BytesIO
 from typing import Any
 
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from PIL import Image
@@ -59,12 +62,28 @@ def draw(record: StudyRecord, comparison: Comparison, language: Language) -> dic
 
 
 def picture(figure: Figure) -> Picture:
-    """A figure as PNG, and as SVG if that can be smaller."""
-    png = BytesIO()
+    """A figure as PNG, and as SVG if that can be smaller.
+
+    Each is drawn once; `Figure.savefig` draws twice, the first time to lay the figure out.
+    """
+    own = figure.dpi
     with fixed_settings():
-        figure.savefig(png, format="png", dpi=DPI, pil_kwargs={"compress_level": 1})
+        figure.set_dpi(DPI)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()  # type: ignore[no-untyped-call]
+        pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+        image = Image.fromarray(np.asarray(pixels))
+    figure.set_dpi(own)
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
-    return Picture(_smaller(png), _svg(figure), width, height)
+    return Picture(_png(image), _svg(figure), width, height)
+
+
+def _png(image: Image.Image) -> bytes:
+    """A PNG file in 256 colours: a third of the size, and no difference to the eye."""
+    png = BytesIO()
+    palette = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    palette.save(png, "png", compress_level=8)  # 9: 1 % less, 2.6 times as long
+    return png.getvalue()
 
 
 def _svg(figure: Figure) -> bytes | None:
@@ -74,14 +93,7 @@ def _svg(figure: Figure) -> bytes | None:
     svg = BytesIO()
     figure.set_layout_engine("none")  # as it was laid out for the PNG file
     with fixed_settings(_SVG):
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        FigureCanvasSVG(figure).print_svg(  # type: ignore[no-untyped-call]
+            svg, metadata={"Date": None, "Creator": None}
+        )
     return svg.getvalue()
-
-
-def _smaller(png: BytesIO) -> bytes:
-    """A PNG file in 256 colours: a third of the size, and no difference to the eye."""
-    smaller = BytesIO()
-    with Image.open(png) as image:
-        palette = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    palette.save(smaller, "png", optimize=True)
-    return smaller.getvalue()
