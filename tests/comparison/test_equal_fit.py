@@ -49,9 +49,11 @@ def test_a_level_that_is_reached_after_the_first_epoch_is_read_there():
 
 
 def test_the_first_crossing_counts_where_the_training_loss_rises_again():
-    found = crossing(np.array([0.6, 0.4, 0.5, 0.3]), np.array([1.0, 2.0, 3.0, 4.0]), 0.45)
-    assert found.epochs == pytest.approx(1.75)
-    assert found.validation_loss == pytest.approx(1.75)
+    training, validation = np.array([0.6, 0.4, 0.5, 0.3]), np.array([1.0, 2.0, 3.0, 4.0])
+    # Of several levels, each is read by itself: below the first epoch, in between, at an epoch.
+    found = crossing(training, validation, [0.7, 0.45, 0.4, 0.35, 0.3])
+    assert found.epochs == pytest.approx([1, 1.75, 2, 3.75, 4])
+    assert found.validation_loss == pytest.approx([1, 1.75, 2, 3.75, 4])
 
 
 @pytest.mark.parametrize("broken", [[0.6, float("nan"), 0.2], [0.6, float("inf"), 0.2], [0.6]])

@@ -80,6 +80,9 @@ def unbounded() -> list[str]:
                 functions[function] = node
                 if any("asks" in "".join(names(one)) for one in node.decorator_list):
                     covered.add(function)
+    named: dict[str, list[Function]] = {}
+    for function in functions:
+        named.setdefault(function[1], []).append(function)
     asking: set[Function] = set()
     callers: dict[Function, set[Function]] = {}
     for function, body in functions.items():
@@ -96,7 +99,7 @@ def unbounded() -> list[str]:
                 asking.add(function)
             name = called(node, bound)
             own_file = {(function[0], name)} & functions.keys()
-            for callee in own_file or {one for one in functions if one[1] == name}:
+            for callee in own_file or named.get(name, ()):
                 callers.setdefault(callee, set())
                 if not bound:
                     callers[callee].add(function)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 OVER_RANGE = "val/loss_over_equal_fit"
 VALIDATION_LOSS, EPOCHS = "val/loss_at_equal_fit", "epochs_to_equal_fit"
@@ -25,32 +25,32 @@ class Crossing:
 
     Attributes:
         epochs: How many epochs it took, as a fraction between two epochs; 1 if the loss after the
-            first epoch is below the level already.
-        validation_loss: The validation loss there, in nats.
+            first epoch is below the level already. Float64 of the shape of the levels.
+        validation_loss: The validation loss there, in nats, of the same shape.
     """
 
-    epochs: float
-    validation_loss: float
+    epochs: NDArray[np.float64]
+    validation_loss: NDArray[np.float64]
 
 
 def crossing(
-    training: NDArray[np.float64], validation: NDArray[np.float64], level: float
+    training: NDArray[np.float64], validation: NDArray[np.float64], levels: ArrayLike
 ) -> Crossing:
-    """Where a run first reaches a training loss, linear between epochs in the training loss.
+    """Where a run first reaches training losses, linear between epochs in the training loss.
 
     Args:
         training: Training loss after each epoch from the first, in nats, float64 of shape (E,);
-            its minimum is at most `level`.
+            its minimum is at most the lowest level.
         validation: Validation loss after each epoch, in nats, float64 of shape (E,).
-        level: The training loss to reach, in nats.
+        levels: The training losses to reach, in nats, of any shape.
     """
-    first = int(np.argmax(training <= level))
-    if first == 0:
-        return Crossing(1.0, float(validation[0]))
-    before, after = training[first - 1], training[first]
-    share = float((before - level) / (before - after))
-    loss = validation[first - 1] + share * (validation[first] - validation[first - 1])
-    return Crossing(first + share, float(loss))
+    levels = np.asarray(levels, dtype=float)
+    first = np.searchsorted(-np.minimum.accumulate(training), -levels)
+    before = np.maximum(first - 1, 0)  # 0 where the first epoch is below the level already
+    way = np.where(first > 0, training[before] - training[first], 1)
+    share = np.where(first > 0, training[before] - levels, 0) / way
+    loss = validation[before] + share * (validation[first] - validation[before])
+    return Crossing(before + 1 + share, loss)
 
 
 def mean_over(
@@ -141,7 +141,7 @@ def at_equal_fit(histories: pd.DataFrame, regime: str, baseline: str) -> pd.Data
         for name, (training, validation) in pair.items():
             found = crossing(training, validation, low)
             mean = mean_over(training, validation, low, high) if 0 < low < high else np.nan
-            rows.append((name, seed, mean, found.validation_loss, found.epochs))
+            rows.append((name, seed, mean, float(found.validation_loss), float(found.epochs)))
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fashion_dropout.comparison.equal_fit import at_equal_fit
+from fashion_dropout.comparison.fit_curve import FitCurve, fit_curve
 from fashion_dropout.comparison.regimes import Comparison, compare_regimes
 from fashion_dropout.comparison.statistics import paired_differences
 from fashion_dropout.comparison.stopping import Looks
@@ -177,6 +178,12 @@ class StudyRecord:
             return {}
         scores, baseline = self.results.scores, self.rule.baseline
         return image_intervals(scores, self.others, baseline, 1 - self.rule.alpha)
+
+    @cached_property
+    def fit_curve(self) -> FitCurve | None:
+        """The difference at each training loss between `foremost` and the baseline."""
+        baseline = self.rule.baseline
+        return fit_curve(self.histories, self.foremost, baseline, 1 - self.rule.alpha)
 
     def compare(self) -> Comparison:
         """The study's differences and verdicts."""

@@ -56,8 +56,9 @@ class Study(BaseModel):
 
     def cells(self) -> list[Cell]:
         """Every regime with every seed; the runs of a pair are neighbours and finish together."""
+        key = self.key
         return [
-            Cell(self.key, regime, self.config(regime, seed))
+            Cell(key, regime, self.config(regime, seed))
             for seed in self.seeds
             for regime in self.regimes
         ]

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fashion_dropout.comparison.fit_curve import fit_curve
 from fashion_dropout.comparison.record import StudyRecord, TestResults
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.summary import values_of_runs
@@ -39,10 +38,8 @@ def study_figures(
             paired_differences(differences, values, record.rule, language),
         )
     if not record.histories.empty:
-        regime, rule = record.foremost, record.rule
-        curve = fit_curve(record.histories, regime, rule.baseline, 1 - rule.alpha)
-        compared = (regime, curve) if curve else None
-        yield "equal_fit", equal_fit(record.histories, regimes, compared, rule, language)
+        compared = (record.foremost, record.fit_curve) if record.fit_curve else None
+        yield "equal_fit", equal_fit(record.histories, regimes, compared, record.rule, language)
         yield "gap_over_epochs", metrics.gap_over_epochs(record.histories, regimes, language)
         yield (
             "accuracy_curves",

@@ -62,7 +62,7 @@ def finished_cells(study: Study, experiment_id: str, dataset_sha256: str) -> Fin
         UsageError: A cell has finished runs only of other training code.
     """
     wanted = {(cell.regime, cell.config): cell.name for cell in study.cells()}
-    code = {tags.TRAINING_CODE: provenance.training_code_sha256()}
+    key, code = study.key, {tags.TRAINING_CODE: provenance.training_code_sha256()}
     own: dict[str, str] = {}
     others: dict[str, tuple[str, str]] = {}
     stale: dict[str, str] = {}
@@ -74,7 +74,7 @@ def finished_cells(study: Study, experiment_id: str, dataset_sha256: str) -> Fin
         name, other = wanted[place], changes(recorded, code, code)
         if other:
             stale[name] = other[0].then
-        elif recorded.get(tags.STUDY) == study.key:
+        elif recorded.get(tags.STUDY) == key:
             own[name] = run.info.run_id
         else:
             others[name] = (run.info.run_id, recorded.get(tags.STUDY, ""))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import mlflow
 import pandas as pd
@@ -21,6 +21,7 @@ from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import asks_mlflow
 from fashion_dropout.tracking.store.connect import store_name
 from fashion_dropout.tracking.store.finished import missing_parts
+from fashion_dropout.tracking.store.places import local_folder
 from fashion_dropout.tracking.store.timeouts import FILES_SECONDS
 
 _COLUMNS = [
@@ -195,16 +196,17 @@ def artifact(artifact_uri: str, name: str) -> Iterator[Path | None]:
             for this URI three times.
         name: The name of the artifact.
     """
-    if urlsplit(artifact_uri).scheme in ("", "file"):
-        yield _fetched(artifact_uri, name, None)
+    if folder := local_folder(artifact_uri):
+        path = folder / name
+        yield path if os.access(path, os.F_OK) else None
         return
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        yield _fetched(artifact_uri, name, folder)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as copies:
+        yield _fetched(artifact_uri, name, copies)
 
 
 @asks_mlflow(seconds=FILES_SECONDS)
-def _fetched(artifact_uri: str, name: str, folder: str | None) -> Path | None:
-    """One artifact in a folder, or where it is; None if there is none."""
+def _fetched(artifact_uri: str, name: str, folder: str) -> Path | None:
+    """A copy of one artifact in a folder; None if there is none."""
     try:
         uri = f"{artifact_uri}/{name}"
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder))

@@ -90,7 +90,7 @@ def gone(location: str, uri: str) -> str:
         Empty, if they are there, or are a server's own, or belong beside the database, where new
         ones come to the right place.
     """
-    folder, database = _local(location), database_file(uri)
+    folder, database = local_folder(location), database_file(uri)
     if folder is None or os.access(folder, os.F_OK) or uri.startswith("http"):
         return ""
     if database and Path(os.path.realpath(folder)).is_relative_to(database.parent.resolve()):
@@ -101,7 +101,7 @@ def gone(location: str, uri: str) -> str:
     )
 
 
-def _local(location: str) -> Path | None:
+def local_folder(location: str) -> Path | None:
     """The folder that a location names, if it is on a disk."""
     parts = urlsplit(location)
     folder = Path(unquote(parts.path) if parts.scheme == "file" else location)
@@ -112,7 +112,7 @@ def places_away(connection: Connection, database: Path) -> list[Place]:
     """The experiments whose files would not be beside the database."""
     places = []
     for experiment, name, created, location in connection.execute(text(_EXPERIMENTS)).all():
-        if recorded := _local(location or ""):
+        if recorded := local_folder(location or ""):
             beside = database.parent / recorded.parent.name / recorded.name
             places.append(Place(experiment, name, created, recorded, beside))
     return [place for place in places if not place.stays]
@@ -160,4 +160,4 @@ def _original(place: Place, database: Path) -> Path | None:
     except (SQLAlchemyError, OSError):
         return None
     own = (place.experiment, place.created, place.recorded)
-    return other if own in {(one[0], one[2], _local(one[3] or "")) for one in there} else None
+    return other if own in {(one[0], one[2], local_folder(one[3] or "")) for one in there} else None
