@@ -153,7 +153,7 @@ def main(studies: int) -> None:
             f"A/A with guards, {regimes} regimes, n = {pairs:2}: false positives {wrong:.4f}, of "
             f"them gains {gains:.4f} ({shares})"
         )
-    for pairs in (6, 10, 20):
+    for pairs in (5, 7, 10, 20):
         normal = coverage(rng.normal(0.3, 1, (studies, pairs)), 0.3)
         skewed = coverage(rng.exponential(1, (studies, pairs)), 1.0)
         print(
@@ -163,7 +163,7 @@ def main(studies: int) -> None:
     for regimes in (2, 5, 9):
         shown = ", ".join(
             f"n = {pairs}: {simultaneous_coverage(noise, studies, pairs, regimes):.4f} {name}"
-            for pairs in (6, 10, 20)
+            for pairs in (5, 7, 10, 20)
             for name, noise in (
                 ("normal", lambda size: rng.normal(size=size)),
                 ("skewed", lambda size: stats.gamma.rvs(2, size=size, random_state=rng)),

@@ -80,11 +80,11 @@ def conclude(
     if metrics := summary.difference_metrics(comparison):
         run.log_metrics(metrics, step=0)
     with run.artifacts() as folder:
+        write_study_files(record, comparison, folder)
         _write_csv(_with_recalibrated(record), folder / "runs.csv")
         differences = summary.differences_table(comparison, record.image_intervals)
         _write_csv(differences, folder / "differences.csv")
         (folder / "verdict.txt").write_text(f"{text}\n", encoding="utf-8")
-        write_study_files(record, comparison, folder)
     links = _links(study, run, list(record.runs["run_id"]))
     run.set_tags(
         {

@@ -234,7 +234,7 @@ def _cells(
             continue
         elif clear is not None:
             shown = {"color": MARKED, "fontsize": size - 1.5}
-        axes.text(column, row, text, ha="center", va="center", **shown)
+        axes.text(column, row, text, ha="center", va="center", in_layout=False, **shown)
 
 
 def _classes(axes: Axes, classes: Sequence[str], size: float, language: Language) -> None:
