@@ -144,7 +144,7 @@ def main(studies: int) -> None:
     rng = np.random.default_rng(0)
     limit = ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / studies)
     print(f"{studies} studies each; A/A limit: alpha + 2 binomial standard errors = {limit:.4f}")
-    for regimes, pairs in ((2, 6), (2, 10), (2, 20), (5, 10), (9, 10)):
+    for regimes, pairs in ((2, 5), (2, 7), (2, 10), (2, 20), (5, 10), (9, 10)):
         counts = verdicts(rng, studies, pairs, regimes)
         shares = ", ".join(f"{kind} {counts[kind] / studies:.4f}" for kind in (*GAINS, "worse"))
         wrong = 1 - counts["neither"] / studies
