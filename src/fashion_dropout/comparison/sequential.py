@@ -143,20 +143,6 @@ def signed_sums(values: NDArray[np.float64], sizes: Sequence[int]) -> Iterator[N
         yield sums
 
 
-def sign_patterns(pairs: int) -> NDArray[np.int8]:
-    """The sign patterns of a test: all 2ⁿ up to 16 pairs, else `random_patterns`.
-
-    Args:
-        pairs: n.
-
-    Returns:
-        ±1, int8 of shape (patterns, n); the first pattern is that of the data, all +1.
-    """
-    if pairs > EXACT_UP_TO:
-        return random_patterns(pairs)
-    return 1 - 2 * (np.arange(2**pairs)[:, np.newaxis] >> np.arange(pairs) & 1).astype(np.int8)
-
-
 @lru_cache(maxsize=2)
 def random_patterns(pairs: int) -> NDArray[np.int8]:
     """10,000 random sign patterns, seeded, after that of the data, which is +1 everywhere.
