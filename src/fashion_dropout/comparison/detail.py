@@ -9,21 +9,22 @@ import numpy as np
 import pandas as pd
 
 from fashion_dropout.comparison import statistics
-from fashion_dropout.comparison.best_epoch import at_best_epoch
 from fashion_dropout.comparison.pair_details import Detail, effects, pairing
 from fashion_dropout.comparison.recalibrated import (
     BEFORE,
     ends,
-    recalibrated_difference,
+    recalibrated,
     survives,
     with_interval,
     with_temperatures,
 )
 from fashion_dropout.comparison.record import RECALIBRATED, StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
-from fashion_dropout.comparison.statistics import t_interval
+from fashion_dropout.comparison.statistics import Difference, t_interval
 from fashion_dropout.comparison.two_level import METRICS as IMAGE_METRICS
 from fashion_dropout.texts import Language, Signed, difference_label, regime_label, texts
+
+_AT_BEST = ("best/val_loss", "best/val_accuracy")
 
 
 def details(
@@ -44,6 +45,22 @@ def details(
         "effects": effects(record, comparison, language),
     }
     return {name: one for name, one in found.items() if len(one.table) or one.sentences}
+
+
+def at_best_epoch(record: StudyRecord) -> dict[str, list[Difference]]:
+    """Metric at the best epoch → its differences, one for each regime that has a pair.
+
+    They decide nothing. Metrics that the study has declared are left out: they stand in the main
+    table.
+    """
+    left_out = {record.rule.primary, *record.rule.secondary}
+    found = {
+        metric: [record.difference(record.runs, metric, regime) for regime in record.others]
+        for metric in _AT_BEST
+        if metric not in left_out and metric in record.runs
+    }
+    pairs = {metric: [of for of in differences if of.n] for metric, differences in found.items()}
+    return {metric: differences for metric, differences in pairs.items() if differences}
 
 
 def best_epoch(record: StudyRecord, language: Language) -> Detail:
@@ -95,38 +112,27 @@ def recalibration(record: StudyRecord, language: Language) -> Detail:
     runs = with_temperatures(record)
     if runs.empty:
         return Detail()
-    metrics = (*BEFORE, *RECALIBRATED)
-    rows = []
+    metrics = [metric for pair in zip(BEFORE, RECALIBRATED, strict=True) for metric in pair]
+    rows, sentences = [], []
     for regime in record.regimes:
         own = runs[runs["regime"] == regime]
-        figures = {metric: _mean(own[metric]) for metric in metrics}
-        rows.append(
-            (regime_label(regime, language), _mean(own["temperature"], 3), *_ordered(figures))
-        )
-    sentences = []
+        figures = [_mean(own[metric]) for metric in metrics]
+        rows.append((regime_label(regime, language), _mean(own["temperature"], 3), *figures))
+    found = recalibrated(record)
     for regime in record.others:
-        differences = {
-            metric: recalibrated_difference(runs, metric, regime, record) for metric in metrics
-        }
-        if not differences[BEFORE[0]].n:
-            continue
-        figures = {metric: with_interval(one) for metric, one in differences.items()}
-        rows.append(
-            (difference_label(regime, record.rule.baseline, language), "", *_ordered(figures))
-        )
-        for before, after in zip(BEFORE, RECALIBRATED, strict=True):
-            if differences[before].n and differences[after].n:
-                one, other = differences[before], differences[after]
-                sentences.append(survives(one, other, record, language))
+        pairs = [found[metric, regime] for metric in BEFORE]
+        if pairs[0][0].n:
+            figures = [with_interval(difference) for pair in pairs for difference in pair]
+            label = difference_label(regime, record.rule.baseline, language)
+            rows.append((label, "", *figures))
+            sentences += [
+                survives(before, after, record, language)
+                for before, after in pairs
+                if before.n and after.n
+            ]
     headings = ["regime", "temperature", "nll", "nll_after", "ece", "ece_after"]
     table = pd.DataFrame(rows, columns=[words[name] for name in headings])
     return Detail(table, tuple(sentences))
-
-
-def _ordered(figures: Mapping[str, str]) -> list[str]:
-    """Before and after, beside each other."""
-    pairs = zip(BEFORE, RECALIBRATED, strict=True)
-    return [figures[metric] for pair in pairs for metric in pair]
 
 
 def _mean(values: pd.Series, digits: int = 4) -> str:

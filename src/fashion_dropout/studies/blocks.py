@@ -18,18 +18,18 @@ from typing import Any
 
 import pandas as pd
 
-from fashion_dropout.comparison.best_epoch import at_best_epoch
+from fashion_dropout.comparison.detail import at_best_epoch
 from fashion_dropout.comparison.pair_details import half_width_without_pairs
 from fashion_dropout.comparison.recalibrated import (
     recalibrated,
     second_evidence,
-    shares_left,
+    share_left,
     temperatures,
 )
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.sentences import change_warning, looks_sentence, sentence
-from fashion_dropout.comparison.statistics import mean_interval
+from fashion_dropout.comparison.statistics import Difference, mean_interval
 from fashion_dropout.comparison.summary import intervals, number, summary_table, table_notes
 from fashion_dropout.errors import UsageError
 from fashion_dropout.texts import Language, Signed, regime_label, texts
@@ -93,21 +93,19 @@ def values(record: StudyRecord, comparison: Comparison) -> dict[str, str]:
             found[f"{metric} {regime}"] = _known(
                 metric, mean_interval(record.runs, regime, metric)[0]
             )
-        for one in differences:
-            found[f"{metric} {one.regime} difference"] = _known(metric, one.mean, "+")
-            found[f"{metric} {one.regime} difference interval"] = _ends(
-                metric, one.low, one.high, "+"
-            )
+        for difference in differences:
+            found |= _difference(f"{metric} {difference.regime}", metric, difference)
     for regime, temperature in temperatures(record).items():
         found[f"temperature {regime}"] = _shown(temperature, ".2f")
-    for (metric, regime), one in recalibrated(record).items():
-        place = f"{metric} {regime} recalibrated"
-        found[f"{place} difference"] = _known(metric, one.mean, "+")
-        found[f"{place} difference interval"] = _ends(metric, one.low, one.high, "+")
-    for (metric, regime), share in shares_left(record).items():
-        found[f"{metric} {regime} left"] = _percent(share.value)
-        ends = _percent(share.low), _percent(share.high)
-        found[f"{metric} {regime} left interval"] = f"[{ends[0]}, {ends[1]}]" if all(ends) else None
+    pairs = recalibrated(record)
+    for (metric, regime), (_, after) in pairs.items():
+        found |= _difference(f"{metric} {regime} recalibrated", metric, after)
+    for (metric, regime), pair in pairs.items():
+        if share := share_left(*pair):
+            found[f"{metric} {regime} left"] = _percent(share.value)
+            ends = _percent(share.low), _percent(share.high)
+            interval = f"[{ends[0]}, {ends[1]}]" if all(ends) else None
+            found[f"{metric} {regime} left interval"] = interval
     return {name: text for name, text in found.items() if text is not None}
 
 
@@ -193,6 +191,13 @@ def _said(record: StudyRecord, comparison: Comparison, language: Language) -> It
     yield from second_evidence(record, language)
     if warning := change_warning(record.changed, len(record.runs), language):
         yield warning
+
+
+def _difference(place: str, metric: str, difference: Difference) -> dict[str, str | None]:
+    return {
+        f"{place} difference": _known(metric, difference.mean, "+"),
+        f"{place} difference interval": _ends(metric, difference.low, difference.high, "+"),
+    }
 
 
 def _known(metric: str, value: float, sign: str = "") -> str | None:
