@@ -107,7 +107,7 @@ def frozen_requirements() -> str:
     found: dict[str, tuple[str, str]] = {}
     for name, version in _readable(importlib.metadata.distributions()):
         found.setdefault(re.sub("[-_.]+", "-", name).lower(), (name, version))
-    lines = sorted(found.values(), key=lambda one: one[0].lower())
+    lines = sorted(found.values(), key=lambda line: line[0].lower())
     return "".join(f"{name}=={version}\n" for name, version in lines)
 
 

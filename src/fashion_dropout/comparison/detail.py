@@ -44,7 +44,7 @@ def details(
         "pairing": pairing(record, comparison, language),
         "effects": effects(record, comparison, language),
     }
-    return {name: one for name, one in found.items() if len(one.table) or one.sentences}
+    return {name: detail for name, detail in found.items() if len(detail.table) or detail.sentences}
 
 
 def at_best_epoch(record: StudyRecord) -> dict[str, list[Difference]]:
@@ -75,9 +75,9 @@ def best_epoch(record: StudyRecord, language: Language) -> Detail:
         for regime in record.regimes:
             mean, low, high = statistics.mean_interval(record.runs, regime, metric)
             row[regime_label(regime, language)] = f"{mean:.4f} [{low:.4f}, {high:.4f}]"
-        for one in differences:
-            name = difference_label(one.regime, record.rule.baseline, language)
-            row[name] = with_interval(one)
+        for difference in differences:
+            name = difference_label(difference.regime, record.rule.baseline, language)
+            row[name] = with_interval(difference)
         rows.append(row)
     return Detail(pd.DataFrame(rows))
 
@@ -87,18 +87,19 @@ def images(record: StudyRecord, comparison: Comparison, language: Language) -> D
     words = texts(language)["images"]
     confidence = 1 - comparison.rule.alpha
     rows = []
-    for one in comparison.differences:
-        if one.metric not in IMAGE_METRICS or not one.n:
+    for difference in comparison.differences:
+        if difference.metric not in IMAGE_METRICS or not difference.n:
             continue
-        low, high = record.image_intervals.get((one.regime, one.metric), (math.nan, math.nan))
-        values = np.array(list(one.by_seed.values()), dtype=float)
+        place = difference.regime, difference.metric
+        low, high = record.image_intervals.get(place, (math.nan, math.nan))
+        values = np.array(list(difference.by_seed.values()), dtype=float)
         rows.append(
             {
-                words["metric"]: one.metric,
+                words["metric"]: difference.metric,
                 words["difference"]: difference_label(
-                    one.regime, comparison.rule.baseline, language
+                    difference.regime, comparison.rule.baseline, language
                 ),
-                words["mean"]: f"{Signed(one.mean):+.4f}",
+                words["mean"]: f"{Signed(difference.mean):+.4f}",
                 words["these"]: ends(*t_interval(values, confidence)),
                 words["like_these"]: ends(low, high),
             }

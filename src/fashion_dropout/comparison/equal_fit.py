@@ -145,13 +145,13 @@ def at_equal_fit(histories: pd.DataFrame, regime: str, baseline: str) -> pd.Data
     return pd.DataFrame(rows, columns=columns)
 
 
-def common_range(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[float, float]:
+def common_range(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float]:
     """The training losses, in nats, that both runs of a pair pass: (low, high), low < high.
 
     Empty, with low ≥ high, if one run begins where the other one never comes.
 
     Args:
-        one: Training loss of one run after each epoch from the first, float64 of shape (E,).
-        other: That of the other one.
+        first: Training loss of one run after each epoch from the first, float64 of shape (E,).
+        second: That of the other one.
     """
-    return float(max(one.min(), other.min())), float(min(one[0], other[0]))
+    return float(max(first.min(), second.min())), float(min(first[0], second[0]))

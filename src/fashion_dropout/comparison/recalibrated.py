@@ -99,7 +99,7 @@ def share_left(before: Difference, after: Difference) -> Share | None:
     seeds = sorted(before.by_seed.keys() & after.by_seed.keys())
     if len(seeds) < 2 or not before.high < 0:
         return None
-    values = np.array([[one.by_seed[seed] for seed in seeds] for one in (before, after)])
+    values = np.array([[of.by_seed[seed] for seed in seeds] for of in (before, after)])
     x, y = values.mean(axis=1)
     t = stats.t.ppf((1 + before.confidence) / 2, len(seeds) - 1)
     (xx, xy), (_, yy) = t**2 * np.cov(values) / len(seeds)
@@ -134,12 +134,12 @@ def survives(before: Difference, after: Difference, record: StudyRecord, languag
     return str(words["between"].join(words[part] for part in parts).format(**known))
 
 
-def with_interval(one: Difference) -> str:
+def with_interval(difference: Difference) -> str:
     """A difference with its interval, for a person."""
-    if not one.n:
+    if not difference.n:
         return "–"
-    interval = f" {ends(one.low, one.high)}" if math.isfinite(one.low) else ""
-    return f"{Signed(one.mean):+.4f}{interval}"
+    interval = f" {ends(difference.low, difference.high)}" if math.isfinite(difference.low) else ""
+    return f"{Signed(difference.mean):+.4f}{interval}"
 
 
 def ends(low: float, high: float) -> str:

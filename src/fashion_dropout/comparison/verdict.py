@@ -137,7 +137,7 @@ def decide(
     tested = _UNTESTED if untested else _tested(difference, rule, looks, spending)
     worst, best = sorted(GAIN[rule.direction] * end for end in (difference.low, difference.high))
     return Verdict(
-        _kind(tested, worst, best, {one.kind for one in guards}),
+        _kind(tested, worst, best, {guarded.kind for guarded in guards}),
         difference,
         comparisons,
         least,
@@ -170,15 +170,15 @@ def _tested(
     values, sizes = in_order(difference.by_seed, looks)
     smallest = rule.smallest_difference
     tests = sign_flip_looks(values, sizes, spending, two_sided=True)
-    significant = any(one.significant for one in tests)
+    significant = any(test.significant for test in tests)
     low, high = statistics.t_interval(values, 1 - 2 * spending[-1])
     equivalent = (
         -smallest < low
         and high < smallest
         and all(
             any(
-                one.significant
-                for one in sign_flip_looks(shifted, sizes, spending, two_sided=False)
+                test.significant
+                for test in sign_flip_looks(shifted, sizes, spending, two_sided=False)
             )
             for shifted in (smallest + values, smallest - values)
         )

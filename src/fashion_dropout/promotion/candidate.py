@@ -66,8 +66,8 @@ class Candidate:
     def verdicts(self, language: Language = "en", *, advice: bool = True) -> list[str]:
         """The verdicts of the study in words, the one about the candidate's regime first."""
         own = self.choice.regime
-        ranked = sorted(self.comparison.verdicts, key=lambda one: one.difference.regime != own)
-        return [sentence(one, self.record.rule, language, advice=advice) for one in ranked]
+        ranked = sorted(self.comparison.verdicts, key=lambda of: of.difference.regime != own)
+        return [sentence(verdict, self.record.rule, language, advice=advice) for verdict in ranked]
 
     @property
     def text(self) -> str:

@@ -94,9 +94,9 @@ def fill_card(candidate: Candidate, model: str, version: str) -> ModelCard:
 def _image_counts(run: Run) -> dict[str, int]:
     """``training``, ``validation``, ``test`` → the number of images that the run was given."""
     counts = {}
-    for one in run.inputs.dataset_inputs:
-        context = {tag.key: tag.value for tag in one.tags}[MLFLOW_DATASET_CONTEXT]
-        counts[context] = int(json.loads(one.dataset.profile)["features_shape"][0])
+    for given in run.inputs.dataset_inputs:
+        context = {tag.key: tag.value for tag in given.tags}[MLFLOW_DATASET_CONTEXT]
+        counts[context] = int(json.loads(given.dataset.profile)["features_shape"][0])
     return counts
 
 

@@ -56,7 +56,7 @@ def choose_regime(
     sign = GAIN[rule.direction]
     better = [verdict.difference for verdict in verdicts if verdict.kind == "better"]
     if better:
-        return Choice(max(better, key=lambda one: sign * one.mean).regime, "better")
+        return Choice(max(better, key=lambda difference: sign * difference.mean).regime, "better")
     worse = {verdict.difference.regime for verdict in verdicts if verdict.kind == "worse"}
     if len(worse) == len(verdicts):
         return Choice(rule.baseline, "worse")

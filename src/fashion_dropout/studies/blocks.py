@@ -48,7 +48,7 @@ def blocks(record: StudyRecord, comparison: Comparison, language: Language) -> d
     """The blocks of a study: kind → Markdown."""
     summary = summary_table(record.runs, list(record.regimes), comparison, language)
     return {
-        "verdict": "\n>\n".join(f"> {one}" for one in _said(record, comparison, language)),
+        "verdict": "\n>\n".join(f"> {line}" for line in _sentences(record, comparison, language)),
         "table": markdown_table(summary) + "\n\n" + " ".join(table_notes(comparison, language)),
         "short": markdown_table(_short(record, comparison, language), code=False),
     }
@@ -73,21 +73,20 @@ def values(record: StudyRecord, comparison: Comparison) -> dict[str, str]:
         for regime, (mean, low, high) in places.items():
             found[f"{metric} {regime}"] = _known(metric, mean)
             found[f"{metric} {regime} interval"] = _ends(metric, low, high)
-    for one in comparison.differences:
-        place = f"{one.metric} {one.regime}"
-        found[f"{place} difference"] = _known(one.metric, one.mean, "+")
-        found[f"{place} size"] = _known(one.metric, abs(one.mean))
-        found[f"{place} difference interval"] = _ends(one.metric, one.low, one.high, "+")
-        found[f"{place} half"] = _known(one.metric, (one.high - one.low) / 2)
-        found[f"{place} unpaired"] = _known(
-            one.metric, half_width_without_pairs(record, comparison, one)
-        )
-        base = means.get(one.metric, {}).get(comparison.rule.baseline, (math.nan,))[0]
-        found[f"{place} relative"] = _percent(abs(one.mean / base) if base else math.nan)
-        images = record.image_intervals.get((one.regime, one.metric), (math.nan, math.nan))
-        found[f"{place} images"] = _ends(one.metric, *images, "+")
-        found[f"{place} p"] = _shown(one.p, ".2g")
-        found[f"{place} p holm"] = _shown(one.p_holm, ".2g")
+    for of in comparison.differences:
+        metric, place = of.metric, f"{of.metric} {of.regime}"
+        found[f"{place} difference"] = _known(metric, of.mean, "+")
+        found[f"{place} size"] = _known(metric, abs(of.mean))
+        found[f"{place} difference interval"] = _ends(metric, of.low, of.high, "+")
+        found[f"{place} half"] = _known(metric, (of.high - of.low) / 2)
+        unpaired = half_width_without_pairs(record, comparison, of)
+        found[f"{place} unpaired"] = _known(metric, unpaired)
+        base = means.get(metric, {}).get(comparison.rule.baseline, (math.nan,))[0]
+        found[f"{place} relative"] = _percent(abs(of.mean / base) if base else math.nan)
+        images = record.image_intervals.get((of.regime, metric), (math.nan, math.nan))
+        found[f"{place} images"] = _ends(metric, *images, "+")
+        found[f"{place} p"] = _shown(of.p, ".2g")
+        found[f"{place} p holm"] = _shown(of.p_holm, ".2g")
     for metric, differences in at_best_epoch(record).items():
         for regime in record.regimes:
             found[f"{metric} {regime}"] = _known(
@@ -171,19 +170,19 @@ def _short(record: StudyRecord, comparison: Comparison, language: Language) -> p
         for regime, (mean, _, _) in means[metric].items():
             shown = number(metric, mean) if math.isfinite(mean) else "–"
             row[regime_label(regime, language)] = shown
-        for one in comparison.differences:
-            if one.metric == metric and one.n:
-                name = words["short"]["difference"].format(confidence=100 * one.confidence)
+        for difference in comparison.differences:
+            if difference.metric == metric and difference.n:
+                name = words["short"]["difference"].format(confidence=100 * difference.confidence)
                 if len(comparison.verdicts) > 1:
-                    name = f"{regime_label(one.regime, language)}: {name}"
-                row[name] = number(metric, one.mean, "+")
-                if ends := _ends(metric, one.low, one.high, "+"):
+                    name = f"{regime_label(difference.regime, language)}: {name}"
+                row[name] = number(metric, difference.mean, "+")
+                if ends := _ends(metric, difference.low, difference.high, "+"):
                     row[name] += f" {ends}"
         rows.append(row)
     return pd.DataFrame(rows).fillna("–")
 
 
-def _said(record: StudyRecord, comparison: Comparison, language: Language) -> Iterator[str]:
+def _sentences(record: StudyRecord, comparison: Comparison, language: Language) -> Iterator[str]:
     for verdict in comparison.verdicts:
         yield sentence(verdict, record.rule, language)
     if looks := looks_sentence(record, language):

@@ -56,8 +56,8 @@ def publish(
         "environment": dict(record.environment),
         "runs": {f"{run.regime}-seed{run.seed}": run.run_id for run in record.cells.itertuples()},
         "differences": [
-            {"regime": one.regime, "metric": one.metric, "by_seed": dict(one.by_seed)}
-            for one in comparison.differences
+            {"regime": of.regime, "metric": of.metric, "by_seed": dict(of.by_seed)}
+            for of in comparison.differences
         ],
         "blocks": {language: blocks(record, comparison, language) for language in LANGUAGES},
         "values": values(record, comparison),

@@ -87,5 +87,5 @@ def publish_study(run_id: str, folder: Path) -> list[Path]:
     connect_to_existing()
     record = read_record(run_id)
     comparison = record.compare()
-    pictures = {name: one.png for name, one in draw(record, comparison, "en").items()}
+    pictures = {name: drawn.png for name, drawn in draw(record, comparison, "en").items()}
     return publish(record, comparison, pictures, folder)

@@ -120,7 +120,7 @@ def of_study(
     """
     runs = finished_runs_of(study)
     if run_ids is not None:
-        runs = "attributes.run_id IN ({})".format(", ".join(f"'{one}'" for one in sorted(run_ids)))
+        runs = "attributes.run_id IN ({})".format(", ".join(f"'{run}'" for run in sorted(run_ids)))
     grouped = View(study, runs, primary, tuple(parameters))
     return grouped, View(f"{study}.{_EVERY_RUN}", runs, primary, tuple(parameters), grouped=False)
 

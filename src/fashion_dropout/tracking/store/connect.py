@@ -85,8 +85,8 @@ def examine(uri: str) -> None:
 
 
 def _examine_all(uri: str) -> None:
-    for one in dict.fromkeys([uri, mlflow.get_registry_uri()]):
-        examine(one)
+    for store in dict.fromkeys([uri, mlflow.get_registry_uri()]):
+        examine(store)
 
 
 def _refuse_kinds(uri: str) -> None:
