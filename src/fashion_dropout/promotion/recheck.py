@@ -124,15 +124,15 @@ def recheck_model(
     from fashion_dropout.tracking.models import save
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        stored = save.load_logged(candidate.model_id, Path(folder))
-        repeated = inference.predict(stored.classifier, split.validation.images)
+        classifier, stored = save.load_logged(candidate.model_id, Path(folder))
+        repeated = inference.predict(classifier, split.validation.images)
     declared = save.signature(IMAGE_SHAPE, len(dataset.classes))
     return [
         Check(
             "signature",
-            stored.signature == declared,
+            stored == declared,
             _signature_text(declared),
-            _signature_text(stored.signature),
+            _signature_text(stored),
         ),
         check_repeated(
             repeated,
