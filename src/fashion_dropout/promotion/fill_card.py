@@ -42,24 +42,14 @@ def write_cards(
     Raises:
         TrackingError: The run lacks something that the card needs.
     """
-    card = fill_card(candidate, model, version)
+    card = _card(candidate, model, version)
     cards = {language: model_card.render(card, language) for language in LANGUAGES}
     for language, text in cards.items():
         (folder / CARD_FILES[language]).write_text(text, encoding="utf-8")
     return cards
 
 
-def fill_card(candidate: Candidate, model: str, version: str) -> ModelCard:
-    """The content of the model card of a version.
-
-    Args:
-        candidate: The candidate that was registered as the version.
-        model: The name of the registered model.
-        version: The number of the version.
-
-    Raises:
-        TrackingError: The run lacks something that the card needs.
-    """
+def _card(candidate: Candidate, model: str, version: str) -> ModelCard:
     record, run, config = candidate.record, candidate.run, candidate.config
     choice = candidate.choice
     images = _image_counts(run)
