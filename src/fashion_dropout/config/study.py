@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fashion_dropout.config.decision import Decision, Promotion
-from fashion_dropout.config.toml import check_known, first_of, read_toml, suggestion
+from fashion_dropout.config.toml import check_keys, check_known, first_of, read_toml, suggestion
 from fashion_dropout.config.training import TrainingConfig, expected
 from fashion_dropout.config.values import Whole
 from fashion_dropout.errors import UsageError
@@ -157,11 +157,7 @@ def read_study(path: Path) -> Study:
 
 def parse_study(declared: Mapping[str, Any]) -> Study:
     """The study in a parsed TOML document; the errors are those of `read_study`."""
-    check_known(declared, Study.model_fields, "key")
-    if isinstance(declared.get("decision"), dict):
-        check_known(declared["decision"], Decision.model_fields, "key of [decision]")
-    if isinstance(declared.get("promotion"), dict):
-        check_known(declared["promotion"], Promotion.model_fields, "key of [promotion]")
+    check_keys(declared, Study)
     parameters = [name for name in TrainingConfig.model_fields if name not in _OF_THE_STUDY]
     tables = {"base": declared.get("base", {})}
     regimes = declared.get("regimes", {})
