@@ -112,6 +112,11 @@ class Study(BaseModel):
         return [regime for regime in self.regimes if regime != self.decision.baseline]
 
 
+def cell_name(regime: str, seed: int) -> str:
+    """What one run of a study is called."""
+    return f"{regime}-seed{seed}"
+
+
 def _resolved(config: TrainingConfig) -> dict[str, Any]:
     """The parameters of a regime, without those that are younger than the first studies and at
     their default: a study keeps the key that it was recorded under.
@@ -138,7 +143,7 @@ class Cell:
     @property
     def name(self) -> str:
         """The name of its run in MLflow."""
-        return f"{self.regime}-seed{self.config.seed}"
+        return cell_name(self.regime, self.config.seed)
 
 
 def read_study(path: Path) -> Study:
