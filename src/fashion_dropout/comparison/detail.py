@@ -12,15 +12,14 @@ from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.pair_details import Detail, effects, pairing
 from fashion_dropout.comparison.recalibrated import (
     BEFORE,
-    ends,
     recalibrated,
     survives,
-    with_interval,
     with_temperatures,
 )
 from fashion_dropout.comparison.record import RECALIBRATED, StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.statistics import Difference, t_interval
+from fashion_dropout.comparison.summary import with_interval
 from fashion_dropout.comparison.two_level import METRICS as IMAGE_METRICS
 from fashion_dropout.texts import Language, Signed, difference_label, regime_label, texts
 
@@ -100,8 +99,8 @@ def images(record: StudyRecord, comparison: Comparison, language: Language) -> D
                     difference.regime, comparison.rule.baseline, language
                 ),
                 words["mean"]: f"{Signed(difference.mean):+.4f}",
-                words["these"]: ends(*t_interval(values, confidence)),
-                words["like_these"]: ends(low, high),
+                words["these"]: _ends(*t_interval(values, confidence)),
+                words["like_these"]: _ends(low, high),
             }
         )
     return Detail(pd.DataFrame(rows))
@@ -134,6 +133,10 @@ def recalibration(record: StudyRecord, language: Language) -> Detail:
     headings = ["regime", "temperature", "nll", "nll_after", "ece", "ece_after"]
     table = pd.DataFrame(rows, columns=[words[name] for name in headings])
     return Detail(table, tuple(sentences))
+
+
+def _ends(low: float, high: float) -> str:
+    return f"[{Signed(low):+.4f}, {Signed(high):+.4f}]" if math.isfinite(low) else "–"
 
 
 def _mean(values: pd.Series, digits: int = 4) -> str:

@@ -14,7 +14,8 @@ from fashion_dropout.comparison.pairing import unpaired_half_width
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.statistics import Difference
-from fashion_dropout.config.metrics import GAIN, Direction, of_pairs
+from fashion_dropout.comparison.summary import table_of
+from fashion_dropout.config.metrics import GAIN, Direction
 from fashion_dropout.texts import Language, Signed, difference_label, regime_label, texts
 
 
@@ -179,8 +180,7 @@ def _both(
     record: StudyRecord, comparison: Comparison, difference: Difference
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The values of the regime and of the baseline in the pairs of a difference."""
-    pairs = of_pairs(difference.metric)
-    table = comparison.equal_fit[difference.regime] if pairs else record.runs
+    table = table_of(difference.metric, difference.regime, record.runs, comparison)
     complete = table[table["seed"].isin(list(difference.by_seed))]
     own, base = (
         complete.loc[complete["regime"] == regime, difference.metric].to_numpy(dtype=float)

@@ -11,6 +11,7 @@ from scipy import stats
 
 from fashion_dropout.comparison.record import RECALIBRATED, StudyRecord
 from fashion_dropout.comparison.statistics import Difference
+from fashion_dropout.comparison.summary import with_interval
 from fashion_dropout.texts import Language, Signed, regime_label, texts
 
 BEFORE = ("test/nll", "test/ece")
@@ -132,16 +133,3 @@ def survives(before: Difference, after: Difference, record: StudyRecord, languag
         if share.low > 0:
             parts = ["sentence", "share", *(["rest"] if share.high < 1 else [])]
     return str(words["between"].join(words[part] for part in parts).format(**known))
-
-
-def with_interval(difference: Difference) -> str:
-    """A difference with its interval, for a person."""
-    if not difference.n:
-        return "–"
-    interval = f" {ends(difference.low, difference.high)}" if math.isfinite(difference.low) else ""
-    return f"{Signed(difference.mean):+.4f}{interval}"
-
-
-def ends(low: float, high: float) -> str:
-    """An interval, for a person."""
-    return f"[{Signed(low):+.4f}, {Signed(high):+.4f}]" if math.isfinite(low) else "–"

@@ -150,7 +150,7 @@ def intervals(
     """
     found: dict[str, dict[str, tuple[float, float, float]]] = {}
     for metric in dict.fromkeys(difference.metric for difference in comparison.differences):
-        tables = {regime: _table_of(metric, regime, runs, comparison) for regime in regimes}
+        tables = {regime: table_of(metric, regime, runs, comparison) for regime in regimes}
         found[metric] = {
             regime: _mean_interval(table, regime, metric)
             for regime, table in tables.items()
@@ -168,7 +168,7 @@ def _mean_interval(table: pd.DataFrame, regime: str, metric: str) -> tuple[float
     return mean, float(ends[0]), float(ends[1])
 
 
-def _table_of(metric: str, regime: str, runs: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
+def table_of(metric: str, regime: str, runs: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     """The table that holds a metric of a regime.
 
     The baseline's values of a metric of pairs depend on the regime that it is paired with: they
@@ -187,7 +187,7 @@ def values_of_runs(runs: pd.DataFrame, comparison: Comparison) -> dict[tuple[str
     metric = comparison.rule.primary
     found = {}
     for regime in map(str, runs["regime"].unique()):
-        table = _table_of(metric, regime, runs, comparison)
+        table = table_of(metric, regime, runs, comparison)
         if metric in table:
             own = table[table["regime"] == regime]
             for seed, value in zip(own["seed"], own[metric], strict=True):
@@ -200,12 +200,16 @@ def number(metric: str, value: float, sign: str = "") -> str:
     return f"{Signed(value):{sign}.{metrics.of(metric).decimals}f}"
 
 
+def with_interval(difference: Difference) -> str:
+    """A difference with its interval, for a person."""
+    of = difference
+    return _interval(of.metric, of.mean, of.low, of.high, sign="+")
+
+
 def _difference(difference: Difference, pairs: int) -> str:
     """A difference with its interval; and from how many pairs, if some have no value."""
-    if not difference.n:
-        return "–"
-    shown = _interval(difference.metric, difference.mean, difference.low, difference.high, sign="+")
-    return shown if difference.n == pairs else f"{shown}, n = {difference.n}"
+    some = 0 < difference.n < pairs
+    return with_interval(difference) + (f", n = {difference.n}" if some else "")
 
 
 def _p(value: float) -> str:
