@@ -56,7 +56,7 @@ class Registry:
     def __init__(self, name: str) -> None:
         self.name = name
         self._client = mlflow.MlflowClient()
-        if (found := self._model()) and not _is_ours(found.tags):
+        if (found := self._model()) and not _PROJECT.items() <= found.tags.items():
             raise TrackingError(
                 f"expected the registered model {name} to be this project's, received one without "
                 f"the tag {tags.PROJECT}={_PROJECT[tags.PROJECT]}; give another with --model-name"
@@ -212,7 +212,3 @@ def keep_with_model(model_id: str, folder: str) -> None:
 def _whole_lines(text: str) -> str:
     """As many lines of a text as the registry keeps."""
     return text if len(text) < _LONGEST else text[: _LONGEST - 2].rpartition("\n")[0] + "\n…"
-
-
-def _is_ours(model_tags: Mapping[str, str]) -> bool:
-    return _PROJECT.items() <= dict(model_tags).items()
