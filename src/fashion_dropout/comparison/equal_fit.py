@@ -6,7 +6,6 @@ it has fitted less. Reading both runs of a pair at one training loss tells the t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,23 +18,9 @@ _COLUMNS = (OVER_RANGE, VALIDATION_LOSS, EPOCHS)
 """The metrics of a pair, as columns of `at_equal_fit`."""
 
 
-@dataclass(frozen=True)
-class Crossing:
-    """Where a run's training loss comes down to a level.
-
-    Attributes:
-        epochs: How many epochs it took, as a fraction between two epochs; 1 if the loss after the
-            first epoch is below the level already.
-        validation_loss: The validation loss there, in nats.
-    """
-
-    epochs: float
-    validation_loss: float
-
-
 def crossing(
     training: NDArray[np.float64], validation: NDArray[np.float64], level: float
-) -> Crossing:
+) -> tuple[float, float]:
     """Where a run first reaches a training loss, linear between epochs in the training loss.
 
     Args:
@@ -43,14 +28,18 @@ def crossing(
             its minimum is at most `level`.
         validation: Validation loss after each epoch, in nats, float64 of shape (E,).
         level: The training loss to reach, in nats.
+
+    Returns:
+        How many epochs it took, as a fraction between two epochs, 1 if the loss after the first
+        epoch is below the level already; and the validation loss there, in nats.
     """
     first = int(np.argmax(training <= level))
     if first == 0:
-        return Crossing(1.0, float(validation[0]))
+        return 1.0, float(validation[0])
     before, after = training[first - 1], training[first]
     share = float((before - level) / (before - after))
     loss = validation[first - 1] + share * (validation[first] - validation[first - 1])
-    return Crossing(first + share, float(loss))
+    return first + share, float(loss)
 
 
 def mean_over(
@@ -139,9 +128,9 @@ def at_equal_fit(histories: pd.DataFrame, regime: str, baseline: str) -> pd.Data
             continue
         low, high = common_range(*(curve[0] for curve in pair.values()))
         for name, (training, validation) in pair.items():
-            found = crossing(training, validation, low)
+            passed, loss = crossing(training, validation, low)
             mean = mean_over(training, validation, low, high) if 0 < low < high else np.nan
-            rows.append((name, seed, mean, found.validation_loss, found.epochs))
+            rows.append((name, seed, mean, loss, passed))
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -83,7 +83,7 @@ def fit_curve(
 def _at(levels: NDArray[np.float64], losses: NDArray[np.float64]) -> NDArray[np.float64]:
     """The validation loss of a run at each training loss."""
     training, validation = losses
-    return np.array([crossing(training, validation, level).validation_loss for level in levels])
+    return np.array([crossing(training, validation, level)[1] for level in levels])
 
 
 def half_width(table: NDArray[np.float64], confidence: float) -> NDArray[np.float64]:
