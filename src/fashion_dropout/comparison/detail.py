@@ -29,13 +29,7 @@ _AT_BEST = ("best/val_loss", "best/val_accuracy")
 def details(
     record: StudyRecord, comparison: Comparison, language: Language = "en"
 ) -> Mapping[str, Detail]:
-    """All of them, by the names of their texts, without those for which there are no data.
-
-    Args:
-        record: The study.
-        comparison: The comparison of its runs.
-        language: The language of headings and sentences.
-    """
+    """All of them, by the names of their texts, without those for which there are no data."""
     found = {
         "best_epoch": best_epoch(record, language),
         "images": images(record, comparison, language),

@@ -110,11 +110,6 @@ def _default_name(dataset: str) -> str:
 def carry_out(candidate: Candidate, decision: GateDecision, models: Registry) -> tuple[str, str]:
     """Record a decision in a run of its own, register the model, and then move the aliases.
 
-    Args:
-        candidate: The candidate.
-        decision: The decision about it.
-        models: The registered model.
-
     Returns:
         What was done, for a person; and the number of the version.
 

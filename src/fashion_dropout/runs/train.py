@@ -94,11 +94,6 @@ def record_run(request: RunRequest, dataset: data.Dataset, display: Display) -> 
     A run of the same command that was interrupted goes on from its last checkpoint; one that has
     finished is not trained again.
 
-    Args:
-        request: What is asked for.
-        dataset: The open dataset.
-        display: Told what happens.
-
     Raises:
         UsageError: TensorFlow already works with another number of threads in this process.
         CheckpointError: The interrupted run cannot go on, or another process trains it.

@@ -17,13 +17,7 @@ REPORT_FILES: Mapping[Language, str] = {"en": "report.html", "ja": "report.ja.ht
 
 
 def write_study_files(record: StudyRecord, comparison: Comparison, folder: Path) -> None:
-    """Write the files of a study's run that people read: figures, and a report in each language.
-
-    Args:
-        record: The study.
-        comparison: The comparison of its runs.
-        folder: The folder to write to.
-    """
+    """Write the files of a study's run that people read: figures, and a report in each language."""
     for language in LANGUAGES:
         drawn = draw(record, comparison, language)
         if language == "en":

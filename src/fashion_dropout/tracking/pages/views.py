@@ -148,10 +148,6 @@ def finished_runs_of(study: str) -> str:
 def prepare(experiment_id: str, views: Iterable[View]) -> str | None:
     """Write views into an experiment, unless they are there as they should be.
 
-    Args:
-        experiment_id: The experiment.
-        views: What to write.
-
     Returns:
         Why they could not be written, in one line; None if all of them are there.
     """

@@ -99,11 +99,8 @@ def running() -> list[Run]:
 
 
 def is_dead(run: Run, ended: str | None = None) -> bool:
-    """Whether a run says RUNNING and its process was one of this machine, and is no more.
-
-    Args:
-        run: The run.
-        ended: As for `tidy`.
+    """Whether a run says RUNNING and its process was one of this machine, and is no more; `ended`
+    is as for `tidy`.
     """
     named = ended == run.info.run_id and not is_of_this_machine(run.data.tags)
     return bool(run.info.status == "RUNNING" and (named or has_died(run.data.tags, ended)))
