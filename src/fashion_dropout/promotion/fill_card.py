@@ -18,6 +18,7 @@ from fashion_dropout.files import LARGEST_TEXT, read_file
 from fashion_dropout.promotion import model_card
 from fashion_dropout.promotion.candidate import Candidate
 from fashion_dropout.promotion.model_card import ModelCard
+from fashion_dropout.runs.summary import stored_epoch
 from fashion_dropout.texts import LANGUAGES, Language
 from fashion_dropout.tracking.reading import queries
 from fashion_dropout.tracking.store import tags
@@ -74,7 +75,7 @@ def _card(candidate: Candidate, model: str, version: str) -> ModelCard:
         validation_images=images["validation"],
         test_images=images["test"],
         parameters=config.model_dump(exclude={"seed", "dataset"}),
-        epoch=_stored_epoch(candidate),
+        epoch=stored_epoch(config, run.data.metrics),
         figures=_figures(candidate),
         classes=_classes(run),
         environment=_environment(run),
@@ -88,12 +89,6 @@ def _image_counts(run: Run) -> dict[str, int]:
         context = {tag.key: tag.value for tag in given.tags}[MLFLOW_DATASET_CONTEXT]
         counts[context] = int(json.loads(given.dataset.profile)["features_shape"][0])
     return counts
-
-
-def _stored_epoch(candidate: Candidate) -> int:
-    if candidate.config.select == "best":
-        return int(candidate.run.data.metrics["best/epoch"])
-    return candidate.config.epochs
 
 
 def _figures(candidate: Candidate) -> pd.DataFrame:
