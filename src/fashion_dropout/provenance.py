@@ -60,13 +60,10 @@ def git_state() -> GitState | None:
 def cpu() -> str:
     """The processor's name and the number of cores that this process may use."""
     name = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
-                break
-    except OSError:
-        pass
+    with suppress(OSError):
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        if found := re.search(r"^model name\s*:(.*)", text, re.MULTILINE):
+            name = found[1].strip()
     return f"{name} ({platform.machine()}), {cores()} cores"
 
 

@@ -121,9 +121,8 @@ def _resolved(config: TrainingConfig) -> dict[str, Any]:
     """The parameters of a regime, without those that are younger than the first studies and at
     their default: a study keeps the key that it was recorded under.
     """
-    values = config.model_dump(exclude={"seed"})
-    younger = {name: TrainingConfig.model_fields[name].default for name in _YOUNGER}
-    return {name: value for name, value in values.items() if younger.get(name, ...) != value}
+    given = config.model_dump(exclude_defaults=True)
+    return config.model_dump(exclude={"seed", *(name for name in _YOUNGER if name not in given)})
 
 
 @dataclass(frozen=True)

@@ -168,8 +168,7 @@ def _short(record: StudyRecord, comparison: Comparison, language: Language) -> p
         noun = words["metrics"][metric].removeprefix("the ")
         row = {words["short"]["metric"]: noun[:1].upper() + noun[1:]}
         for regime, (mean, _, _) in means[metric].items():
-            shown = number(metric, mean) if math.isfinite(mean) else "–"
-            row[regime_label(regime, language)] = shown
+            row[regime_label(regime, language)] = _known(metric, mean) or "–"
         for difference in comparison.differences:
             if difference.metric == metric and difference.n:
                 name = words["short"]["difference"].format(confidence=100 * difference.confidence)

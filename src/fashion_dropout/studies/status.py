@@ -7,7 +7,7 @@ import shlex
 import mlflow
 from mlflow.entities import Run
 
-from fashion_dropout.config.training import TrainingConfig, recorded_config
+from fashion_dropout.config.training import recorded_config
 from fashion_dropout.errors import FashionDropoutError
 from fashion_dropout.runs.interrupted import interrupted_runs
 from fashion_dropout.texts import Count
@@ -105,13 +105,8 @@ def _again(run: Run) -> str:
     if tags.STUDY in run.data.tags:
         return f"fashion-dropout compare <the file of study {run.data.tags[tags.STUDY]}>"
     try:
-        given = recorded_config(run.data.params).model_dump()
+        given = recorded_config(run.data.params).model_dump(exclude_defaults=True)
     except FashionDropoutError:
         return "the same `fashion-dropout train` again"
-    usual = TrainingConfig().model_dump()
-    options = [
-        f"--{name.replace('_', '-')}={value}"
-        for name, value in given.items()
-        if value != usual[name]
-    ]
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
     return shlex.join(["fashion-dropout", "train", *options])
