@@ -17,11 +17,14 @@ import pandas as pd
 from mlflow.entities import LoggedModelOutput, Metric, Param, RunTag
 
 from fashion_dropout import provenance
-from fashion_dropout.config.metrics import OF_RUNS
+from fashion_dropout.config.metrics import COMPARED, of_pairs
 from fashion_dropout.config.study import Cell, Study
 from fashion_dropout.studies.cells import TAKEN_OVER_FILE
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.connect import connect
+
+OF_RUNS = tuple(name for name in COMPARED if not of_pairs(name))
+"""The metrics of a single run."""
 
 
 def record_study(

@@ -60,13 +60,10 @@ def git_state() -> GitState | None:
 def cpu() -> str:
     """The processor's name and the number of cores that this process may use."""
     name = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
-                break
-    except OSError:
-        pass
+    with suppress(OSError):
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        if found := re.search(r"^model name\s*:(.*)", text, re.MULTILINE):
+            name = found[1].strip()
     return f"{name} ({platform.machine()}), {cores()} cores"
 
 
@@ -107,7 +104,7 @@ def frozen_requirements() -> str:
     found: dict[str, tuple[str, str]] = {}
     for name, version in _readable(importlib.metadata.distributions()):
         found.setdefault(re.sub("[-_.]+", "-", name).lower(), (name, version))
-    lines = sorted(found.values(), key=lambda one: one[0].lower())
+    lines = sorted(found.values(), key=lambda line: line[0].lower())
     return "".join(f"{name}=={version}\n" for name, version in lines)
 
 

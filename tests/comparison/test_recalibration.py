@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fashion_dropout.comparison.recalibration import share_left
+from fashion_dropout.comparison.recalibrated import share_left
 from fashion_dropout.comparison.statistics import Difference, t_interval
 
 

@@ -39,7 +39,8 @@ def recorded(**tags: str) -> str:
 
 @pytest.mark.usefixtures("store")
 def test_the_page_of_a_study_opens_the_view_that_the_experiment_keeps():
-    paths, warning = prepared.prepared_study("smoke-0123456789ab", "0", "gap/loss", ["dropout"])
+    both = views.of_study("smoke-0123456789ab", "gap/loss", ["dropout"])
+    paths, warning = prepared.prepared("0", both)
     assert warning is None
     assert list(paths) == ["the regimes compared", "every run"]
     kept = mlflow.MlflowClient().get_experiment("0").tags

@@ -10,11 +10,11 @@ from typing import Any
 import mlflow
 import pytest
 
-from fashion_dropout.config.metrics import OF_RUNS
 from fashion_dropout.tracking.pages import views
 from fashion_dropout.tracking.reading import queries
 from fashion_dropout.tracking.recording.run import tracked_run
 from fashion_dropout.tracking.store import tags
+from recorded import OF_RUNS
 
 STUDY = "quick-0123456789ab"
 LARGEST_TAG = 20_000  # characters that MLflow takes as the value of an experiment's tag

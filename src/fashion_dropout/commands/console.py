@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Self
 
 import click
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TaskProgressColumn,
     TextColumn,
@@ -24,14 +26,41 @@ from fashion_dropout.escapes import visible
 from fashion_dropout.progress import CellProgress, Display, StudyDisplay
 
 
-class Lines:
+class _Plain:
     """Plain lines: for files, pipes and logs."""
-
-    def __init__(self, epochs: int) -> None:
-        self.epochs = epochs
 
     def note(self, line: str) -> None:
         click.echo(visible(line))
+
+
+class _Live:
+    """Bars below the lines; `columns` are what stands behind each bar."""
+
+    def __init__(self, console: Console, *columns: ProgressColumn) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            *columns,
+            console=console,
+            transient=True,
+        )
+
+    def note(self, line: str) -> None:
+        self._progress.console.print(visible(line), highlight=False, markup=False)
+
+    @contextmanager
+    def shown(self) -> Iterator[Self]:
+        """While this is open, the bars are shown at the bottom of the terminal."""
+        with self._progress:
+            yield self
+
+
+class Lines(_Plain):
+    """A line an epoch."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
 
     def batches(self, done: int, total: int) -> None:
         pass
@@ -40,26 +69,15 @@ class Lines:
         self.note(epoch_line(epoch, self.epochs, metrics))
 
 
-class LiveBar:
+class LiveBar(_Live):
     """A line an epoch, and below them a bar over the whole run."""
 
     def __init__(self, epochs: int, console: Console) -> None:
+        super().__init__(console, TimeRemainingColumn(), TextColumn("{task.fields[speed]}"))
         self.epochs = epochs
         self._finished = 0
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[speed]}"),
-            console=console,
-            transient=True,
-        )
         self._task = self._progress.add_task("starting", total=epochs, speed="")
         self._epoch_began = time.monotonic()
-
-    def note(self, line: str) -> None:
-        self._progress.console.print(visible(line), highlight=False, markup=False)
 
     def batches(self, done: int, total: int) -> None:
         seconds = time.monotonic() - self._epoch_began
@@ -78,12 +96,6 @@ class LiveBar:
             self._progress.remove_task(self._task)
             self._task = self._progress.add_task("testing and storing", total=None, speed="")
         self.note(epoch_line(epoch, self.epochs, metrics))
-
-    @contextmanager
-    def shown(self) -> Iterator[LiveBar]:
-        """While this is open, the bar is shown at the bottom of the terminal."""
-        with self._progress:
-            yield self
 
 
 @contextmanager
@@ -108,14 +120,11 @@ def epoch_line(epoch: int, epochs: int, metrics: Mapping[str, float]) -> str:
     )
 
 
-class StudyLines:
-    """Plain lines: for files, pipes and logs."""
+class StudyLines(_Plain):
+    """A line an epoch and a line a cell."""
 
     def __init__(self) -> None:
         self._forecast = Forecast(0)
-
-    def note(self, line: str) -> None:
-        click.echo(visible(line))
 
     def begin(self, study: str, cells: int, all_cells: int) -> None:
         self._forecast = Forecast(cells)
@@ -131,24 +140,14 @@ class StudyLines:
         self.note(f"{cell}: {state}; {self._forecast.cells_text}{self._forecast.text}")
 
 
-class StudyBars:
+class StudyBars(_Live):
     """A line for each running cell and a bar over the whole study."""
 
     def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[state]}"),
-            console=console,
-            transient=True,
-        )
+        super().__init__(console, TextColumn("{task.fields[state]}"))
         self._whole = self._progress.add_task("study", total=None, state="")
         self._running: dict[str, TaskID] = {}
         self._forecast = Forecast(0)
-
-    def note(self, line: str) -> None:
-        self._progress.console.print(visible(line), highlight=False, markup=False)
 
     def begin(self, study: str, cells: int, all_cells: int) -> None:
         self.note(f"study {study}: {cells} of {all_cells} cells to run")
@@ -179,12 +178,6 @@ class StudyBars:
             completed=self._forecast.done,
             state=self._forecast.cells_text + self._forecast.text,
         )
-
-    @contextmanager
-    def shown(self) -> Iterator[StudyBars]:
-        """While this is open, the bars are shown at the bottom of the terminal."""
-        with self._progress:
-            yield self
 
 
 @contextmanager

@@ -50,7 +50,7 @@ class Forecast:
     def done(self) -> float:
         """How many cells are done, parts of cells included."""
         closing = self._closing_epochs
-        parts = (one.epoch / (one.epochs + closing) for one in self._running.values())
+        parts = (cell.epoch / (cell.epochs + closing) for cell in self._running.values())
         return self._ended + sum(parts)
 
     @property

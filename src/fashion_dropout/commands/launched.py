@@ -35,8 +35,8 @@ def _check_names(verb: click.Command, words: Iterable[str]) -> None:
     Raises:
         UsageError: There is one; the message has the name to write.
     """
-    options = {name for one in verb.params if isinstance(one, click.Option) for name in one.opts}
-    declared = [str(one.name) for one in verb.params if isinstance(one, click.Argument)]
+    options = {name for of in verb.params if isinstance(of, click.Option) for name in of.opts}
+    declared = [str(of.name) for of in verb.params if isinstance(of, click.Argument)]
     for word in words:
         option = word.partition("=")[0]
         if not option.startswith("--"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import click
@@ -52,16 +51,12 @@ def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _given(context: click.Context, parameter: click.Parameter, value: str) -> str | None:
-    return value or None
-
-
 def optional(*names: str, **settings: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """An option that may be left out: the verb receives None.
 
     MLproject passes every parameter, so an empty text means “not given” too.
     """
-    return click.option(*names, default="", callback=_given, **settings)
+    return click.option(*names, default="", callback=lambda _, __, value: value or None, **settings)
 
 
 def given(context: click.Context, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,10 +67,6 @@ def given(context: click.Context, parameters: Mapping[str, Any]) -> dict[str, An
         for name, value in parameters.items()
         if context.get_parameter_source(name) is not default
     }
-
-
-def _folder(context: click.Context, parameter: click.Parameter, value: str) -> Path | None:
-    return user_path(value) if value else None
 
 
 class WholeNumber(click.IntRange):
@@ -131,19 +122,21 @@ class _Switch(click.ParamType[Any]):
         return value.lower()
 
 
-def _is_yes(context: click.Context, parameter: click.Parameter, value: str) -> bool:
-    return value in _YES
-
-
 def switch(*names: str, **settings: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A switch of a verb of the class `WithSwitches`."""
-    return click.option(*names, type=_Switch(), default="no", callback=_is_yes, **settings)
+    return click.option(
+        *names,
+        type=_Switch(),
+        default="no",
+        callback=lambda _, __, value: value in _YES,
+        **settings,
+    )
 
 
 data_dir_option = click.option(
     "--data-dir",
     default="",
-    callback=_folder,
+    callback=lambda _, __, value: user_path(value) if value else None,
     help="Folder with the four archives of Fashion-MNIST. Default: the folder that "
     "FASHION_MNIST_DIR names, else data/fashion-mnist of the checkout, else the user's cache, "
     "filled by a download.",

@@ -70,10 +70,11 @@ def train(
             summary = train_run(
                 config, shown, data_dir=data_dir, experiment=experiment, fresh=fresh
             )
-    from fashion_dropout.tracking.pages import prepared
+    from fashion_dropout.tracking.pages.prepared import prepared
+    from fashion_dropout.tracking.pages.views import of_single_runs
     from fashion_dropout.tracking.store import urls
 
-    charts, warning = prepared.prepared_single_runs(summary.experiment_id)
+    charts, warning = prepared(summary.experiment_id, of_single_runs())
     run_page = urls.run_page(summary.experiment_id, summary.run_id)
     metrics = summary.metrics
     click.echo(

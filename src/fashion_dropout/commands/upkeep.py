@@ -48,15 +48,15 @@ def sync(ended: str | None) -> None:
 
     if is_there(mlflow.get_tracking_uri()):  # to ask something must not make an empty store
         connect()
-    told: list[str] = []
+    lines: list[str] = []
 
     def say(line: str) -> None:
-        told.append(line)
+        lines.append(line)
         click.echo(line)
 
     waiting = tidy(say, all_stores=True, ended=ended)
     tell_unseen(say, ended)
-    if not told:
+    if not lines:
         say("nothing to do: everything is delivered, and no run of a dead process is RUNNING")
     if waiting:
         sys.exit(UndeliveredError.exit_code)

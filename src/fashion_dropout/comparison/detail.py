@@ -9,33 +9,27 @@ import numpy as np
 import pandas as pd
 
 from fashion_dropout.comparison import statistics
-from fashion_dropout.comparison.best_epoch import at_best_epoch
 from fashion_dropout.comparison.pair_details import Detail, effects, pairing
 from fashion_dropout.comparison.recalibrated import (
     BEFORE,
-    ends,
-    recalibrated_difference,
+    recalibrated,
     survives,
-    with_interval,
     with_temperatures,
 )
 from fashion_dropout.comparison.record import RECALIBRATED, StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
-from fashion_dropout.comparison.statistics import t_interval
+from fashion_dropout.comparison.statistics import Difference, t_interval
+from fashion_dropout.comparison.summary import with_interval
 from fashion_dropout.comparison.two_level import METRICS as IMAGE_METRICS
 from fashion_dropout.texts import Language, Signed, difference_label, regime_label, texts
+
+_AT_BEST = ("best/val_loss", "best/val_accuracy")
 
 
 def details(
     record: StudyRecord, comparison: Comparison, language: Language = "en"
 ) -> Mapping[str, Detail]:
-    """All of them, by the names of their texts, without those for which there are no data.
-
-    Args:
-        record: The study.
-        comparison: The comparison of its runs.
-        language: The language of headings and sentences.
-    """
+    """All of them, by the names of their texts, without those for which there are no data."""
     found = {
         "best_epoch": best_epoch(record, language),
         "images": images(record, comparison, language),
@@ -43,7 +37,23 @@ def details(
         "pairing": pairing(record, comparison, language),
         "effects": effects(record, comparison, language),
     }
-    return {name: one for name, one in found.items() if len(one.table) or one.sentences}
+    return {name: detail for name, detail in found.items() if len(detail.table) or detail.sentences}
+
+
+def at_best_epoch(record: StudyRecord) -> dict[str, list[Difference]]:
+    """Metric at the best epoch → its differences, one for each regime that has a pair.
+
+    They decide nothing. Metrics that the study has declared are left out: they stand in the main
+    table.
+    """
+    left_out = {record.rule.primary, *record.rule.secondary}
+    found = {
+        metric: [record.difference(record.runs, metric, regime) for regime in record.others]
+        for metric in _AT_BEST
+        if metric not in left_out and metric in record.runs
+    }
+    pairs = {metric: [of for of in differences if of.n] for metric, differences in found.items()}
+    return {metric: differences for metric, differences in pairs.items() if differences}
 
 
 def best_epoch(record: StudyRecord, language: Language) -> Detail:
@@ -58,9 +68,9 @@ def best_epoch(record: StudyRecord, language: Language) -> Detail:
         for regime in record.regimes:
             mean, low, high = statistics.mean_interval(record.runs, regime, metric)
             row[regime_label(regime, language)] = f"{mean:.4f} [{low:.4f}, {high:.4f}]"
-        for one in differences:
-            name = difference_label(one.regime, record.rule.baseline, language)
-            row[name] = with_interval(one)
+        for difference in differences:
+            name = difference_label(difference.regime, record.rule.baseline, language)
+            row[name] = with_interval(difference)
         rows.append(row)
     return Detail(pd.DataFrame(rows))
 
@@ -70,20 +80,21 @@ def images(record: StudyRecord, comparison: Comparison, language: Language) -> D
     words = texts(language)["images"]
     confidence = 1 - comparison.rule.alpha
     rows = []
-    for one in comparison.differences:
-        if one.metric not in IMAGE_METRICS or not one.n:
+    for difference in comparison.differences:
+        if difference.metric not in IMAGE_METRICS or not difference.n:
             continue
-        low, high = record.image_intervals.get((one.regime, one.metric), (math.nan, math.nan))
-        values = np.array(list(one.by_seed.values()), dtype=float)
+        place = difference.regime, difference.metric
+        low, high = record.image_intervals.get(place, (math.nan, math.nan))
+        values = np.array(list(difference.by_seed.values()), dtype=float)
         rows.append(
             {
-                words["metric"]: one.metric,
+                words["metric"]: difference.metric,
                 words["difference"]: difference_label(
-                    one.regime, comparison.rule.baseline, language
+                    difference.regime, comparison.rule.baseline, language
                 ),
-                words["mean"]: f"{Signed(one.mean):+.4f}",
-                words["these"]: ends(*t_interval(values, confidence)),
-                words["like_these"]: ends(low, high),
+                words["mean"]: f"{Signed(difference.mean):+.4f}",
+                words["these"]: _ends(*t_interval(values, confidence)),
+                words["like_these"]: _ends(low, high),
             }
         )
     return Detail(pd.DataFrame(rows))
@@ -95,38 +106,31 @@ def recalibration(record: StudyRecord, language: Language) -> Detail:
     runs = with_temperatures(record)
     if runs.empty:
         return Detail()
-    metrics = (*BEFORE, *RECALIBRATED)
-    rows = []
+    metrics = [metric for pair in zip(BEFORE, RECALIBRATED, strict=True) for metric in pair]
+    rows, sentences = [], []
     for regime in record.regimes:
         own = runs[runs["regime"] == regime]
-        figures = {metric: _mean(own[metric]) for metric in metrics}
-        rows.append(
-            (regime_label(regime, language), _mean(own["temperature"], 3), *_ordered(figures))
-        )
-    sentences = []
+        figures = [_mean(own[metric]) for metric in metrics]
+        rows.append((regime_label(regime, language), _mean(own["temperature"], 3), *figures))
+    found = recalibrated(record)
     for regime in record.others:
-        differences = {
-            metric: recalibrated_difference(runs, metric, regime, record) for metric in metrics
-        }
-        if not differences[BEFORE[0]].n:
-            continue
-        figures = {metric: with_interval(one) for metric, one in differences.items()}
-        rows.append(
-            (difference_label(regime, record.rule.baseline, language), "", *_ordered(figures))
-        )
-        for before, after in zip(BEFORE, RECALIBRATED, strict=True):
-            if differences[before].n and differences[after].n:
-                one, other = differences[before], differences[after]
-                sentences.append(survives(one, other, record, language))
+        pairs = [found[metric, regime] for metric in BEFORE]
+        if pairs[0][0].n:
+            figures = [with_interval(difference) for pair in pairs for difference in pair]
+            label = difference_label(regime, record.rule.baseline, language)
+            rows.append((label, "", *figures))
+            sentences += [
+                survives(before, after, record, language)
+                for before, after in pairs
+                if before.n and after.n
+            ]
     headings = ["regime", "temperature", "nll", "nll_after", "ece", "ece_after"]
     table = pd.DataFrame(rows, columns=[words[name] for name in headings])
     return Detail(table, tuple(sentences))
 
 
-def _ordered(figures: Mapping[str, str]) -> list[str]:
-    """Before and after, beside each other."""
-    pairs = zip(BEFORE, RECALIBRATED, strict=True)
-    return [figures[metric] for pair in pairs for metric in pair]
+def _ends(low: float, high: float) -> str:
+    return f"[{Signed(low):+.4f}, {Signed(high):+.4f}]" if math.isfinite(low) else "–"
 
 
 def _mean(values: pd.Series, digits: int = 4) -> str:

@@ -6,7 +6,6 @@ it has fitted less. Reading both runs of a pair at one training loss tells the t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,23 +18,9 @@ _COLUMNS = (OVER_RANGE, VALIDATION_LOSS, EPOCHS)
 """The metrics of a pair, as columns of `at_equal_fit`."""
 
 
-@dataclass(frozen=True)
-class Crossing:
-    """Where a run's training loss comes down to a level.
-
-    Attributes:
-        epochs: How many epochs it took, as a fraction between two epochs; 1 if the loss after the
-            first epoch is below the level already. Float64 of the shape of the levels.
-        validation_loss: The validation loss there, in nats, of the same shape.
-    """
-
-    epochs: NDArray[np.float64]
-    validation_loss: NDArray[np.float64]
-
-
 def crossing(
     training: NDArray[np.float64], validation: NDArray[np.float64], levels: ArrayLike
-) -> Crossing:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Where a run first reaches training losses, linear between epochs in the training loss.
 
     Args:
@@ -43,6 +28,11 @@ def crossing(
             its minimum is at most the lowest level.
         validation: Validation loss after each epoch, in nats, float64 of shape (E,).
         levels: The training losses to reach, in nats, of any shape.
+
+    Returns:
+        How many epochs it took, as a fraction between two epochs, 1 if the loss after the first
+        epoch is below the level already; and the validation loss there, in nats. Both are float64
+        of the shape of the levels.
     """
     levels = np.asarray(levels, dtype=float)
     first = np.searchsorted(-np.minimum.accumulate(training), -levels)
@@ -50,7 +40,7 @@ def crossing(
     way = np.where(first > 0, training[before] - training[first], 1)
     share = np.where(first > 0, training[before] - levels, 0) / way
     loss = validation[before] + share * (validation[first] - validation[before])
-    return Crossing(before + 1 + share, loss)
+    return before + 1 + share, loss
 
 
 def mean_over(
@@ -139,19 +129,19 @@ def at_equal_fit(histories: pd.DataFrame, regime: str, baseline: str) -> pd.Data
             continue
         low, high = common_range(*(curve[0] for curve in pair.values()))
         for name, (training, validation) in pair.items():
-            found = crossing(training, validation, low)
+            passed, loss = crossing(training, validation, low)
             mean = mean_over(training, validation, low, high) if 0 < low < high else np.nan
-            rows.append((name, seed, mean, float(found.validation_loss), float(found.epochs)))
+            rows.append((name, seed, mean, float(loss), float(passed)))
     return pd.DataFrame(rows, columns=columns)
 
 
-def common_range(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[float, float]:
+def common_range(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float]:
     """The training losses, in nats, that both runs of a pair pass: (low, high), low < high.
 
     Empty, with low ≥ high, if one run begins where the other one never comes.
 
     Args:
-        one: Training loss of one run after each epoch from the first, float64 of shape (E,).
-        other: That of the other one.
+        first: Training loss of one run after each epoch from the first, float64 of shape (E,).
+        second: That of the other one.
     """
-    return float(max(one.min(), other.min())), float(min(one[0], other[0]))
+    return float(max(first.min(), second.min())), float(min(first[0], second[0]))

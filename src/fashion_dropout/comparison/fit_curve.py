@@ -64,7 +64,7 @@ def fit_curve(
         for name, seed in curves
         if name == regime and (baseline, seed) in curves
     }
-    ranges = {seed: common_range(own[0], other[0]) for seed, (own, other) in pairs.items()}
+    ranges = {seed: common_range(own[0], base[0]) for seed, (own, base) in pairs.items()}
     if not ranges:
         return None
     low, high = max(ends[0] for ends in ranges.values()), min(ends[1] for ends in ranges.values())
@@ -72,7 +72,7 @@ def fit_curve(
         return None
     levels = np.geomspace(high, low, _LEVELS)
     levels[[0, -1]] = high, low  # not beyond them by a rounding
-    by_seed = {seed: _at(levels, own) - _at(levels, other) for seed, (own, other) in pairs.items()}
+    by_seed = {seed: _at(levels, own) - _at(levels, base) for seed, (own, base) in pairs.items()}
     table = np.stack(list(by_seed.values()))
     half = half_width(table, confidence)
     mean = table.mean(axis=0)
@@ -83,7 +83,7 @@ def fit_curve(
 def _at(levels: NDArray[np.float64], losses: NDArray[np.float64]) -> NDArray[np.float64]:
     """The validation loss of a run at each training loss."""
     training, validation = losses
-    return crossing(training, validation, levels).validation_loss
+    return crossing(training, validation, levels)[1]
 
 
 def half_width(table: NDArray[np.float64], confidence: float) -> NDArray[np.float64]:

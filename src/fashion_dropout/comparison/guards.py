@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,8 +52,9 @@ def guard(difference: Difference, margin: float, alpha: float) -> Guarded:
     harm = -GAIN[COMPARED[difference.metric]] * values
     # The two limits at confidence 1 − alpha are the ends of the interval at 1 − 2·alpha.
     low, high = statistics.t_interval(harm, 1 - 2 * alpha)
-    if math.isfinite(high) and high < margin:
-        return Guarded(difference, margin, low, high, "no harm that matters")
-    if math.isfinite(low) and low > 0:
-        return Guarded(difference, margin, low, high, "harm")
-    return Guarded(difference, margin, low, high, "harm not excluded")
+    kind: Harm = "harm not excluded"  # as where a limit is NaN
+    if high < margin:
+        kind = "no harm that matters"
+    elif low > 0:
+        kind = "harm"
+    return Guarded(difference, margin, low, high, kind)

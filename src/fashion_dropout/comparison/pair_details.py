@@ -14,7 +14,8 @@ from fashion_dropout.comparison.pairing import unpaired_half_width
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.statistics import Difference
-from fashion_dropout.config.metrics import GAIN, Direction, of_pairs
+from fashion_dropout.comparison.summary import table_of
+from fashion_dropout.config.metrics import GAIN, Direction
 from fashion_dropout.texts import Language, Signed, difference_label, regime_label, texts
 
 
@@ -38,14 +39,14 @@ def pairing(record: StudyRecord, comparison: Comparison, language: Language) -> 
     """
     words = texts(language)["pairing"]
     rows = []
-    for one in _shown(comparison):
-        unpaired = half_width_without_pairs(record, comparison, one)
-        paired = (one.high - one.low) / 2
+    for difference in _shown(comparison):
+        unpaired = half_width_without_pairs(record, comparison, difference)
+        paired = (difference.high - difference.low) / 2
         rows.append(
             {
-                words["metric"]: one.metric,
+                words["metric"]: difference.metric,
                 words["difference"]: difference_label(
-                    one.regime, comparison.rule.baseline, language
+                    difference.regime, comparison.rule.baseline, language
                 ),
                 words["paired"]: f"{paired:.4f}",
                 words["unpaired"]: f"{unpaired:.4f}",
@@ -55,9 +56,11 @@ def pairing(record: StudyRecord, comparison: Comparison, language: Language) -> 
     return Detail(pd.DataFrame(rows))
 
 
-def half_width_without_pairs(record: StudyRecord, comparison: Comparison, one: Difference) -> float:
+def half_width_without_pairs(
+    record: StudyRecord, comparison: Comparison, difference: Difference
+) -> float:
     """Half the width that the interval of a difference would have if its runs were not paired."""
-    return unpaired_half_width(*_both(record, comparison, one), one.confidence)
+    return unpaired_half_width(*_both(record, comparison, difference), difference.confidence)
 
 
 def effects(record: StudyRecord, comparison: Comparison, language: Language) -> Detail:
@@ -69,33 +72,35 @@ def effects(record: StudyRecord, comparison: Comparison, language: Language) -> 
     words = texts(language)["effects"]
     rule = comparison.rule
     rows = []
-    for one in _shown(comparison):
-        g, low, high = hedges_g(*_both(record, comparison, one), one)
+    for difference in _shown(comparison):
+        g, low, high = hedges_g(*_both(record, comparison, difference), difference)
         rows.append(
             {
-                words["metric"]: one.metric,
-                words["difference"]: difference_label(one.regime, rule.baseline, language),
+                words["metric"]: difference.metric,
+                words["difference"]: difference_label(difference.regime, rule.baseline, language),
                 words["g"]: f"{Signed(g):+.2f} [{Signed(low):+.2f}, {Signed(high):+.2f}]"
                 if math.isfinite(g)
                 else "–",
-                words["better"]: words["of"].format(better=one.prob_better * one.n, n=one.n),
+                words["better"]: words["of"].format(
+                    better=difference.prob_better * difference.n, n=difference.n
+                ),
             }
         )
     sentences = [
         words["chance"].format(
-            regime=regime_label(one.regime, language),
-            chance=_percent(chance_better(one, rule.direction)),
-            beyond=_percent(chance_better(one, rule.direction, rule.smallest_difference)),
+            regime=regime_label(difference.regime, language),
+            chance=_percent(chance_better(difference, rule.direction)),
+            beyond=_percent(chance_better(difference, rule.direction, rule.smallest_difference)),
             smallest=rule.smallest_difference,
         )
-        for one in (verdict.difference for verdict in comparison.verdicts)
-        if one.n > 1 and one.low < one.high
+        for difference in (verdict.difference for verdict in comparison.verdicts)
+        if difference.n > 1 and difference.low < difference.high
     ]
     return Detail(pd.DataFrame(rows), tuple(sentences))
 
 
 def hedges_g(
-    own: NDArray[np.float64], other: NDArray[np.float64], one: Difference
+    own: NDArray[np.float64], baseline: NDArray[np.float64], pairs: Difference
 ) -> tuple[float, float, float]:
     """The mean difference in standard deviations between seeds, with its interval: Hedges' g.
 
@@ -105,23 +110,23 @@ def hedges_g(
 
     Args:
         own: The values of the regime, float64 of shape (n,).
-        other: Those of the baseline.
-        one: Their paired differences.
+        baseline: Those of the baseline.
+        pairs: Their paired differences.
 
     Returns:
         (g, low, high); NaN where all values of both regimes are equal.
     """
-    differences = np.array(list(one.by_seed.values()))
-    spread = math.sqrt((own.var(ddof=1) + other.var(ddof=1)) / 2)
+    differences = np.array(list(pairs.by_seed.values()))
+    spread = math.sqrt((own.var(ddof=1) + baseline.var(ddof=1)) / 2)
     error = float(stats.sem(differences))
     if not spread > 0:
         return math.nan, math.nan, math.nan
-    half = one.n - 1  # of 2n − 2 degrees of freedom
+    half = pairs.n - 1  # of 2n − 2 degrees of freedom
     few = math.exp(math.lgamma(half) - math.lgamma(half - 0.5)) / math.sqrt(half)
-    g = few * one.mean / spread
+    g = few * pairs.mean / spread
     if not error > 0:
         return g, g, g
-    low, high = noncentrality(one.mean / error, one.n - 1, one.confidence)
+    low, high = noncentrality(pairs.mean / error, pairs.n - 1, pairs.confidence)
     return g, few * low * error / spread, few * high * error / spread
 
 
@@ -145,44 +150,43 @@ def noncentrality(t: float, freedom: int, confidence: float) -> tuple[float, flo
     return float(low), float(high)
 
 
-def chance_better(one: Difference, direction: Direction, beyond: float = 0.0) -> float:
+def chance_better(difference: Difference, direction: Direction, beyond: float = 0.0) -> float:
     """The probability that the regime is better by more than `beyond`, by Student's t.
 
     The posterior of the mean of normally distributed differences if every mean, and every logarithm
     of their standard deviation, was equally plausible beforehand (a flat prior).
 
     Args:
-        one: The difference, of two pairs or more that are not all equal.
+        difference: The difference, of two pairs or more that are not all equal.
         direction: Which values are better.
         beyond: By how much.
     """
-    gain = GAIN[direction] * one.mean
-    error = float(stats.sem(list(one.by_seed.values())))
-    return float(stats.t.cdf((gain - beyond) / error, one.n - 1))
+    gain = GAIN[direction] * difference.mean
+    error = float(stats.sem(list(difference.by_seed.values())))
+    return float(stats.t.cdf((gain - beyond) / error, difference.n - 1))
 
 
 def _shown(comparison: Comparison) -> list[Difference]:
     """The differences in all metrics, of several regimes in the primary metric; two pairs least."""
     several = len(comparison.verdicts) > 1
     return [
-        one
-        for one in comparison.differences
-        if one.n > 1 and (one.metric == comparison.rule.primary or not several)
+        difference
+        for difference in comparison.differences
+        if difference.n > 1 and (difference.metric == comparison.rule.primary or not several)
     ]
 
 
 def _both(
-    record: StudyRecord, comparison: Comparison, one: Difference
+    record: StudyRecord, comparison: Comparison, difference: Difference
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The values of the regime and of the baseline in the pairs of a difference."""
-    pairs = of_pairs(one.metric)
-    table = comparison.equal_fit[one.regime] if pairs else record.runs
-    complete = table[table["seed"].isin(list(one.by_seed))]
-    own, other = (
-        complete.loc[complete["regime"] == regime, one.metric].to_numpy(dtype=float)
-        for regime in (one.regime, comparison.rule.baseline)
+    table = table_of(difference.metric, difference.regime, record.runs, comparison)
+    complete = table[table["seed"].isin(list(difference.by_seed))]
+    own, base = (
+        complete.loc[complete["regime"] == regime, difference.metric].to_numpy(dtype=float)
+        for regime in (difference.regime, comparison.rule.baseline)
     )
-    return own, other
+    return own, base
 
 
 def _percent(share: float) -> str:

@@ -44,8 +44,8 @@ def unpaired(
 
 def paired_seeds(runs: pd.DataFrame, regime: str, baseline: str) -> set[int]:
     """The seeds for which both regimes have a run, whatever its values."""
-    own, other = (runs.loc[runs["regime"] == name, "seed"] for name in (regime, baseline))
-    return {int(seed) for seed in own} & {int(seed) for seed in other}
+    own, base = (runs.loc[runs["regime"] == name, "seed"] for name in (regime, baseline))
+    return {int(seed) for seed in own} & {int(seed) for seed in base}
 
 
 def mixed_pairs(runs: pd.DataFrame, columns: Sequence[str]) -> list[int] | None:
@@ -66,7 +66,7 @@ def mixed_pairs(runs: pd.DataFrame, columns: Sequence[str]) -> list[int] | None:
 
 
 def unpaired_half_width(
-    one: NDArray[np.float64], other: NDArray[np.float64], confidence: float = CONFIDENCE
+    first: NDArray[np.float64], second: NDArray[np.float64], confidence: float = CONFIDENCE
 ) -> float:
     """Half the width that the interval of the difference would have without pairs (Welch 1947).
 
@@ -74,17 +74,17 @@ def unpaired_half_width(
     2103.03098, call for randomising every source of variance and pairing what is compared).
 
     Args:
-        one: The values of one regime, float64 of shape (n,).
-        other: Those of the other one, float64 of shape (m,).
+        first: The values of one regime, float64 of shape (n,).
+        second: Those of the other one, float64 of shape (m,).
         confidence: Of both sides together.
 
     Returns:
         A number >= 0; NaN if one has fewer than two values.
     """
-    if min(len(one), len(other)) < 2:
+    if min(len(first), len(second)) < 2:
         return math.nan
-    parts = np.array([values.var(ddof=1) / len(values) for values in (one, other)])
+    parts = np.array([values.var(ddof=1) / len(values) for values in (first, second)])
     if not parts.sum() > 0:
         return 0.0
-    freedom = parts.sum() ** 2 / (parts**2 / (np.array([len(one), len(other)]) - 1)).sum()
+    freedom = parts.sum() ** 2 / (parts**2 / (np.array([len(first), len(second)]) - 1)).sum()
     return float(stats.t.ppf((1 + confidence) / 2, freedom) * math.sqrt(parts.sum()))

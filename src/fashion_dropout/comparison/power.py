@@ -84,17 +84,11 @@ def seeds_needed(deviation: float, rule: Decision, comparisons: int = 1) -> int:
         rule: The decision rule of the study.
         comparisons: How many regimes are compared with the baseline.
     """
-    effect = _effect(rule.smallest_difference, deviation)
-    level = rule.alpha / comparisons
-    return _fewest(
-        max(2, seeds_for(rule.alpha, comparisons)),
-        lambda pairs: _upper_tail(pairs, effect, level / 2),
-        lambda pairs: _power_of_difference(pairs, effect, level),
-    )
+    return seeds_for_no_harm({rule.primary: deviation}, rule, comparisons)
 
 
 def seeds_for_no_harm(deviations: Mapping[str, float], rule: Decision, comparisons: int = 1) -> int:
-    """The fewest pairs that show with `POWER` a difference and that no guard is harmed.
+    """The fewest pairs that show with `POWER` a difference and that no known guard is harmed.
 
     The arguments are those of `power`.
     """

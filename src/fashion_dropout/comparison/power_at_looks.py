@@ -74,7 +74,7 @@ def expected_pairs(looks: Sequence[Power], decided: Sequence[float], comparisons
     """
     over = [0.0, *(share**comparisons for share in decided[:-1]), 1.0]
     ends = [after - before for before, after in pairwise(over)]
-    return sum(one.pairs * share for one, share in zip(looks, ends, strict=True))
+    return sum(look.pairs * share for look, share in zip(looks, ends, strict=True))
 
 
 def _crossed(

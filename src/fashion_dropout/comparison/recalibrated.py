@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
-from fashion_dropout.comparison import statistics
-from fashion_dropout.comparison.recalibration import Share, share_left
 from fashion_dropout.comparison.record import RECALIBRATED, StudyRecord
 from fashion_dropout.comparison.statistics import Difference
+from fashion_dropout.comparison.summary import with_interval
 from fashion_dropout.texts import Language, Signed, regime_label, texts
 
 BEFORE = ("test/nll", "test/ece")
@@ -23,41 +24,32 @@ def second_evidence(record: StudyRecord, language: Language = "en") -> list[str]
     It answers in another way than the primary metric whether a regime generalizes better or is only
     less confident, and does not depend on where curves are read. It decides nothing.
     """
-    words, runs = texts(language)["recalibration"], with_temperatures(record)
-    found = []
-    for regime in record.others if len(runs) else []:
-        before, after = (
-            recalibrated_difference(runs, metric, regime, record)
-            for metric in (BEFORE[0], RECALIBRATED[0])
-        )
-        if before.n and after.n:
-            sentence = survives(before, after, record, language)
-            found.append(str(words["second"].format(sentence=sentence)))
-    return found
+    words = texts(language)["recalibration"]
+    return [
+        str(words["second"].format(sentence=survives(before, after, record, language)))
+        for before, after in recalibrated(record, BEFORE[:1]).values()
+        if before.n and after.n
+    ]
 
 
-def recalibrated(record: StudyRecord) -> dict[tuple[str, str], Difference]:
-    """(metric before recalibration, regime) → the difference after it."""
+def recalibrated(
+    record: StudyRecord, metrics: tuple[str, ...] = BEFORE
+) -> dict[tuple[str, str], tuple[Difference, Difference]]:
+    """(metric, regime) → the difference before recalibration and the one after it.
+
+    Args:
+        record: The study.
+        metrics: The first of `BEFORE`, or all.
+    """
     runs = with_temperatures(record)
     return {
-        (before, regime): recalibrated_difference(runs, after, regime, record)
-        for before, after in zip(BEFORE, RECALIBRATED, strict=True)
+        (before, regime): (
+            record.difference(runs, before, regime),
+            record.difference(runs, after, regime),
+        )
+        for before, after in zip(metrics, RECALIBRATED, strict=False)
         for regime in (record.others if len(runs) else [])
     }
-
-
-def shares_left(record: StudyRecord) -> dict[tuple[str, str], Share]:
-    """(metric before recalibration, regime) → the share of its gain that is left, where defined."""
-    runs = with_temperatures(record)
-    found = {}
-    for before, after in zip(BEFORE, RECALIBRATED, strict=True):
-        for regime in record.others if len(runs) else []:
-            both = (
-                recalibrated_difference(runs, metric, regime, record) for metric in (before, after)
-            )
-            if share := share_left(*both):
-                found[before, regime] = share
-    return found
 
 
 def temperatures(record: StudyRecord) -> dict[str, float]:
@@ -75,18 +67,48 @@ def with_temperatures(record: StudyRecord) -> pd.DataFrame:
     return record.runs.merge(known, on=["regime", "seed"])
 
 
-def recalibrated_difference(
-    runs: pd.DataFrame, metric: str, regime: str, record: StudyRecord
-) -> Difference:
-    """The difference of a regime in a metric of `with_temperatures`."""
-    return statistics.compare(
-        runs,
-        metric,
-        regime=regime,
-        baseline=record.rule.baseline,
-        direction="lower",
-        confidence=1 - record.rule.alpha,
-    )
+@dataclass(frozen=True)
+class Share:
+    """The mean difference after recalibration, as a share of that before.
+
+    Attributes:
+        value: 1 if recalibration takes nothing of the gain away, 0 if it takes all of it.
+        low: Lower end of its interval, of the confidence of the differences.
+        high: Its upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+def share_left(before: Difference, after: Difference) -> Share | None:
+    """The share of a gain that is left, with the interval of a ratio of means (Fieller 1954).
+
+    The interval holds every share ρ for which the mean over pairs of after − ρ · before is not
+    shown to differ from zero by Student's t. It is finite exactly when the interval of `before`
+    lies on one side of zero.
+
+    Args:
+        before: The difference in a metric whose lower values are better.
+        after: The difference in the same metric after recalibration.
+
+    Returns:
+        None where the share is undefined, because no gain is shown before: the interval of
+        `before` does not lie wholly below zero, or fewer than two pairs have both values.
+    """
+    seeds = sorted(before.by_seed.keys() & after.by_seed.keys())
+    if len(seeds) < 2 or not before.high < 0:
+        return None
+    values = np.array([[of.by_seed[seed] for seed in seeds] for of in (before, after)])
+    x, y = values.mean(axis=1)
+    t = stats.t.ppf((1 + before.confidence) / 2, len(seeds) - 1)
+    (xx, xy), (_, yy) = t**2 * np.cov(values) / len(seeds)
+    a, b, c = x**2 - xx, x * y - xy, y**2 - yy
+    if not a > 0:  # the pairs that lack a value after it had shown the gain
+        return None
+    root = math.sqrt(max(0.0, b**2 - a * c))
+    return Share(float(y / x), float((b - root) / a), float((b + root) / a))
 
 
 def survives(before: Difference, after: Difference, record: StudyRecord, language: Language) -> str:
@@ -111,16 +133,3 @@ def survives(before: Difference, after: Difference, record: StudyRecord, languag
         if share.low > 0:
             parts = ["sentence", "share", *(["rest"] if share.high < 1 else [])]
     return str(words["between"].join(words[part] for part in parts).format(**known))
-
-
-def with_interval(one: Difference) -> str:
-    """A difference with its interval, for a person."""
-    if not one.n:
-        return "–"
-    interval = f" {ends(one.low, one.high)}" if math.isfinite(one.low) else ""
-    return f"{Signed(one.mean):+.4f}{interval}"
-
-
-def ends(low: float, high: float) -> str:
-    """An interval, for a person."""
-    return f"[{Signed(low):+.4f}, {Signed(high):+.4f}]" if math.isfinite(low) else "–"

@@ -13,14 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.equal_fit import at_equal_fit
 from fashion_dropout.comparison.fit_curve import FitCurve, fit_curve
 from fashion_dropout.comparison.regimes import Comparison, compare_regimes
-from fashion_dropout.comparison.statistics import paired_differences
+from fashion_dropout.comparison.statistics import Difference, paired_differences
 from fashion_dropout.comparison.stopping import Looks
 from fashion_dropout.comparison.two_level import ImageScores, image_intervals
 from fashion_dropout.config.decision import Decision
-from fashion_dropout.config.metrics import GAIN, of_pairs
+from fashion_dropout.config.metrics import COMPARED, GAIN, of_pairs
 
 RECALIBRATED = ("test/nll_recalibrated", "test/ece_recalibrated")
 """Metrics of the test set after one temperature a run was fitted on its validation predictions."""
@@ -184,6 +185,20 @@ class StudyRecord:
         """The difference at each training loss between `foremost` and the baseline."""
         baseline = self.rule.baseline
         return fit_curve(self.histories, self.foremost, baseline, 1 - self.rule.alpha)
+
+    def difference(self, runs: pd.DataFrame, metric: str, regime: str) -> Difference:
+        """The difference of a regime from the baseline in a column of a table of runs.
+
+        Metrics that no study declares, those after recalibration, are better the lower they are.
+        """
+        return statistics.compare(
+            runs,
+            metric,
+            regime=regime,
+            baseline=self.rule.baseline,
+            direction=COMPARED.get(metric, "lower"),
+            confidence=1 - self.rule.alpha,
+        )
 
     def compare(self) -> Comparison:
         """The study's differences and verdicts."""

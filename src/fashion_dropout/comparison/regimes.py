@@ -62,16 +62,16 @@ def compare_regimes(
     """
     equal_fit = {regime: at_equal_fit(histories, regime, rule.baseline) for regime in regimes}
     verdicts = [
-        _adjusted(one, rule, looks, len(regimes))
-        for one in verdicts_of(runs, equal_fit, rule, looks)
+        _adjusted(verdict, rule, looks, len(regimes))
+        for verdict in verdicts_of(runs, equal_fit, rule, looks)
     ]
     others = [
         _difference(runs, equal_fit, metric, regime, rule, 1 - rule.alpha)
         for metric in rule.secondary
         for regime in regimes
     ]
-    tested = iter(statistics.with_holm(one for one in others if not described(one.metric)))
-    secondary = [_described(one) if described(one.metric) else next(tested) for one in others]
+    tested = iter(statistics.with_holm(of for of in others if not described(of.metric)))
+    secondary = [_described(of) if described(of.metric) else next(tested) for of in others]
     return Comparison(rule, tuple(verdicts), tuple(secondary), equal_fit)
 
 
@@ -95,9 +95,9 @@ def verdicts_of(
     found: dict[str, Verdict] = {}
     for number in range(len(looks), 0, -1):  # an earlier decision takes the place of a later one
         seen = tuple(map(tuple, looks[:number]))
-        for one in _verdicts_at(runs, equal_fit, rule, seen):
-            if one.kind in DECIDED or number == len(looks):
-                found[one.difference.regime] = one
+        for verdict in _verdicts_at(runs, equal_fit, rule, seen):
+            if verdict.kind in DECIDED or number == len(looks):
+                found[verdict.difference.regime] = verdict
     return list(found.values()) or _verdicts_at(runs, equal_fit, rule, ())
 
 
@@ -111,10 +111,10 @@ def _adjusted(
     return replace(verdict, adjusted=bias_adjusted(values, sizes, rule, comparisons))
 
 
-def _described(one: Difference) -> Difference:
+def _described(difference: Difference) -> Difference:
     """The difference without interval and test."""
     no = math.nan
-    return replace(one, low=no, high=no, bca_low=no, bca_high=no, p=no, p_holm=no)
+    return replace(difference, low=no, high=no, bca_low=no, bca_high=no, p=no, p_holm=no)
 
 
 def _difference(
@@ -155,17 +155,18 @@ def _verdicts_at(
     newly = rule.spending[len(looks) - 1] if looks else 0.0
     verdicts = []
     # Holm's adjustment is monotone: no p of the family can be adjusted to less than this.
-    least = statistics.holm([statistics.smallest_p(one.n) for one in primary])
-    for one, smallest_p in zip(primary, least, strict=True):
+    least = statistics.holm([statistics.smallest_p(difference.n) for difference in primary])
+    for difference, smallest_p in zip(primary, least, strict=True):
         guards = [
             guard(
-                _difference(runs, equal_fit, metric, one.regime, rule, 1 - rule.alpha),
+                _difference(runs, equal_fit, metric, difference.regime, rule, 1 - rule.alpha),
                 margin,
                 newly or rule.alpha,
             )
             for metric, margin in rule.guards.items()
         ]
-        pairs = paired_seeds(runs, one.regime, rule.baseline)
-        undefined = tuple(sorted(pairs - one.by_seed.keys()))
-        verdicts.append(decide(one, rule, len(primary), guards, undefined, smallest_p, looks))
+        pairs = paired_seeds(runs, difference.regime, rule.baseline)
+        undefined = tuple(sorted(pairs - difference.by_seed.keys()))
+        verdict = decide(difference, rule, len(primary), guards, undefined, smallest_p, looks)
+        verdicts.append(verdict)
     return verdicts

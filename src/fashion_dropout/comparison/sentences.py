@@ -33,7 +33,7 @@ def sentence(
         advice: Whether what a study would need to show more is said, too.
     """
     words = texts(language)
-    said = words["verdict"]
+    phrases = words["verdict"]
     difference, equivalence = verdict.difference, verdict.equivalence
     kind = "gap_comparatives" if rule.primary.startswith("gap/") else "comparatives"
     # Of a difference that is shown, both ends of the interval have its sign, and none is needed.
@@ -43,7 +43,7 @@ def sentence(
         "regime": regime_label(difference.regime, language),
         "baseline": regime_label(rule.baseline, language),
         "noun": words["metrics"][rule.primary],
-        "comparative": said[kind]["lower" if difference.mean < 0 else "higher"],
+        "comparative": phrases[kind]["lower" if difference.mean < 0 else "higher"],
         "mean": Signed(difference.mean),
         "size": abs(difference.mean),
         "near": near,
@@ -51,7 +51,7 @@ def sentence(
         "confidence": 100 * difference.confidence,
         "low": Signed(difference.low),
         "high": Signed(difference.high),
-        "p_name": said["p" if verdict.comparisons == 1 else "adjusted_p"],
+        "p_name": phrases["p" if verdict.comparisons == 1 else "adjusted_p"],
         "p": difference.p_holm,
         "n": difference.n,
         "smallest": rule.smallest_difference,
@@ -65,9 +65,9 @@ def sentence(
         "undefined": ", ".join(map(str, verdict.undefined)),
     }
     parts = [part for part in _parts(verdict, rule, needed) if advice or part != "too_few"]
-    text = said["between"].join(said[part].format(**known) for part in parts)
+    text = phrases["between"].join(phrases[part].format(**known) for part in parts)
     if verdict.kind in (*_BETTER, _LESS[0]):
-        text += said["between"] + _guards(verdict.guards, language)
+        text += phrases["between"] + _guards(verdict.guards, language)
     return str(text)
 
 
@@ -108,31 +108,31 @@ def _parts(verdict: Verdict, rule: Decision, needed: int | None) -> Iterator[str
 def _guards(guards: Sequence[Guarded], language: Language) -> str:
     """What is known of harm to the metrics that must not suffer."""
     words = texts(language)
-    said = words["guards"]
+    phrases = words["guards"]
     if not guards:
-        return str(said["none"])
+        return str(phrases["none"])
     parts = []
     for kind in _GUARDS:
         items = [
-            said["items"]["unknown" if math.isnan(one.high) else kind].format(
-                noun=words["metrics"][one.difference.metric],
-                low=Signed(one.low),
-                high=Signed(one.high),
-                margin=one.margin,
+            phrases["items"]["unknown" if math.isnan(guarded.high) else kind].format(
+                noun=words["metrics"][guarded.difference.metric],
+                low=Signed(guarded.low),
+                high=Signed(guarded.high),
+                margin=guarded.margin,
             )
-            for one in guards
-            if ("improved" if one.high < 0 else one.kind) == kind
+            for guarded in guards
+            if ("improved" if guarded.high < 0 else guarded.kind) == kind
         ]
         if items:
-            parts.append(said[kind].format(items=_listed(items, language)))
+            parts.append(phrases[kind].format(items=_listed(items, language)))
     return str(words["verdict"]["between"].join(parts))
 
 
 def _listed(items: Sequence[str], language: Language) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
-    said = texts(language)["guards"]
+    phrases = texts(language)["guards"]
     *most, last = items
-    return str(said["comma"].join(most) + said["and"] + last) if most else last
+    return str(phrases["comma"].join(most) + phrases["and"] + last) if most else last
 
 
 def change_warning(changed: Changed | None, runs: int, language: Language = "en") -> str | None:

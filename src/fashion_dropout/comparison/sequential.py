@@ -69,7 +69,7 @@ def sign_flip_looks(
     if not len(values):
         return [Look(1.0, 0.0) for _ in sizes]
     p, level = of_studies(values[np.newaxis], sizes, spending, two_sided=two_sided)
-    return [Look(float(one), float(other)) for one, other in zip(p[0], level[0], strict=True)]
+    return [Look(float(share), float(level)) for share, level in zip(p[0], level[0], strict=True)]
 
 
 def of_studies(
@@ -133,7 +133,7 @@ def signed_sums(values: NDArray[np.float64], sizes: Sequence[int]) -> Iterator[N
         patterns = random_patterns(values.shape[1])
         blocks = [patterns[first : first + _AT_ONCE] for first in range(0, len(patterns), _AT_ONCE)]
         for size in sizes:
-            yield np.concatenate([values[:, :size] @ one[:, :size].T for one in blocks], axis=1)
+            yield np.concatenate([values[:, :size] @ block[:, :size].T for block in blocks], axis=1)
         return
     sums = np.zeros((len(values), 1))
     for before, size in itertools.pairwise((0, *sizes)):
@@ -141,20 +141,6 @@ def signed_sums(values: NDArray[np.float64], sizes: Sequence[int]) -> Iterator[N
             value = values[:, pair : pair + 1]
             sums = np.concatenate([sums + value, sums - value], axis=1)
         yield sums
-
-
-def sign_patterns(pairs: int) -> NDArray[np.int8]:
-    """The sign patterns of a test: all 2ⁿ up to 16 pairs, else `random_patterns`.
-
-    Args:
-        pairs: n.
-
-    Returns:
-        ±1, int8 of shape (patterns, n); the first pattern is that of the data, all +1.
-    """
-    if pairs > EXACT_UP_TO:
-        return random_patterns(pairs)
-    return 1 - 2 * (np.arange(2**pairs)[:, np.newaxis] >> np.arange(pairs) & 1).astype(np.int8)
 
 
 @lru_cache(maxsize=2)

@@ -236,7 +236,7 @@ def with_holm(differences: Iterable[Difference]) -> list[Difference]:
     """The differences with their p-values adjusted as one family."""
     family = list(differences)
     adjusted = holm([difference.p for difference in family])
-    return [replace(one, p_holm=p) for one, p in zip(family, adjusted, strict=True)]
+    return [replace(difference, p_holm=p) for difference, p in zip(family, adjusted, strict=True)]
 
 
 def mean_interval(runs: pd.DataFrame, regime: str, metric: str) -> tuple[float, float, float]:

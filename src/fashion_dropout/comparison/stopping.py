@@ -57,6 +57,6 @@ def looks_taken(
             return Looks(tuple(seen), over=False)
         seen.append(first)
         verdicts = verdicts_of(runs, equal_fit, rule, seen)
-        if all(one.kind in DECIDED for one in verdicts):
+        if all(verdict.kind in DECIDED for verdict in verdicts):
             break
     return Looks(tuple(seen))

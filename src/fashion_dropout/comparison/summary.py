@@ -19,6 +19,12 @@ from fashion_dropout.texts import Language, Signed, difference_label, regime_lab
 FIRST = "gap/loss"
 """The metric at the top of a table, if it is compared: it describes what the question is about."""
 
+_FIGURES = (
+    *("mean", "low", "high", "confidence"),
+    *("bca_low", "bca_high", "p", "p_holm", "prob_better"),
+)
+"""The figures of a difference that are recorded, as its attributes are called."""
+
 
 def difference_metrics(comparison: Comparison) -> dict[str, float]:
     """Every finite figure under the name that MLflow shows: ``diff/<metric>/mean`` and so on.
@@ -29,29 +35,21 @@ def difference_metrics(comparison: Comparison) -> dict[str, float]:
     found = {}
     for difference in comparison.differences:
         place = f"{difference.regime}/{difference.metric}" if several else difference.metric
-        figures = {
-            "mean": difference.mean,
-            "low": difference.low,
-            "high": difference.high,
-            "bca_low": difference.bca_low,
-            "bca_high": difference.bca_high,
-            "p": difference.p,
-            "prob_better": difference.prob_better,
-        }
-        if several or difference.metric != comparison.rule.primary:
-            figures["p_holm"] = difference.p_holm
-        for name, value in figures.items():
-            if math.isfinite(value):
+        adjusted = several or difference.metric != comparison.rule.primary
+        for name in _FIGURES:
+            value = getattr(difference, name)
+            shown = name != "confidence" and (adjusted or name != "p_holm")
+            if shown and math.isfinite(value):
                 found[f"diff/{place}/{name}"] = value
     for verdict in comparison.verdicts:
         if verdict.adjusted is not None:
             place = f"{verdict.difference.regime}/" if several else ""
             found[f"diff/{place}{comparison.rule.primary}/mean_adjusted"] = verdict.adjusted
-        for one in verdict.guards:
-            regime = f"{one.difference.regime}/" if several else ""
-            for name, value in (("low", one.low), ("high", one.high)):
+        for guarded in verdict.guards:
+            regime = f"{guarded.difference.regime}/" if several else ""
+            for name, value in (("low", guarded.low), ("high", guarded.high)):
                 if math.isfinite(value):
-                    found[f"guard/{regime}{one.difference.metric}/harm_{name}"] = value
+                    found[f"guard/{regime}{guarded.difference.metric}/harm_{name}"] = value
     return found
 
 
@@ -65,30 +63,23 @@ def differences_table(
         comparison: The comparison of a study's runs.
         images: (regime, metric of the test set) → its interval for images like these.
     """
-    known, nothing = images or {}, (math.nan, math.nan)
-    return pd.DataFrame(
-        [
+    rows = []
+    for difference in comparison.differences:
+        place = difference.regime, difference.metric
+        low, high = (images or {}).get(place, (math.nan, math.nan))
+        rows.append(
             {
-                "regime": one.regime,
+                "regime": difference.regime,
                 "baseline": comparison.rule.baseline,
-                "metric": one.metric,
-                "n": one.n,
-                "mean": one.mean,
-                "low": one.low,
-                "high": one.high,
-                "confidence": one.confidence,
-                "bca_low": one.bca_low,
-                "bca_high": one.bca_high,
-                "p": one.p,
-                "p_holm": one.p_holm,
-                "prob_better": one.prob_better,
-                "images_low": known.get((one.regime, one.metric), nothing)[0],
-                "images_high": known.get((one.regime, one.metric), nothing)[1],
-                **{f"seed {seed}": value for seed, value in one.by_seed.items()},
+                "metric": difference.metric,
+                "n": difference.n,
+                **{name: getattr(difference, name) for name in _FIGURES},
+                "images_low": low,
+                "images_high": high,
+                **{f"seed {seed}": value for seed, value in difference.by_seed.items()},
             }
-            for one in comparison.differences
-        ]
-    )
+        )
+    return pd.DataFrame(rows)
 
 
 def summary_table(
@@ -106,7 +97,7 @@ def summary_table(
         A row for each metric, `FIRST` at the top, text columns: one for each regime, then for each
         regime that is compared the difference, its p and its p after Holm's adjustment.
     """
-    by_place = {(one.regime, one.metric): one for one in comparison.differences}
+    by_place = {(of.regime, of.metric): of for of in comparison.differences}
     words, several = texts(language)["short"], len(comparison.verdicts) > 1
     means = intervals(runs, regimes, comparison)
     rows = []
@@ -116,15 +107,17 @@ def summary_table(
             shown = means[metric].get(regime)
             row[regime_label(regime, language)] = _interval(metric, *shown) if shown else "–"
         for verdict in comparison.verdicts:
-            one = by_place[verdict.difference.regime, metric]
+            difference = by_place[verdict.difference.regime, metric]
             base = comparison.rule.baseline
-            pairs = len(paired_seeds(runs, one.regime, base))
-            label = difference_label(one.regime, base, language)
-            row[label] = _difference(one, pairs)
+            pairs = len(paired_seeds(runs, difference.regime, base))
+            label = difference_label(difference.regime, base, language)
+            row[label] = _difference(difference, pairs)
             adjusted = several or metric != comparison.rule.primary
             of = f", {label}" if several else ""
-            row[f"{words['p']}{of}"] = _p(one.p if one.n else math.nan)
-            row[f"{words['holm']}{of}"] = _p(one.p_holm if one.n and adjusted else math.nan)
+            row[f"{words['p']}{of}"] = _p(difference.p if difference.n else math.nan)
+            row[f"{words['holm']}{of}"] = _p(
+                difference.p_holm if difference.n and adjusted else math.nan
+            )
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -132,7 +125,7 @@ def summary_table(
 def table_notes(comparison: Comparison, language: Language = "en") -> list[str]:
     """What a reader of the table must know: what is in brackets, what decides, what p can be."""
     words, rule = texts(language)["notes"], comparison.rule
-    tested = [one for one in comparison.secondary if not described(one.metric)]
+    tested = [difference for difference in comparison.secondary if not described(difference.metric)]
     pairs = max((verdict.difference.n for verdict in comparison.verdicts), default=0)
     known = {
         "primary": rule.primary,
@@ -143,7 +136,7 @@ def table_notes(comparison: Comparison, language: Language = "en") -> list[str]:
     notes = ["interval", "decides"]
     if pairs > 1 and statistics.smallest_p(pairs) > rule.alpha:
         notes.append("least")
-    if any(described(one.metric) for one in comparison.secondary):
+    if any(described(difference.metric) for difference in comparison.secondary):
         notes.append("bounded")
     return [str(words[note].format(**known)) for note in notes]
 
@@ -156,8 +149,8 @@ def intervals(
     The metrics are in the order of the rule. A regime that has no value of a metric is left out.
     """
     found: dict[str, dict[str, tuple[float, float, float]]] = {}
-    for metric in dict.fromkeys(one.metric for one in comparison.differences):
-        tables = {regime: _table_of(metric, regime, runs, comparison) for regime in regimes}
+    for metric in dict.fromkeys(difference.metric for difference in comparison.differences):
+        tables = {regime: table_of(metric, regime, runs, comparison) for regime in regimes}
         found[metric] = {
             regime: _mean_interval(table, regime, metric)
             for regime, table in tables.items()
@@ -175,7 +168,7 @@ def _mean_interval(table: pd.DataFrame, regime: str, metric: str) -> tuple[float
     return mean, float(ends[0]), float(ends[1])
 
 
-def _table_of(metric: str, regime: str, runs: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
+def table_of(metric: str, regime: str, runs: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     """The table that holds a metric of a regime.
 
     The baseline's values of a metric of pairs depend on the regime that it is paired with: they
@@ -194,7 +187,7 @@ def values_of_runs(runs: pd.DataFrame, comparison: Comparison) -> dict[tuple[str
     metric = comparison.rule.primary
     found = {}
     for regime in map(str, runs["regime"].unique()):
-        table = _table_of(metric, regime, runs, comparison)
+        table = table_of(metric, regime, runs, comparison)
         if metric in table:
             own = table[table["regime"] == regime]
             for seed, value in zip(own["seed"], own[metric], strict=True):
@@ -207,12 +200,16 @@ def number(metric: str, value: float, sign: str = "") -> str:
     return f"{Signed(value):{sign}.{metrics.of(metric).decimals}f}"
 
 
-def _difference(one: Difference, pairs: int) -> str:
+def with_interval(difference: Difference) -> str:
+    """A difference with its interval, for a person."""
+    of = difference
+    return _interval(of.metric, of.mean, of.low, of.high, sign="+")
+
+
+def _difference(difference: Difference, pairs: int) -> str:
     """A difference with its interval; and from how many pairs, if some have no value."""
-    if not one.n:
-        return "–"
-    shown = _interval(one.metric, one.mean, one.low, one.high, sign="+")
-    return shown if one.n == pairs else f"{shown}, n = {one.n}"
+    some = 0 < difference.n < pairs
+    return with_interval(difference) + (f", n = {difference.n}" if some else "")
 
 
 def _p(value: float) -> str:

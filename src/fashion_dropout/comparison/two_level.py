@@ -128,16 +128,16 @@ def _resample(
     """
     both = [(scores[pair], scores[baseline, pair[1]]) for pair in pairs]
     n, size = len(both[0][0].loss), len(pairs)
-    hits = np.stack([one.correct.astype(np.float32) - other.correct for one, other in both])
-    losses = np.stack([one.loss - other.loss for one, other in both])
+    hits = np.stack([own.correct.astype(np.float32) - base.correct for own, base in both])
+    losses = np.stack([own.loss - base.loss for own, base in both])
     keys = list(dict.fromkeys([*pairs, *((baseline, seed) for _, seed in pairs)]))
     used = {key: place for place, key in enumerate(keys)}
     parts = [sparse.csr_array(hits), sparse.csr_array(losses)]
     if len(used) <= MOST_RUNS_FOR_ECE:
         parts.append(_binned([scores[key] for key in used]))
     rows = sparse.vstack(parts, format="csr")
-    one = [used[pair] for pair in pairs]
-    other = [used[baseline, seed] for _, seed in pairs]
+    own = [used[pair] for pair in pairs]
+    base = [used[baseline, seed] for _, seed in pairs]
     found: dict[str, list[Table]] = {metric: [] for metric in METRICS}
     for sums in _ahead(lambda counts: rows @ counts / n, _counts(n, rng)):
         found["test/accuracy"].append(sums[:size])
@@ -145,7 +145,7 @@ def _resample(
         if len(parts) > 2:
             binned = sums[2 * size :].reshape(len(used), -1, sums.shape[1])
             surplus = np.abs(binned).sum(axis=1)
-            found["test/ece"].append(surplus[one] - surplus[other])
+            found["test/ece"].append(surplus[own] - surplus[base])
     return {
         metric: (of[0][:, 0], np.concatenate(of[1:], axis=1)) for metric, of in found.items() if of
     }

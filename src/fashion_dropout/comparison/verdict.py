@@ -81,26 +81,6 @@ class Verdict:
     adjusted: float | None = None
 
 
-@dataclass(frozen=True)
-class _Tested:
-    """What the tests of a difference say so far.
-
-    Attributes:
-        last: The two-sided test of the last look; None without one.
-        equivalence: The interval of confidence 1 − 2·alpha; None without a test.
-        shown: Whether a difference is shown, at this look or at an earlier one.
-        equivalent: Whether it is shown to be smaller than the smallest difference of interest.
-    """
-
-    last: Look | None = None
-    equivalence: tuple[float, float] | None = None
-    shown: bool = False
-    equivalent: bool = False
-
-
-_UNTESTED = _Tested()
-
-
 def decide(
     difference: Difference,
     rule: Decision,
@@ -133,59 +113,63 @@ def decide(
         looks = (tuple(difference.by_seed),)
     least = statistics.smallest_p(difference.n, comparisons) if smallest_p is None else smallest_p
     spending = [newly / comparisons for newly in rule.spending[: len(looks)]]
-    untested = difference.n < 2 or not looks
-    tested = _UNTESTED if untested else _tested(difference, rule, looks, spending)
+    last, equivalence, shown, equivalent = None, None, False, False
+    if difference.n > 1 and looks:
+        last, equivalence, shown, equivalent = _tested(difference, rule, looks, spending)
     worst, best = sorted(GAIN[rule.direction] * end for end in (difference.low, difference.high))
     return Verdict(
-        _kind(tested, worst, best, {one.kind for one in guards}),
+        _kind(shown, equivalent, worst, best, {guarded.kind for guarded in guards}),
         difference,
         comparisons,
         least,
-        tested.equivalence,
-        1 - 2 * spending[-1] if tested.equivalence else math.nan,
+        equivalence,
+        1 - 2 * spending[-1] if equivalence else math.nan,
         tuple(guards),
-        beyond=tested.shown and worst > rule.smallest_difference,
+        beyond=shown and worst > rule.smallest_difference,
         undefined=undefined,
         look=len(looks) if rule.looks else 0,
-        test=tested.last,
+        test=last,
     )
 
 
-def _kind(tested: _Tested, worst: float, best: float, guards: set[str]) -> Kind:
+def _kind(shown: bool, equivalent: bool, worst: float, best: float, guards: set[str]) -> Kind:
     """The verdict: `worst` and `best` are the ends of the interval, above zero for the better."""
-    if tested.shown and worst > 0:
-        if tested.equivalent:
+    if shown and worst > 0:
+        if equivalent:
             return "better, by less than matters"
         if "harm" in guards:
             return "mixed"
         return "better, harm not excluded" if "harm not excluded" in guards else "better"
-    if tested.shown and best < 0:
-        return "worse, by less than matters" if tested.equivalent else "worse"
-    return "no difference that matters" if tested.equivalent else "not shown"
+    if shown and best < 0:
+        return "worse, by less than matters" if equivalent else "worse"
+    return "no difference that matters" if equivalent else "not shown"
 
 
 def _tested(
     difference: Difference, rule: Decision, looks: Sequence[Sequence[int]], spending: list[float]
-) -> _Tested:
+) -> tuple[Look, tuple[float, float], bool, bool]:
+    """What the tests of a difference say so far.
+
+    Returns:
+        The two-sided test of the last look; the interval of confidence 1 − 2·alpha; whether a
+        difference is shown, at this look or at an earlier one; whether it is shown to be smaller
+        than the smallest difference of interest.
+    """
     values, sizes = in_order(difference.by_seed, looks)
     smallest = rule.smallest_difference
     tests = sign_flip_looks(values, sizes, spending, two_sided=True)
-    significant = any(one.significant for one in tests)
+    significant = any(test.significant for test in tests)
     low, high = statistics.t_interval(values, 1 - 2 * spending[-1])
     equivalent = (
         -smallest < low
         and high < smallest
         and all(
             any(
-                one.significant
-                for one in sign_flip_looks(shifted, sizes, spending, two_sided=False)
+                test.significant
+                for test in sign_flip_looks(shifted, sizes, spending, two_sided=False)
             )
             for shifted in (smallest + values, smallest - values)
         )
     )
-    return _Tested(
-        tests[-1],
-        (low, high),
-        significant if rule.looks else difference.p_holm <= rule.alpha,
-        equivalent,
-    )
+    shown = significant if rule.looks else difference.p_holm <= rule.alpha
+    return tests[-1], (low, high), shown, equivalent

@@ -81,9 +81,6 @@ COMPARED: Mapping[str, Direction] = {
 }
 """Every metric that a study can compare, and which of its values are better."""
 
-OF_RUNS = tuple(name for name in COMPARED if METRICS[name].when != "pair")
-"""Those of a single run."""
-
 GUARDS = tuple(name for name, metric in METRICS.items() if metric.guards)
 """Those that a guard can be set on."""
 

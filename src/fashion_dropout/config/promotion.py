@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fashion_dropout.config.toml import check_known, first_of, read_toml
+from fashion_dropout.config.toml import check_keys, first_of, read_toml
 from fashion_dropout.config.values import Number
 from fashion_dropout.errors import UsageError
 
@@ -81,19 +81,9 @@ def read_policy(path: Path) -> Policy:
     """
     declared = read_toml(path, "a promotion file")
     try:
-        _check(declared)
+        check_keys(declared, Policy)
         return Policy.model_validate(declared)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
     except ValidationError as error:
         raise UsageError(f"{path}: {first_of(error)}") from error
-
-
-def _check(declared: dict[str, Any]) -> None:
-    check_known(declared, Policy.model_fields, "key")
-    for name, fields in {
-        "floors": Floors.model_fields,
-        "against_champion": AgainstChampion.model_fields,
-    }.items():
-        if isinstance(table := declared.get(name), dict):
-            check_known(table, fields, f"key of [{name}]")

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fashion_dropout.config.decision import Decision, Promotion
-from fashion_dropout.config.toml import check_known, first_of, read_toml, suggestion
+from fashion_dropout.config.toml import check_keys, check_known, first_of, read_toml, suggestion
 from fashion_dropout.config.training import TrainingConfig, expected
 from fashion_dropout.config.values import Whole
 from fashion_dropout.errors import UsageError
@@ -113,13 +113,17 @@ class Study(BaseModel):
         return [regime for regime in self.regimes if regime != self.decision.baseline]
 
 
+def cell_name(regime: str, seed: int) -> str:
+    """What one run of a study is called."""
+    return f"{regime}-seed{seed}"
+
+
 def _resolved(config: TrainingConfig) -> dict[str, Any]:
     """The parameters of a regime, without those that are younger than the first studies and at
     their default: a study keeps the key that it was recorded under.
     """
-    values = config.model_dump(exclude={"seed"})
-    younger = {name: TrainingConfig.model_fields[name].default for name in _YOUNGER}
-    return {name: value for name, value in values.items() if younger.get(name, ...) != value}
+    given = config.model_dump(exclude_defaults=True)
+    return config.model_dump(exclude={"seed", *(name for name in _YOUNGER if name not in given)})
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ class Cell:
     @property
     def name(self) -> str:
         """The name of its run in MLflow."""
-        return f"{self.regime}-seed{self.config.seed}"
+        return cell_name(self.regime, self.config.seed)
 
 
 def read_study(path: Path) -> Study:
@@ -158,11 +162,7 @@ def read_study(path: Path) -> Study:
 
 def parse_study(declared: Mapping[str, Any]) -> Study:
     """The study in a parsed TOML document; the errors are those of `read_study`."""
-    check_known(declared, Study.model_fields, "key")
-    if isinstance(declared.get("decision"), dict):
-        check_known(declared["decision"], Decision.model_fields, "key of [decision]")
-    if isinstance(declared.get("promotion"), dict):
-        check_known(declared["promotion"], Promotion.model_fields, "key of [promotion]")
+    check_keys(declared, Study)
     parameters = [name for name in TrainingConfig.model_fields if name not in _OF_THE_STUDY]
     tables = {"base": declared.get("base", {})}
     regimes = declared.get("regimes", {})

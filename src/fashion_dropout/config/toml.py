@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief, shortened
@@ -57,6 +57,20 @@ def check_known(names: Iterable[str], allowed: Iterable[str], what: str) -> None
                 f"expected a {what} ({', '.join(allowed)}), received {brief(name)}"
                 f"{suggestion(name, allowed)}"
             )
+
+
+def check_keys(declared: Mapping[str, Any], model: type[BaseModel]) -> None:
+    """Refuse the first key that a model, or one of its tables, does not have; see `check_known`.
+
+    Args:
+        declared: A parsed document.
+        model: What it declares.
+    """
+    check_known(declared, model.model_fields, "key")
+    for name, field in model.model_fields.items():
+        table, of = declared.get(name), field.annotation
+        if isinstance(table, dict) and isinstance(of, type) and issubclass(of, BaseModel):
+            check_known(table, of.model_fields, f"key of [{name}]")
 
 
 def suggestion(name: str, allowed: Iterable[str]) -> str:

@@ -77,13 +77,10 @@ def format_records(records: Sequence[dict[str, Any]], form: Format) -> str:
         text = io.StringIO()
         writer = csv.DictWriter(text, rows[0], lineterminator="\n")
         writer.writeheader()
-        for row in rows:
-            writer.writerow(
-                {
-                    name: csv_cell(value) if isinstance(value, str) else value
-                    for name, value in row.items()
-                }
-            )
+        writer.writerows(
+            {name: csv_cell(of) if isinstance(of, str) else of for name, of in row.items()}
+            for row in rows
+        )
         return text.getvalue()
     hidden = () if any(image["index"] for image in records) else ("index",)
     columns = [name for name in rows[0] if name not in hidden]

@@ -15,9 +15,8 @@ from fashion_dropout.errors import UsageError
 from fashion_dropout.promotion import selection
 from fashion_dropout.promotion.selection import Choice
 from fashion_dropout.studies.read import read_record
-from fashion_dropout.texts import Language
+from fashion_dropout.texts import Count, Language, texts
 from fashion_dropout.tracking.models import registry
-from fashion_dropout.tracking.models.registry import Registration
 from fashion_dropout.tracking.reading import queries, studies
 from fashion_dropout.tracking.store import tags
 
@@ -66,34 +65,35 @@ class Candidate:
     def verdicts(self, language: Language = "en", *, advice: bool = True) -> list[str]:
         """The verdicts of the study in words, the one about the candidate's regime first."""
         own = self.choice.regime
-        ranked = sorted(self.comparison.verdicts, key=lambda one: one.difference.regime != own)
-        return [sentence(one, self.record.rule, language, advice=advice) for one in ranked]
+        ranked = sorted(self.comparison.verdicts, key=lambda of: of.difference.regime != own)
+        return [sentence(verdict, self.record.rule, language, advice=advice) for verdict in ranked]
 
     @property
     def text(self) -> str:
         """Which run it is and why, for a person."""
-        why = selection.reasons(self.choice, self.record.runs, self.metric)
-        lines = (f"verdict: {' '.join(self.verdicts())}", *why)
+        runs = int((self.record.runs["regime"] == self.choice.regime).sum())
+        lines = (
+            f"verdict: {' '.join(self.verdicts())}",
+            self.choice.sentence(),
+            texts("en")["candidate"]["median"].format(n=Count(runs), metric=self.metric),
+        )
         return f"candidate: {self.run.info.run_name}, run {self.run.info.run_id}\n" + "\n".join(
             f"  {line}" for line in lines
         )
 
-    def registration(self) -> Registration:
-        """What the registry is told about a version of the candidate's model."""
-        return Registration(
-            self.model_id,
-            self.run.info.run_id,
-            {
-                tags.STUDY: self.record.key,
-                tags.STUDY_RUN_ID: self.record.run_id,
-                tags.REGIME: self.choice.regime,
-                tags.SEED: str(self.config.seed),
-                tags.DATASET: self.config.dataset,
-                tags.DATASET_SHA256: self.run.data.tags[tags.DATASET_SHA256],
-                tags.VERDICT: " ".join(self.verdicts()),
-                **{name: f"{self.run.data.metrics[name]:.6g}" for name in self.figures},
-            },
-        )
+    @cached_property
+    def version_tags(self) -> dict[str, str]:
+        """What a version of the model says about where it comes from."""
+        return {
+            tags.STUDY: self.record.key,
+            tags.STUDY_RUN_ID: self.record.run_id,
+            tags.REGIME: self.choice.regime,
+            tags.SEED: str(self.config.seed),
+            tags.DATASET: self.config.dataset,
+            tags.DATASET_SHA256: self.run.data.tags[tags.DATASET_SHA256],
+            tags.VERDICT: " ".join(self.verdicts()),
+            **{name: f"{self.run.data.metrics[name]:.6g}" for name in self.figures},
+        }
 
 
 def read_candidate(study: str) -> Candidate | None:
@@ -113,14 +113,9 @@ def read_candidate(study: str) -> Candidate | None:
     record = read_record(study)
     unfinished = int((record.cells["state"] != "FINISHED").sum())
     if run.info.status != "FINISHED" or unfinished:
-        received = [
-            *([f"status {run.info.status}"] if run.info.status != "FINISHED" else []),
-            *(
-                [f"{unfinished} of {len(record.cells)} cells without a finished run"]
-                if unfinished
-                else []
-            ),
-        ]
+        received = [f"status {run.info.status}"] if run.info.status != "FINISHED" else []
+        if unfinished:
+            received.append(f"{unfinished} of {len(record.cells)} cells without a finished run")
         raise UsageError(
             f"expected a finished study, received {study} with {' and '.join(received)}; run "
             "`compare` again and give the id that it prints"

@@ -18,6 +18,7 @@ from fashion_dropout.files import LARGEST_TEXT, read_file
 from fashion_dropout.promotion import model_card
 from fashion_dropout.promotion.candidate import Candidate
 from fashion_dropout.promotion.model_card import ModelCard
+from fashion_dropout.runs.summary import stored_epoch
 from fashion_dropout.texts import LANGUAGES, Language
 from fashion_dropout.tracking.reading import queries
 from fashion_dropout.tracking.store import tags
@@ -42,24 +43,14 @@ def write_cards(
     Raises:
         TrackingError: The run lacks something that the card needs.
     """
-    card = fill_card(candidate, model, version)
+    card = _card(candidate, model, version)
     cards = {language: model_card.render(card, language) for language in LANGUAGES}
     for language, text in cards.items():
         (folder / CARD_FILES[language]).write_text(text, encoding="utf-8")
     return cards
 
 
-def fill_card(candidate: Candidate, model: str, version: str) -> ModelCard:
-    """The content of the model card of a version.
-
-    Args:
-        candidate: The candidate that was registered as the version.
-        model: The name of the registered model.
-        version: The number of the version.
-
-    Raises:
-        TrackingError: The run lacks something that the card needs.
-    """
+def _card(candidate: Candidate, model: str, version: str) -> ModelCard:
     record, run, config = candidate.record, candidate.run, candidate.config
     choice = candidate.choice
     images = _image_counts(run)
@@ -84,7 +75,7 @@ def fill_card(candidate: Candidate, model: str, version: str) -> ModelCard:
         validation_images=images["validation"],
         test_images=images["test"],
         parameters=config.model_dump(exclude={"seed", "dataset"}),
-        epoch=_stored_epoch(candidate),
+        epoch=stored_epoch(config, run.data.metrics),
         figures=_figures(candidate),
         classes=_classes(run),
         environment=_environment(run),
@@ -94,16 +85,10 @@ def fill_card(candidate: Candidate, model: str, version: str) -> ModelCard:
 def _image_counts(run: Run) -> dict[str, int]:
     """``training``, ``validation``, ``test`` → the number of images that the run was given."""
     counts = {}
-    for one in run.inputs.dataset_inputs:
-        context = {tag.key: tag.value for tag in one.tags}[MLFLOW_DATASET_CONTEXT]
-        counts[context] = int(json.loads(one.dataset.profile)["features_shape"][0])
+    for given in run.inputs.dataset_inputs:
+        context = {tag.key: tag.value for tag in given.tags}[MLFLOW_DATASET_CONTEXT]
+        counts[context] = int(json.loads(given.dataset.profile)["features_shape"][0])
     return counts
-
-
-def _stored_epoch(candidate: Candidate) -> int:
-    if candidate.config.select == "best":
-        return int(candidate.run.data.metrics["best/epoch"])
-    return candidate.config.epochs
 
 
 def _figures(candidate: Candidate) -> pd.DataFrame:

@@ -102,22 +102,14 @@ def floor_checks(figures: Mapping[str, float], floors: Floors) -> list[Check]:
     Returns:
         A check for each floor.
     """
-    at_least = [
-        Check(
-            name.replace("_", " "),
-            figures[name] >= getattr(floors, name),
-            f"at least {getattr(floors, name):.4f}",
-            f"{figures[name]:.4f}",
-        )
-        for name in ("accuracy", "worst_class_recall")
-    ]
-    at_most = Check(
-        "calibration error",
-        figures["calibration_error"] <= floors.calibration_error,
-        f"at most {floors.calibration_error:.4f}",
-        f"{figures['calibration_error']:.4f}",
-    )
-    return [*at_least, at_most]
+    checks = []
+    for name in ("accuracy", "worst_class_recall", "calibration_error"):
+        figure, floor = figures[name], getattr(floors, name)
+        at_most = name == "calibration_error"
+        passed = figure <= floor if at_most else figure >= floor
+        expected = f"at {'most' if at_most else 'least'} {floor:.4f}"
+        checks.append(Check(name.replace("_", " "), passed, expected, f"{figure:.4f}"))
+    return checks
 
 
 def champion_checks(paired: PairedAccuracy, declared: AgainstChampion) -> list[Check]:

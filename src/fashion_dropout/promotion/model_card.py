@@ -91,12 +91,7 @@ class ModelCard:
 
 
 def render(card: ModelCard, language: Language) -> str:
-    """The card as Markdown; the same arguments give the same text.
-
-    Args:
-        card: The content of the card.
-        language: The language of the card.
-    """
+    """The card as Markdown; the same arguments give the same text."""
     words = texts(language)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("fashion_dropout.promotion", ""),

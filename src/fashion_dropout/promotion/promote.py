@@ -110,11 +110,6 @@ def _default_name(dataset: str) -> str:
 def carry_out(candidate: Candidate, decision: GateDecision, models: Registry) -> tuple[str, str]:
     """Record a decision in a run of its own, register the model, and then move the aliases.
 
-    Args:
-        candidate: The candidate.
-        decision: The decision about it.
-        models: The registered model.
-
     Returns:
         What was done, for a person; and the number of the version.
 
@@ -122,27 +117,27 @@ def carry_out(candidate: Candidate, decision: GateDecision, models: Registry) ->
         TrackingError: The store or the registry refused something, or there is another champion
             than the one that the candidate was compared with.
     """
-    registration = candidate.registration()
+    trained = candidate.run.info
     with tracked_run(
-        name=f"promote-{candidate.run.info.run_name}",
+        name=f"promote-{trained.run_name}",
         description=decision.headline,
         params=_flat(decision.policy.model_dump()),
         tags={
-            **registration.tags,
+            **candidate.version_tags,
             tags.ROLE: tags.PROMOTION,
             tags.ACTION: "promote",
             tags.REGISTERED_MODEL: models.name,
-            tags.CANDIDATE: registration.run_id,
+            tags.CANDIDATE: trained.run_id,
             tags.DECISION: decision.result,
             tags.REASON: decision.reason,
         },
     ) as run:
-        version = models.register(registration)
+        version = models.register(trained.run_id, candidate.model_id, candidate.version_tags)
         run.set_tags({tags.VERSION: version})
         run.log_metrics(decision.figures, step=0)
         with run.artifacts() as folder:
             cards = write_cards(candidate, models.name, version, folder)
-            registry.keep_with_model(registration.model_id, str(folder))
+            registry.keep_with_model(candidate.model_id, str(folder))
             (folder / "decision.json").write_text(
                 json.dumps({"version": version, **decision.recorded()}, indent=2) + "\n",
                 encoding="utf-8",

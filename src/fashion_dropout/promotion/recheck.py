@@ -20,6 +20,7 @@ from fashion_dropout.learning.split import split_of
 from fashion_dropout.promotion.candidate import Candidate
 from fashion_dropout.promotion.gate import Check
 from fashion_dropout.runs.description import kernel_tags
+from fashion_dropout.sameness import changes
 from fashion_dropout.tracking.reading import queries
 from fashion_dropout.tracking.store import tags
 
@@ -124,15 +125,15 @@ def recheck_model(
     from fashion_dropout.tracking.models import save
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        stored = save.load_logged(candidate.model_id, Path(folder))
-        repeated = inference.predict(stored.classifier, split.validation.images)
+        classifier, stored = save.load_logged(candidate.model_id, Path(folder))
+        repeated = inference.predict(classifier, split.validation.images)
     declared = save.signature(IMAGE_SHAPE, len(dataset.classes))
     return [
         Check(
             "signature",
-            stored.signature == declared,
+            stored == declared,
             _signature_text(declared),
-            _signature_text(stored.signature),
+            _signature_text(stored),
         ),
         check_repeated(
             repeated,
@@ -176,9 +177,8 @@ def check_repeated(
     """
     name = "repeated predictions"
     differing = [
-        f"{tag} {repeated_with[tag]} instead of {recorded_with[tag]}"
-        for tag in repeated_with
-        if repeated_with[tag] != recorded_with[tag]
+        f"{tag} {here} instead of {then}"
+        for tag, then, here in changes(recorded_with, repeated_with, repeated_with)
     ]
     allowed = largest_drift if differing else 0.0
     expected = "the same to the bit"

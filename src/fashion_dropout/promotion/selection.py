@@ -10,7 +10,7 @@ import pandas as pd
 
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.config.metrics import GAIN
-from fashion_dropout.texts import Count, Language, texts
+from fashion_dropout.texts import Language, texts
 
 Reason = Literal["better", "worse", "simpler", "declared"]
 
@@ -56,7 +56,7 @@ def choose_regime(
     sign = GAIN[rule.direction]
     better = [verdict.difference for verdict in verdicts if verdict.kind == "better"]
     if better:
-        return Choice(max(better, key=lambda one: sign * one.mean).regime, "better")
+        return Choice(max(better, key=lambda difference: sign * difference.mean).regime, "better")
     worse = {verdict.difference.regime for verdict in verdicts if verdict.kind == "worse"}
     if len(worse) == len(verdicts):
         return Choice(rule.baseline, "worse")
@@ -84,19 +84,3 @@ def median_run(runs: pd.DataFrame, regime: str, metric: str) -> dict[str, Any]:
     ranked = runs[runs["regime"] == regime].sort_values([metric, "seed"], kind="stable")
     row = ranked.iloc[len(ranked) // 2].to_dict()
     return {str(name): value for name, value in row.items()}
-
-
-def reasons(
-    choice: Choice, runs: pd.DataFrame, metric: str, language: Language = "en"
-) -> tuple[str, str]:
-    """Why this regime and why this seed, a sentence each.
-
-    Args:
-        choice: The regime that was chosen.
-        runs: The finished runs of the study.
-        metric: The loss that ranked the runs.
-        language: The language of the sentences.
-    """
-    count = int((runs["regime"] == choice.regime).sum())
-    words = texts(language)["candidate"]
-    return (choice.sentence(language), str(words["median"].format(n=Count(count), metric=metric)))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fashion_dropout import colours, provenance
+from fashion_dropout.config.study import cell_name
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.learning.kernels import Kernels
@@ -15,7 +16,7 @@ from fashion_dropout.tracking.store import tags, urls
 
 def run_name(config: TrainingConfig, regime: str) -> str:
     """``<regime>-seed<seed>``; generated images are named behind it, as a warning."""
-    name = f"{regime}-seed{config.seed}"
+    name = cell_name(regime, config.seed)
     return f"{name}-{config.dataset}" if data.DATASETS[config.dataset].generated else name
 
 

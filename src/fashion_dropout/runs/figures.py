@@ -76,9 +76,6 @@ def misclassified(
     probabilities: NDArray[np.float32],
     classes: tuple[str, ...],
     title: str,
-    *,
-    rows: int = 4,
-    columns: int = 6,
 ) -> Figure:
     """The mistakes in which the classifier trusted most, most confident first.
 
@@ -88,9 +85,8 @@ def misclassified(
         probabilities: float32 of shape (n, k).
         classes: k names.
         title: What was predicted by whom.
-        rows: Rows of the grid.
-        columns: Columns of the grid.
     """
+    rows, columns = 4, 6
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != labels)
     shown = wrong[np.argsort(-confidence[wrong], kind="stable")][: rows * columns]

@@ -51,7 +51,7 @@ def nothing_left(
         request: What is asked for.
         place: Where to look.
         folder: The folder of the run.
-        display: Told that it has finished.
+        display: Told that it has finished, or what is continued.
     """
     if launched_run_id() or (request.fresh and not request.session):
         return None
@@ -69,11 +69,7 @@ def nothing_left(
 def beginning(request: RunRequest, place: Place, folder: RunFolder, display: Display) -> Beginning:
     """From where to train: the last whole checkpoint, unless the user wants to start over.
 
-    Args:
-        request: What is asked for.
-        place: Where to look.
-        folder: The folder of the run.
-        display: Told what is continued.
+    The arguments are those of `nothing_left`.
 
     Raises:
         CheckpointError: The run was begun under other conditions, or no checkpoint is whole.

@@ -50,8 +50,10 @@ class RunFolder:
         if self.interrupted is None:
             return
         changed = [
-            f"{one.name} {one.then!r} then and {one.now!r} now"
-            for one in changes(self.interrupted.identity.conditions, self.identity.conditions)
+            f"{name} {then!r} then and {now!r} now"
+            for name, then, now in changes(
+                self.interrupted.identity.conditions, self.identity.conditions
+            )
         ]
         if changed:
             raise CheckpointError(
@@ -149,10 +151,10 @@ def run_folder(identity: Identity, folder: Path | None = None) -> Iterator[RunFo
 
 
 def _taken(identity: Identity, run: UnfinishedRun | None) -> CheckpointError:
-    other = f"process {run.process[0]} on {run.process[1]}, run {run.run_id}" if run else "one"
+    holder = f"process {run.process[0]} on {run.process[1]}, run {run.run_id}" if run else "one"
     return CheckpointError(
         f"expected no other process to train {identity.regime} with seed "
-        f"{identity.configuration.get('seed')} and these parameters, received {other}; wait for "
+        f"{identity.configuration.get('seed')} and these parameters, received {holder}; wait for "
         "its end, or stop it"
     )
 

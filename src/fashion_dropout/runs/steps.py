@@ -63,7 +63,7 @@ def fit(
     run: TrackedRun,
     display: Display,
     start: str,
-    kept: RunFolder,
+    folder: RunFolder,
     checkpoint: Checkpoint | None,
 ) -> Fitted:
     """Train one network, and keep each epoch: first a checkpoint of it, then its metrics.
@@ -77,7 +77,7 @@ def fit(
         run: The run to write to.
         display: Told of every batch and epoch.
         start: What to tell it when the training starts; followed by the number of batches.
-        kept: Where the checkpoints go.
+        folder: Where the checkpoints go.
         checkpoint: The one to go on from; None to begin.
 
     Raises:
@@ -103,7 +103,7 @@ def fit(
             run.log_metrics(record.metrics(), step=record.epoch)
         display.epoch(checkpoint.epoch, trainer.records[-1].metrics())
     for record in trainer.epochs(display.batches):
-        kept.save(record.epoch, trainer.state())
+        folder.save(record.epoch, trainer.state())
         run.log_metrics(record.metrics(), step=record.epoch)
         display.epoch(record.epoch, record.metrics())
     best, last = trainer.best, trainer.records[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,17 @@ class RunSummary:
     metrics: dict[str, float]
 
 
+def stored_epoch(config: TrainingConfig, recorded: Mapping[str, float]) -> int:
+    """The epoch whose model a run stores, by its recorded metrics."""
+    return int(recorded["best/epoch"]) if config.select == "best" else config.epochs
+
+
 def summary_of(run: Run, config: TrainingConfig) -> RunSummary:
     """The result of a run that has finished before, as the store has it."""
     from fashion_dropout.tracking.reading import queries
 
     final = run.data.metrics
-    epoch = int(final["best/epoch"]) if config.select == "best" else config.epochs
+    epoch = stored_epoch(config, final)
     found = {name: value for name, value in final.items() if metrics.of(name).split == "test"}
     for name in final:
         if metrics.of(name).when == "epoch" and metrics.of(name).direction:

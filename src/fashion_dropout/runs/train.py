@@ -94,11 +94,6 @@ def record_run(request: RunRequest, dataset: data.Dataset, display: Display) -> 
     A run of the same command that was interrupted goes on from its last checkpoint; one that has
     finished is not trained again.
 
-    Args:
-        request: What is asked for.
-        dataset: The open dataset.
-        display: Told what happens.
-
     Raises:
         UsageError: TensorFlow already works with another number of threads in this process.
         CheckpointError: The interrupted run cannot go on, or another process trains it.
@@ -115,22 +110,22 @@ def record_run(request: RunRequest, dataset: data.Dataset, display: Display) -> 
         return summary
     kernels = start_tensorflow(config.threads, config.kernels, config.device)
     identity = there.identity(request, kernels)
-    with run_folder(identity, request.folder) as kept:
-        if done := nothing_left(request, there.place, kept, display):
+    with run_folder(identity, request.folder) as folder:
+        if done := nothing_left(request, there.place, folder, display):
             return summary_of(done, config)
-        start = beginning(request, there.place, kept, display)
+        start = beginning(request, there.place, folder, display)
         try:
-            with _opened(request, there, identity, kept, start) as run:
-                summary = _train(run, request, there, kept, start, display)
+            with _opened(request, there, identity, folder, start) as run:
+                summary = _train(run, request, there, folder, start, display)
         except TrainingDivergedError:
-            kept.remove()  # it would diverge again
+            folder.remove()  # it would diverge again
             raise
         except Interrupted as stop:
-            if epoch := kept.last_epoch:
+            if epoch := folder.last_epoch:
                 without = ", without --fresh," if request.fresh else ""
                 stop.add_note(f"the same command{without} continues it after epoch {epoch}")
             raise
-        kept.remove()
+        folder.remove()
         return summary
 
 
@@ -146,8 +141,8 @@ def _foreseen_to_be_finished(
     config = request.config
     if "tensorflow" in sys.modules or not (likely := foreseen(config.kernels, config.device)):
         return None
-    with run_folder(there.identity(request, likely), request.folder) as kept:
-        done = nothing_left(request, there.place, kept, display)
+    with run_folder(there.identity(request, likely), request.folder) as folder:
+        done = nothing_left(request, there.place, folder, display)
     return summary_of(done, config) if done else None
 
 
@@ -156,7 +151,7 @@ def _opened(
     request: RunRequest,
     there: Surroundings,
     identity: Identity,
-    kept: RunFolder,
+    folder: RunFolder,
     start: Beginning,
 ) -> Iterator[TrackedRun]:
     """The run in MLflow, with its description, parameters, tags and provenance."""
@@ -179,7 +174,7 @@ def _opened(
         },
         resume=start.run_id,
     ) as run:
-        continued = kept.begin(
+        continued = folder.begin(
             run.run_id, request.name, there.place.name, request.study_tags, start.epoch
         )
         if continued:
@@ -196,7 +191,7 @@ def _train(
     run: TrackedRun,
     request: RunRequest,
     there: Surroundings,
-    kept: RunFolder,
+    folder: RunFolder,
     start: Beginning,
     display: Display,
 ) -> RunSummary:
@@ -207,7 +202,7 @@ def _train(
     from fashion_dropout.runs import steps  # imports TensorFlow
 
     announced = f"training {request.name} on {len(split.training):,} images of {dataset.name}"
-    fitted = steps.fit(config, split, run, display, announced, kept, start.checkpoint)
+    fitted = steps.fit(config, split, run, display, announced, folder, start.checkpoint)
     best, last, selected = fitted.best, fitted.records[-1], fitted.selected
     # MLflow gives a model the metrics that are recorded at the model's own step.
     run.log_metrics(
@@ -229,8 +224,8 @@ def _train(
     test_metrics = artifacts.test_metrics()
     test_input = _log_dataset(run, dataset, test, "test")
     run.log_metrics(test_metrics, step=config.epochs, of_model=True, dataset=test_input)
-    with run.artifacts() as folder:
-        warnings = artifacts.write(folder)
+    with run.artifacts() as files:
+        warnings = artifacts.write(files)
     for warning in warnings:
         display.note(warning)
     figures = {**selected.metrics(), **test_metrics}

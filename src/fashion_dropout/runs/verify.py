@@ -60,7 +60,7 @@ class Verification:
     def text(self) -> str:
         """All of it, for a person."""
         then_and_now = "".join(
-            f"\ndiffers: {one.name}: recorded {one.then!r}, now {one.now!r}" for one in self.changes
+            f"\ndiffers: {name}: recorded {then!r}, now {now!r}" for name, then, now in self.changes
         )
         if self.reproduced:
             weights = " and the weights" if self.weights else ""
@@ -118,8 +118,8 @@ def verify_run(run_id: str, display: DisplayOf, *, data_dir: Path | None = None)
             opening.make_experiment("verify", f"file://{folder}/artifacts")
             with display(config.epochs) as shown:
                 regime = recorded.data.tags[tags.REGIME]
-                kept = Path(folder) / "interrupted"
-                request = RunRequest(config, regime, experiment="verify", folder=kept)
+                interrupted = Path(folder) / "interrupted"
+                request = RunRequest(config, regime, experiment="verify", folder=interrupted)
                 summary = record_run(request, dataset, shown)
             repeated = queries.get_run(summary.run_id)
             after = {name: queries.history(summary.run_id, name) for name in metrics}

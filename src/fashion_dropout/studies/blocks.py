@@ -18,18 +18,18 @@ from typing import Any
 
 import pandas as pd
 
-from fashion_dropout.comparison.best_epoch import at_best_epoch
+from fashion_dropout.comparison.detail import at_best_epoch
 from fashion_dropout.comparison.pair_details import half_width_without_pairs
 from fashion_dropout.comparison.recalibrated import (
     recalibrated,
     second_evidence,
-    shares_left,
+    share_left,
     temperatures,
 )
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.sentences import change_warning, looks_sentence, sentence
-from fashion_dropout.comparison.statistics import mean_interval
+from fashion_dropout.comparison.statistics import Difference, mean_interval
 from fashion_dropout.comparison.summary import intervals, number, summary_table, table_notes
 from fashion_dropout.errors import UsageError
 from fashion_dropout.texts import Language, Signed, regime_label, texts
@@ -48,7 +48,7 @@ def blocks(record: StudyRecord, comparison: Comparison, language: Language) -> d
     """The blocks of a study: kind → Markdown."""
     summary = summary_table(record.runs, list(record.regimes), comparison, language)
     return {
-        "verdict": "\n>\n".join(f"> {one}" for one in _said(record, comparison, language)),
+        "verdict": "\n>\n".join(f"> {line}" for line in _sentences(record, comparison, language)),
         "table": markdown_table(summary) + "\n\n" + " ".join(table_notes(comparison, language)),
         "short": markdown_table(_short(record, comparison, language), code=False),
     }
@@ -73,41 +73,38 @@ def values(record: StudyRecord, comparison: Comparison) -> dict[str, str]:
         for regime, (mean, low, high) in places.items():
             found[f"{metric} {regime}"] = _known(metric, mean)
             found[f"{metric} {regime} interval"] = _ends(metric, low, high)
-    for one in comparison.differences:
-        place = f"{one.metric} {one.regime}"
-        found[f"{place} difference"] = _known(one.metric, one.mean, "+")
-        found[f"{place} size"] = _known(one.metric, abs(one.mean))
-        found[f"{place} difference interval"] = _ends(one.metric, one.low, one.high, "+")
-        found[f"{place} half"] = _known(one.metric, (one.high - one.low) / 2)
-        found[f"{place} unpaired"] = _known(
-            one.metric, half_width_without_pairs(record, comparison, one)
-        )
-        base = means.get(one.metric, {}).get(comparison.rule.baseline, (math.nan,))[0]
-        found[f"{place} relative"] = _percent(abs(one.mean / base) if base else math.nan)
-        images = record.image_intervals.get((one.regime, one.metric), (math.nan, math.nan))
-        found[f"{place} images"] = _ends(one.metric, *images, "+")
-        found[f"{place} p"] = _shown(one.p, ".2g")
-        found[f"{place} p holm"] = _shown(one.p_holm, ".2g")
+    for of in comparison.differences:
+        metric, place = of.metric, f"{of.metric} {of.regime}"
+        found[f"{place} difference"] = _known(metric, of.mean, "+")
+        found[f"{place} size"] = _known(metric, abs(of.mean))
+        found[f"{place} difference interval"] = _ends(metric, of.low, of.high, "+")
+        found[f"{place} half"] = _known(metric, (of.high - of.low) / 2)
+        unpaired = half_width_without_pairs(record, comparison, of)
+        found[f"{place} unpaired"] = _known(metric, unpaired)
+        base = means.get(metric, {}).get(comparison.rule.baseline, (math.nan,))[0]
+        found[f"{place} relative"] = _percent(abs(of.mean / base) if base else math.nan)
+        images = record.image_intervals.get((of.regime, metric), (math.nan, math.nan))
+        found[f"{place} images"] = _ends(metric, *images, "+")
+        found[f"{place} p"] = _shown(of.p, ".2g")
+        found[f"{place} p holm"] = _shown(of.p_holm, ".2g")
     for metric, differences in at_best_epoch(record).items():
         for regime in record.regimes:
             found[f"{metric} {regime}"] = _known(
                 metric, mean_interval(record.runs, regime, metric)[0]
             )
-        for one in differences:
-            found[f"{metric} {one.regime} difference"] = _known(metric, one.mean, "+")
-            found[f"{metric} {one.regime} difference interval"] = _ends(
-                metric, one.low, one.high, "+"
-            )
+        for difference in differences:
+            found |= _difference(f"{metric} {difference.regime}", metric, difference)
     for regime, temperature in temperatures(record).items():
         found[f"temperature {regime}"] = _shown(temperature, ".2f")
-    for (metric, regime), one in recalibrated(record).items():
-        place = f"{metric} {regime} recalibrated"
-        found[f"{place} difference"] = _known(metric, one.mean, "+")
-        found[f"{place} difference interval"] = _ends(metric, one.low, one.high, "+")
-    for (metric, regime), share in shares_left(record).items():
-        found[f"{metric} {regime} left"] = _percent(share.value)
-        ends = _percent(share.low), _percent(share.high)
-        found[f"{metric} {regime} left interval"] = f"[{ends[0]}, {ends[1]}]" if all(ends) else None
+    pairs = recalibrated(record)
+    for (metric, regime), (_, after) in pairs.items():
+        found |= _difference(f"{metric} {regime} recalibrated", metric, after)
+    for (metric, regime), pair in pairs.items():
+        if share := share_left(*pair):
+            found[f"{metric} {regime} left"] = _percent(share.value)
+            ends = _percent(share.low), _percent(share.high)
+            interval = f"[{ends[0]}, {ends[1]}]" if all(ends) else None
+            found[f"{metric} {regime} left interval"] = interval
     return {name: text for name, text in found.items() if text is not None}
 
 
@@ -171,21 +168,20 @@ def _short(record: StudyRecord, comparison: Comparison, language: Language) -> p
         noun = words["metrics"][metric].removeprefix("the ")
         row = {words["short"]["metric"]: noun[:1].upper() + noun[1:]}
         for regime, (mean, _, _) in means[metric].items():
-            shown = number(metric, mean) if math.isfinite(mean) else "–"
-            row[regime_label(regime, language)] = shown
-        for one in comparison.differences:
-            if one.metric == metric and one.n:
-                name = words["short"]["difference"].format(confidence=100 * one.confidence)
+            row[regime_label(regime, language)] = _known(metric, mean) or "–"
+        for difference in comparison.differences:
+            if difference.metric == metric and difference.n:
+                name = words["short"]["difference"].format(confidence=100 * difference.confidence)
                 if len(comparison.verdicts) > 1:
-                    name = f"{regime_label(one.regime, language)}: {name}"
-                row[name] = number(metric, one.mean, "+")
-                if ends := _ends(metric, one.low, one.high, "+"):
+                    name = f"{regime_label(difference.regime, language)}: {name}"
+                row[name] = number(metric, difference.mean, "+")
+                if ends := _ends(metric, difference.low, difference.high, "+"):
                     row[name] += f" {ends}"
         rows.append(row)
     return pd.DataFrame(rows).fillna("–")
 
 
-def _said(record: StudyRecord, comparison: Comparison, language: Language) -> Iterator[str]:
+def _sentences(record: StudyRecord, comparison: Comparison, language: Language) -> Iterator[str]:
     for verdict in comparison.verdicts:
         yield sentence(verdict, record.rule, language)
     if looks := looks_sentence(record, language):
@@ -193,6 +189,13 @@ def _said(record: StudyRecord, comparison: Comparison, language: Language) -> It
     yield from second_evidence(record, language)
     if warning := change_warning(record.changed, len(record.runs), language):
         yield warning
+
+
+def _difference(place: str, metric: str, difference: Difference) -> dict[str, str | None]:
+    return {
+        f"{place} difference": _known(metric, difference.mean, "+"),
+        f"{place} difference interval": _ends(metric, difference.low, difference.high, "+"),
+    }
 
 
 def _known(metric: str, value: float, sign: str = "") -> str | None:

@@ -71,9 +71,9 @@ def finished_cells(study: Study, experiment_id: str, dataset_sha256: str) -> Fin
         place = (recorded[tags.REGIME], _config(run.data.params))
         if place not in wanted:
             continue
-        name, other = wanted[place], changes(recorded, code, code)
-        if other:
-            stale[name] = other[0].then
+        name, differing = wanted[place], changes(recorded, code, code)
+        if differing:
+            stale[name] = differing[0].then
         elif recorded.get(tags.STUDY) == key:
             own[name] = run.info.run_id
         else:

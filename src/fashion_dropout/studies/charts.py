@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from fashion_dropout.config.study import Study
-from fashion_dropout.tracking.pages import prepared, views
+from fashion_dropout.tracking.pages import views
+from fashion_dropout.tracking.pages.prepared import prepared
 from fashion_dropout.tracking.reading import queries
 
 
@@ -22,11 +23,9 @@ def prepare_charts(
     Returns:
         Name of each page → its path in MLflow's UI; and a warning if the store has refused.
     """
-    if runs is not None and queries.run_ids(experiment_id, views.finished_runs_of(study.key)) == {
-        *runs
-    }:
+    finished = views.finished_runs_of(study.key)
+    if runs is not None and queries.run_ids(experiment_id, finished) == {*runs}:
         runs = None  # what MLflow's search bar then shows can be read
     differing = dict.fromkeys(name for regime in study.regimes.values() for name in regime)
-    return prepared.prepared_study(
-        study.key, experiment_id, study.decision.primary, list(differing), runs
-    )
+    both = views.of_study(study.key, study.decision.primary, list(differing), runs)
+    return prepared(experiment_id, both, finished)

@@ -95,8 +95,8 @@ def _published(study: Study) -> Spread:
     if result["environment"]["dataset"] != [study.dataset]:
         return Spread(f"{source}, which is one of other images,", {})
     metrics: dict[str, list[Any]] = {}
-    for one in result["differences"]:
-        metrics.setdefault(one["metric"], []).append(one["by_seed"])
+    for difference in result["differences"]:
+        metrics.setdefault(difference["metric"], []).append(difference["by_seed"])
     differs = tuple(_differing(result.get("regimes", {}), study))
     return _spread(source, metrics, study, differs)
 
@@ -125,8 +125,8 @@ def _recorded(run_id: str, study: Study) -> Spread:
     comparison = compare_regimes(found.runs, found.histories, study.others, rule)
     metrics: dict[str, list[Any]] = {}
     for verdict in comparison.verdicts:
-        for one in (verdict.difference, *(guarded.difference for guarded in verdict.guards)):
-            metrics.setdefault(one.metric, []).append(one.by_seed)
+        for difference in (verdict.difference, *(guarded.difference for guarded in verdict.guards)):
+            metrics.setdefault(difference.metric, []).append(difference.by_seed)
     spread = _spread(f"the pilot {found.key}", metrics, study)
     code = set(found.runs[tags.TRAINING_CODE]) - {provenance.training_code_sha256()}
     if code:
@@ -148,15 +148,15 @@ def _spread(
     """The spread from metric → the differences of each regime by seed."""
     rule = study.decision
     known: dict[str, list[NDArray[np.float64]]] = {
-        metric: [np.array(list(one.values())) for one in metrics.get(metric, ()) if len(one) > 1]
+        metric: [np.array(list(of.values())) for of in metrics.get(metric, ()) if len(of) > 1]
         for metric in (rule.primary, *rule.guards)
     }
     deviations = {
-        metric: max(float(one.std(ddof=1)) for one in of_regimes)
+        metric: max(float(of.std(ddof=1)) for of in of_regimes)
         for metric, of_regimes in known.items()
         if of_regimes
     }
-    pairs = min((len(one) for one in known[rule.primary]), default=0)
+    pairs = min((len(of) for of in known[rule.primary]), default=0)
     return Spread(source, deviations, pairs, differs)
 
 

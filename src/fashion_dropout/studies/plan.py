@@ -141,14 +141,13 @@ class Plan:
             yield ""
             yield "by each declared look, at which the study ends if it is decided:"
             yield self._table(("pairs", *headings[1:]), self.looks)
-            over = [
-                expected_pairs(self.looks, decided, self.regimes)
+            runs = [
+                round(expected_pairs(self.looks, decided, self.regimes) * len(self.study.regimes))
                 for decided in (
-                    [one.unharmed for one in self.looks],
-                    [one.equivalence for one in self.looks],
+                    [look.unharmed for look in self.looks],
+                    [look.equivalence for look in self.looks],
                 )
             ]
-            runs = [round(pairs * len(self.study.regimes)) for pairs in over]
             yield (
                 f"expected: {runs[0]:,} runs if the difference is {smallest}, {runs[1]:,} if there "
                 f"is none, of {seeds * len(self.study.regimes):,} declared"
@@ -170,15 +169,14 @@ class Plan:
     def _table(self, headings: tuple[str, ...], rows: tuple[Power, ...]) -> str:
         shown = [headings] + [
             (
-                f"{one.pairs:,}",
-                f"{one.pairs * len(self.study.regimes):,}",
-                self._time(one.pairs),
-                *(
-                    f"{100 * share:.0f} %"
-                    for share in (one.difference, one.unharmed, one.equivalence)
-                ),
+                f"{point.pairs:,}",
+                f"{point.pairs * len(self.study.regimes):,}",
+                self._time(point.pairs),
+                f"{100 * point.difference:.0f} %",
+                f"{100 * point.unharmed:.0f} %",
+                f"{100 * point.equivalence:.0f} %",
             )
-            for one in rows
+            for point in rows
         ]
         return plain_table([(*row[:4], *row[4 if self._guarded else 5 :]) for row in shown])
 
@@ -186,9 +184,9 @@ class Plan:
         """As many of the points as a terminal shows, those that matter among them."""
         step = math.ceil(len(self.points) / (_MOST_ROWS - len(self._marked)))
         return tuple(
-            one
-            for place, one in enumerate(self.points)
-            if place % step == 0 or one.pairs in self._marked
+            point
+            for place, point in enumerate(self.points)
+            if place % step == 0 or point.pairs in self._marked
         )
 
     @cached_property

@@ -14,7 +14,7 @@ from typing import Any
 
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
-from fashion_dropout.config.study import read_study
+from fashion_dropout.config.study import cell_name, read_study
 from fashion_dropout.errors import OutdatedError, UsageError
 from fashion_dropout.escapes import brief
 from fashion_dropout.files import LARGEST_TEXT, read_file
@@ -48,16 +48,18 @@ def publish(
             f"expected the study that {folder / name}.toml declares, {declared.key}, received "
             f"{record.key}; run `compare` on the file as it is now"
         )
+    cells = record.cells
+    names = map(cell_name, cells["regime"], cells["seed"])
     result: dict[str, Any] = {
         "study": record.key,
         "regimes": declared.resolved()["regimes"],
         "run_id": record.run_id,
         "begun": record.begun,
         "environment": dict(record.environment),
-        "runs": {f"{run.regime}-seed{run.seed}": run.run_id for run in record.cells.itertuples()},
+        "runs": dict(zip(names, cells["run_id"], strict=True)),
         "differences": [
-            {"regime": one.regime, "metric": one.metric, "by_seed": dict(one.by_seed)}
-            for one in comparison.differences
+            {"regime": of.regime, "metric": of.metric, "by_seed": dict(of.by_seed)}
+            for of in comparison.differences
         ],
         "blocks": {language: blocks(record, comparison, language) for language in LANGUAGES},
         "values": values(record, comparison),

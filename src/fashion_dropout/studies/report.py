@@ -18,13 +18,7 @@ REPORT_FILES: Mapping[Language, str] = {"en": "report.html", "ja": "report.ja.ht
 
 
 def write_study_files(record: StudyRecord, comparison: Comparison, folder: Path) -> None:
-    """Write the files of a study's run that people read: figures, and a report in each language.
-
-    Args:
-        record: The study.
-        comparison: The comparison of its runs.
-        folder: The folder to write to.
-    """
+    """Write the files of a study's run that people read: figures, and a report in each language."""
     for language in LANGUAGES:
         drawn = _drawn(record, comparison, language)
         if language == "en":
@@ -98,5 +92,5 @@ def publish_study(run_id: str, folder: Path) -> list[Path]:
     connect_to_existing()
     record = read_record(run_id)
     comparison = record.compare()
-    pictures = {name: one.png for name, one in draw(record, comparison, "en").items()}
+    pictures = {name: drawn.png for name, drawn in draw(record, comparison, "en").items()}
     return publish(record, comparison, pictures, folder)

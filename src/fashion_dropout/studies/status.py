@@ -7,7 +7,7 @@ import shlex
 import mlflow
 from mlflow.entities import Run
 
-from fashion_dropout.config.training import TrainingConfig, recorded_config
+from fashion_dropout.config.training import recorded_config
 from fashion_dropout.errors import FashionDropoutError
 from fashion_dropout.runs.interrupted import interrupted_runs
 from fashion_dropout.texts import Count
@@ -30,20 +30,20 @@ def describe_status() -> str:
     """
     uri = mlflow.get_tracking_uri()
     runs: list[Run] = []
-    kept: dict[str, str] = {}
+    resumable: dict[str, str] = {}
     unreadable: list[str] = []
     if there := is_there(uri):
         connect()
-        runs, kept = running(), _with_checkpoints()
+        runs, resumable = running(), _with_checkpoints()
     lines = [
         *(
             (_dead if is_dead(run) else _running)(run)
             for run in runs
-            if run.info.run_id not in kept
+            if run.info.run_id not in resumable
         ),
-        *kept.values(),
+        *resumable.values(),
         *map(_unbegun, unbegun_runs()),
-        *(_undelivered(one) for one in undelivered(unreadable.append) if one.entries),
+        *(_undelivered(journal) for journal in undelivered(unreadable.append) if journal.entries),
         *unreadable,
     ]
     store = f"store {store_name(uri)}{'' if there else ': there is none yet'}"
@@ -89,11 +89,11 @@ def _with_checkpoints() -> dict[str, str]:
     }
 
 
-def _undelivered(one: Undelivered) -> str:
+def _undelivered(journal: Undelivered) -> str:
     return (
-        f"undelivered: {one.name}, run {one.run_id}: "
-        f"{Count(one.entries):entry waits|entries wait} for {one.store}\n"
-        f"  {of_host(one.host) if one.host else '`fashion-dropout sync` delivers them'}"
+        f"undelivered: {journal.name}, run {journal.run_id}: "
+        f"{Count(journal.entries):entry waits|entries wait} for {journal.store}\n"
+        f"  {of_host(journal.host) if journal.host else '`fashion-dropout sync` delivers them'}"
     )
 
 
@@ -105,13 +105,8 @@ def _again(run: Run) -> str:
     if tags.STUDY in run.data.tags:
         return f"fashion-dropout compare <the file of study {run.data.tags[tags.STUDY]}>"
     try:
-        given = recorded_config(run.data.params).model_dump()
+        given = recorded_config(run.data.params).model_dump(exclude_defaults=True)
     except FashionDropoutError:
         return "the same `fashion-dropout train` again"
-    usual = TrainingConfig().model_dump()
-    options = [
-        f"--{name.replace('_', '-')}={value}"
-        for name, value in given.items()
-        if value != usual[name]
-    ]
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
     return shlex.join(["fashion-dropout", "train", *options])

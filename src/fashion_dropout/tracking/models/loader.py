@@ -142,8 +142,8 @@ def grey_values(images: NDArray[np.float32]) -> NDArray[np.uint8]:
     if not len(images):
         raise MlflowException.invalid_parameter_value("expected at least one image, received none")
     with np.errstate(invalid="ignore"):
-        kept = images.astype(np.uint8)
-    wrong = kept != images  # NaN differs from everything
+        grey = images.astype(np.uint8)
+    wrong = grey != images  # NaN differs from everything
     if wrong.any():
         fraction = np.isfinite(images).all() and images.min() >= 0 and images.max() <= 1
         raise MlflowException.invalid_parameter_value(
@@ -151,7 +151,7 @@ def grey_values(images: NDArray[np.float32]) -> NDArray[np.uint8]:
             f"{float(images[wrong][0])!r}"
             + ("; were they divided by 255? the model does that itself" if fraction else "")
         )
-    return kept
+    return grey
 
 
 def _load_pyfunc(path: str) -> ServedClassifier:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import sha256
 
 import mlflow
@@ -36,21 +35,6 @@ _TURN_SECONDS = 300
 _LONGEST = 5_000  # characters that the registry keeps of a description or of a tag
 
 
-@dataclass(frozen=True)
-class Registration:
-    """What the registry is told about a new version.
-
-    Attributes:
-        model_id: The id of the logged model.
-        run_id: The id of the run that trained the model.
-        tags: The tags of the version: where the model comes from.
-    """
-
-    model_id: str
-    run_id: str
-    tags: Mapping[str, str]
-
-
 def _registry() -> str:
     uri = without_password(mlflow.get_registry_uri())
     return f"a model registry at {uri} that can be read and written"
@@ -72,7 +56,7 @@ class Registry:
     def __init__(self, name: str) -> None:
         self.name = name
         self._client = mlflow.MlflowClient()
-        if (found := self._model()) and not _is_ours(found.tags):
+        if (found := self._model()) and not _PROJECT.items() <= found.tags.items():
             raise TrackingError(
                 f"expected the registered model {name} to be this project's, received one without "
                 f"the tag {tags.PROJECT}={_PROJECT[tags.PROJECT]}; give another with --model-name"
@@ -114,22 +98,27 @@ class Registry:
         return str(max(numbers)) if numbers else None
 
     @_asks_registry
-    def register(self, registration: Registration) -> str:
-        """Register a version, unless the run's model has one already.
+    def register(self, run_id: str, model_id: str, version_tags: Mapping[str, str]) -> str:
+        """Register the model of a run as a version, unless it is one already.
+
+        Args:
+            run_id: The run that trained the model.
+            model_id: The logged model.
+            version_tags: The tags of the version: where the model comes from.
 
         Returns:
             The number of the version.
         """
-        if number := self.version_of(registration.run_id):
+        if number := self.version_of(run_id):
             return number
         if not self._model():
             self._client.create_registered_model(self.name, _PROJECT, _DESCRIPTION)
         made = self._client.create_model_version(
             self.name,
-            source=f"models:/{registration.model_id}",
-            run_id=registration.run_id,
-            model_id=registration.model_id,
-            tags={key: value[:_LONGEST] for key, value in registration.tags.items()},
+            source=f"models:/{model_id}",
+            run_id=run_id,
+            model_id=model_id,
+            tags={key: value[:_LONGEST] for key, value in version_tags.items()},
         )
         return str(made.version)
 
@@ -223,7 +212,3 @@ def keep_with_model(model_id: str, folder: str) -> None:
 def _whole_lines(text: str) -> str:
     """As many lines of a text as the registry keeps."""
     return text if len(text) < _LONGEST else text[: _LONGEST - 2].rpartition("\n")[0] + "\n…"
-
-
-def _is_ours(model_tags: Mapping[str, str]) -> bool:
-    return _PROJECT.items() <= dict(model_tags).items()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
@@ -26,19 +25,6 @@ from fashion_dropout.tracking.store.calls import asks_mlflow, one_line
 from fashion_dropout.tracking.store.timeouts import FILES_SECONDS
 
 _NEEDS = ("keras", "numpy", "tensorflow")
-
-
-@dataclass(frozen=True)
-class StoredModel:
-    """A model read back.
-
-    Attributes:
-        classifier: The Keras model.
-        signature: What it declares; None if nothing.
-    """
-
-    classifier: Any
-    signature: ModelSignature | None
 
 
 def signature(shape: tuple[int, ...], classes: int) -> ModelSignature:
@@ -114,12 +100,15 @@ def _downloaded(model_id: str, folder: Path) -> Path:
     return Path(mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=str(folder)))
 
 
-def load_logged(model_id: str, folder: Path) -> StoredModel:
+def load_logged(model_id: str, folder: Path) -> tuple[Any, ModelSignature | None]:
     """Read a logged model back.
 
     Args:
         model_id: Its id.
         folder: An empty folder to download it to.
+
+    Returns:
+        The Keras model, and the signature that it declares, if any.
 
     Raises:
         TrackingError: It is missing or damaged.
@@ -132,7 +121,7 @@ def load_logged(model_id: str, folder: Path) -> StoredModel:
         classifier = mlflow.keras.load_model(
             str(local), load_model_kwargs={"compile": False, "safe_mode": True}
         )
-        return StoredModel(classifier, stored.signature)
+        return classifier, stored.signature
     except (TrackingError, MlflowException, OSError, ValueError) as error:
         raise TrackingError(
             f"expected the model {model_id} to be whole, received: {one_line(error)}"

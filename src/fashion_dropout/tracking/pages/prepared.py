@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlflow.entities import Run
@@ -50,7 +50,7 @@ def find_pages(run_id: str | None) -> Pages:
     run = studies.newest_study() if run_id is None else studies.study_run(run_id)
     if run is None:
         experiment = studies.newest_run().info.experiment_id
-        charts, warning = prepared_single_runs(experiment)
+        charts, warning = prepared(experiment, views.of_single_runs())
         return Pages("runs outside of studies", uri, charts, warning)
     study, experiment = run.data.tags[tags.STUDY], run.info.experiment_id
     charts, warning = _charts_of(run)
@@ -58,34 +58,30 @@ def find_pages(run_id: str | None) -> Pages:
     return Pages(f"study {study}", uri, charts | report, warning)
 
 
-def prepared_study(
-    study: str,
-    experiment_id: str,
-    primary: str,
-    parameters: Sequence[str],
-    run_ids: Collection[str] | None = None,
+def prepared(
+    experiment_id: str, both: tuple[views.View, views.View], runs: str | None = None
 ) -> tuple[dict[str, str], str | None]:
-    """The chart pages of a study, after their views were written into the experiment.
+    """The chart pages of two views, after these were written into the experiment.
 
     Args:
-        study: The study's key.
-        experiment_id: The experiment of its runs.
-        primary: The metric that decides.
-        parameters: Those in which the regimes differ.
-        run_ids: The runs to show; None for all finished runs that carry the study's key.
+        experiment_id: The experiment of the runs.
+        both: As `views.of_study` or `views.of_single_runs` gives them.
+        runs: The runs that MLflow's own page is to show if the store refuses the views, in MLflow's
+            search language; None for those of the views.
 
     Returns:
         Name of each page → its path in MLflow's UI; and a warning if the store has refused the
         views, in which case the page is MLflow's own, with a line for each run.
     """
-    prepared = views.of_study(study, primary, parameters, run_ids)
-    return _prepared(experiment_id, prepared, views.finished_runs_of(study))
-
-
-def prepared_single_runs(experiment_id: str) -> tuple[dict[str, str], str | None]:
-    """As `prepared_study`, of the runs of an experiment that belong to no study."""
-    prepared = views.of_single_runs()
-    return _prepared(experiment_id, prepared, prepared[0].runs)
+    refused = views.prepare(experiment_id, both)
+    if refused is None:
+        return _paths(both, experiment_id), None
+    plain = f"/{table_page(experiment_id, runs or both[0].runs)}&compareRunsMode=CHART"
+    return {"every run": plain}, (
+        "the page of the regimes could not be prepared, because the store did not take a tag of "
+        f"the experiment ({refused}); somebody who may write can prepare it with `fashion-dropout "
+        "ui`"
+    )
 
 
 def _charts_of(run: Run) -> tuple[dict[str, str], str | None]:
@@ -98,21 +94,7 @@ def _charts_of(run: Run) -> tuple[dict[str, str], str | None]:
     if views.are_prepared(experiment, both):
         return _paths(both, experiment), None
     parameters = queries.differing_parameters(experiment, views.finished_runs_of(study))
-    return prepared_study(study, experiment, primary, parameters)
-
-
-def _prepared(
-    experiment_id: str, both: tuple[views.View, views.View], runs: str
-) -> tuple[dict[str, str], str | None]:
-    refused = views.prepare(experiment_id, both)
-    if refused is None:
-        return _paths(both, experiment_id), None
-    plain = f"/{table_page(experiment_id, runs)}&compareRunsMode=CHART"
-    return {"every run": plain}, (
-        "the page of the regimes could not be prepared, because the store did not take a tag of "
-        f"the experiment ({refused}); somebody who may write can prepare it with `fashion-dropout "
-        "ui`"
-    )
+    return prepared(experiment, views.of_study(study, primary, parameters))
 
 
 def _paths(both: tuple[views.View, views.View], experiment_id: str) -> dict[str, str]:

@@ -97,13 +97,13 @@ def served(
         TrackingError: It does not answer.
     """
     command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1"]
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as output:
         server = subprocess.Popen(
             [*command, "--host", _HOST, "--port", str(port)],
             # Not as an argument: the URI of a database may hold a password, and `ps` shows those.
             env={**os.environ, **_LEAN_AND_SAFE, "MLFLOW_BACKEND_STORE_URI": uri},
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             start_new_session=True,  # Ctrl-C is for this process, which stops that one in order
         )
         try:
@@ -111,8 +111,8 @@ def served(
             if not _answers(address, server, study):
                 if study.failed:
                     study.result()  # raises what went wrong there, which comes first
-                said.seek(0)
-                lines = said.read().decode(errors="replace").strip().splitlines()
+                output.seek(0)
+                lines = output.read().decode(errors="replace").strip().splitlines()
                 raise TrackingError(
                     f"expected MLflow's UI to answer at {address}, received: "
                     f"{lines[-1] if lines else 'nothing'}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import mlflow
@@ -120,9 +120,8 @@ def of_study(
     """
     runs = finished_runs_of(study)
     if run_ids is not None:
-        runs = "attributes.run_id IN ({})".format(", ".join(f"'{one}'" for one in sorted(run_ids)))
-    grouped = View(study, runs, primary, tuple(parameters))
-    return grouped, View(f"{study}.{_EVERY_RUN}", runs, primary, tuple(parameters), grouped=False)
+        runs = "attributes.run_id IN ({})".format(", ".join(f"'{run}'" for run in sorted(run_ids)))
+    return _both(View(study, runs, primary, tuple(parameters)))
 
 
 def of_single_runs() -> tuple[View, View]:
@@ -131,7 +130,11 @@ def of_single_runs() -> tuple[View, View]:
         f"tags.{tags.ROLE} = '{tags.RUN}' and tags.{tags.STUDY} IS NULL "
         "and attributes.status = 'FINISHED'"
     )
-    return View(SINGLE_RUNS, runs), View(f"{SINGLE_RUNS}.{_EVERY_RUN}", runs, grouped=False)
+    return _both(View(SINGLE_RUNS, runs))
+
+
+def _both(view: View) -> tuple[View, View]:
+    return view, replace(view, key=f"{view.key}.{_EVERY_RUN}", grouped=False)
 
 
 def finished_runs_of(study: str) -> str:
@@ -144,10 +147,6 @@ def finished_runs_of(study: str) -> str:
 
 def prepare(experiment_id: str, views: Iterable[View]) -> str | None:
     """Write views into an experiment, unless they are there as they should be.
-
-    Args:
-        experiment_id: The experiment.
-        views: What to write.
 
     Returns:
         Why they could not be written, in one line; None if all of them are there.

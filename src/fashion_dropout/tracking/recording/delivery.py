@@ -132,15 +132,16 @@ def deliver_or_refuse(client: mlflow.MlflowClient, journal: Journal, entry: Entr
 
 
 def _metrics(journal: Journal, entry: Entry) -> list[Metric]:
+    name, digest = entry["dataset"] or (None, None)
     measured = {
         "model_id": journal.model_id if entry["of_model"] else None,
-        "dataset_name": entry["dataset"][0] if entry["dataset"] else None,
-        "dataset_digest": entry["dataset"][1] if entry["dataset"] else None,
+        "dataset_name": name,
+        "dataset_digest": digest,
         "run_id": journal.folder.name,
     }
     return [
-        Metric(name, value, entry["time"], entry["step"], **measured)
-        for name, value in entry["metrics"].items()
+        Metric(metric, value, entry["time"], entry["step"], **measured)
+        for metric, value in entry["metrics"].items()
     ]
 
 
@@ -197,16 +198,7 @@ def _metrics_at(client: mlflow.MlflowClient, run: Run, step: int, model_id: str)
     """
     has = {(m.key, m.step, m.timestamp) for m in client.get_logged_model(model_id).metrics or ()}
     return [
-        Metric(
-            entry.key,
-            entry.value,
-            entry.timestamp,
-            entry.step,
-            model_id=model_id,
-            dataset_name=entry.dataset_name,
-            dataset_digest=entry.dataset_digest,
-            run_id=entry.run_id,
-        )
+        Metric(**{**entry.to_dictionary(), "model_id": model_id})
         for name in run.data.metrics
         for entry in client.get_metric_history(run.info.run_id, name)
         if entry.step == step and (entry.key, step, entry.timestamp) not in has

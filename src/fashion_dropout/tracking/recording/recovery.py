@@ -99,14 +99,11 @@ def running() -> list[Run]:
 
 
 def is_dead(run: Run, ended: str | None = None) -> bool:
-    """Whether a run says RUNNING and its process was one of this machine, and is no more.
-
-    Args:
-        run: The run.
-        ended: As for `tidy`.
+    """Whether a run says RUNNING and its process was one of this machine, and is no more; `ended`
+    is as for `tidy`.
     """
-    told = ended == run.info.run_id and not is_of_this_machine(run.data.tags)
-    return bool(run.info.status == "RUNNING" and (told or has_died(run.data.tags, ended)))
+    named = ended == run.info.run_id and not is_of_this_machine(run.data.tags)
+    return bool(run.info.status == "RUNNING" and (named or has_died(run.data.tags, ended)))
 
 
 def tidy(say: Callable[[str], None], *, all_stores: bool = False, ended: str | None = None) -> int:
@@ -150,8 +147,8 @@ def tidy(say: Callable[[str], None], *, all_stores: bool = False, ended: str | N
 
 
 def _is_left(journal: Journal, ended: str | None) -> bool:
-    told = ended is not None and ended in (journal.about.get(HOST), journal.folder.name)
-    return told or is_of_this_machine(journal.about)
+    named = ended is not None and ended in (journal.about.get(HOST), journal.folder.name)
+    return named or is_of_this_machine(journal.about)
 
 
 def _name(journal: Journal) -> str:

@@ -78,10 +78,10 @@ def tracked_run(
                 yield run
         except BaseException as error:
             with shielded():
-                told = _end_after(error, run)
-            if told is error:
+                reported = _end_after(error, run)
+            if reported is error:
                 raise
-            raise told from error
+            raise reported from error
         else:
             with shielded():
                 run.end("FINISHED")
@@ -114,19 +114,21 @@ def _introduce(run: TrackedRun, name: str, description: str, params: Mapping[str
 
 def _end_after(error: BaseException, run: TrackedRun) -> BaseException:
     """Record how a run has failed; returns the error to tell the user."""
-    told = explained(error) if isinstance(error, REFUSED) else error
+    reported = explained(error) if isinstance(error, REFUSED) else error
     stopped = isinstance(error, Interrupted | KeyboardInterrupt)
     timeout = _TIMEOUT_AFTER_A_SIGNAL if stopped else _TIMEOUT_SECONDS
     try:
         run.note_error(one_line(error))
         run.end(status_after(error), timeout)
     except UndeliveredError as second:
-        if isinstance(told, TrackingError):
+        if isinstance(reported, TrackingError):
             return second
-        told.add_note(str(second))
+        reported.add_note(str(second))
     except TrackingError as second:  # there is no room for the journal
         try:
             run.end_directly(status_after(error), one_line(error))
         except (*REFUSED, OSError, TrackingError):
-            told.add_note(f"the end of run {run.run_id} could not be recorded: {one_line(second)}")
-    return told
+            reported.add_note(
+                f"the end of run {run.run_id} could not be recorded: {one_line(second)}"
+            )
+    return reported

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -98,16 +98,13 @@ class TrackedRun:
         self._write("input", dataset=dict(dataset._to_mlflow_entity()), tags=labelled)
         return dataset
 
-    @contextmanager
-    def artifacts(self) -> Iterator[Path]:
+    def artifacts(self) -> AbstractContextManager[Path]:
         """A folder whose files become artifacts at the root of the run when the block ends."""
-        with self._files("artifacts") as folder:
-            yield folder
+        return self._files("artifacts")
 
-    @contextmanager
     def model(
         self, *, step: int, params: Mapping[str, Any], tags: Mapping[str, str]
-    ) -> Iterator[Path]:
+    ) -> AbstractContextManager[Path]:
         """A folder whose files become the run's model when the block ends; see `models.save`.
 
         Args:
@@ -116,8 +113,7 @@ class TrackedRun:
             tags: Shown with the model.
         """
         texts = {name: str(value) for name, value in params.items()}
-        with self._files("model", step=step, params=texts, tags=dict(tags)) as folder:
-            yield folder
+        return self._files("model", step=step, params=texts, tags=dict(tags))
 
     def log_text(self, text: str, name: str) -> None:
         """Write one text artifact at the root of the run."""

@@ -100,9 +100,9 @@ def of_host(host: str) -> str:
 def _of_other_hosts(ended: str | None) -> dict[str, list[str]]:
     """Host → the names of the runs that it has left or still has."""
     found: dict[str, dict[str, str]] = {}
-    for kept in undelivered(lambda line: None):
-        if kept.host and ended not in (kept.host, kept.run_id):
-            found.setdefault(kept.host, {})[kept.run_id] = kept.name
+    for journal in undelivered(lambda line: None):
+        if journal.host and ended not in (journal.host, journal.run_id):
+            found.setdefault(journal.host, {})[journal.run_id] = journal.name
     for run in running() if is_there(mlflow.get_tracking_uri()) else ():
         host = run.data.tags.get(HOST, "")
         if host and not is_of_this_machine(run.data.tags) and not is_dead(run, ended):

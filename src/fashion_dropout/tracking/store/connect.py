@@ -20,6 +20,17 @@ from fashion_dropout.tracking.store.timeouts import NoAnswerError, bounded
 
 _ANSWER_SECONDS = 25
 _FIRST_USE_SECONDS = 120
+_LEAST_LEVELS = {
+    "alembic": logging.WARNING,
+    "mlflow.store.model_registry": logging.WARNING,
+    "mlflow.tracking.fluent": logging.WARNING,
+    "mlflow.utils.uv_utils": logging.WARNING,
+    # It warns of a missing pip, which environments made by uv do not have and models do not need.
+    "mlflow.utils.environment": logging.ERROR,
+    # They print the trace and the statements of an error of the database, which is raised as well.
+    "mlflow.store.db.utils": logging.CRITICAL,
+    "mlflow.system_metrics": logging.CRITICAL,
+}
 _WITHOUT_RIGHT = ("PERMISSION_DENIED", "RESOURCE_DOES_NOT_EXIST")
 
 
@@ -85,8 +96,8 @@ def examine(uri: str) -> None:
 
 
 def _examine_all(uri: str) -> None:
-    for one in dict.fromkeys([uri, mlflow.get_registry_uri()]):
-        examine(one)
+    for store in dict.fromkeys([uri, mlflow.get_registry_uri()]):
+        examine(store)
 
 
 def _refuse_kinds(uri: str) -> None:
@@ -160,16 +171,5 @@ def store_name(uri: str) -> str:
 
 def quieten() -> None:
     """Leave out what is no news to a user; other warnings still show."""
-    steps = (
-        *("alembic", "mlflow.store.model_registry", "mlflow.tracking.fluent"),
-        "mlflow.utils.uv_utils",
-    )
-    for name in steps:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # It prints the trace of each error that it then raises.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    # It warns of a missing pip, which environments made by uv do not have and models do not need.
-    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
-    # They print the statements of an error of the database, which is raised as well.
-    for name in ("mlflow.store.db.utils", "mlflow.system_metrics"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name, level in _LEAST_LEVELS.items():
+        logging.getLogger(name).setLevel(level)

@@ -144,20 +144,26 @@ def own_folders(connection: Connection, place: Place, folder: Path) -> set[str]:
         "SELECT model_id FROM logged_models WHERE experiment_id = :experiment"
     )
     found = {
-        path.name for one in (folder, folder / "models") if one.is_dir() for path in one.iterdir()
+        path.name
+        for above in (folder, folder / "models")
+        if above.is_dir()
+        for path in above.iterdir()
     }
     return found & set(connection.scalars(own, {"experiment": place.experiment}))
 
 
 def _original(place: Place, database: Path) -> Path | None:
     """The database beside the recorded place that has the same experiment, and is not this one."""
-    other = place.roots[0].parent / database.name
+    original = place.roots[0].parent / database.name
     try:
-        if not other.is_file() or other.samefile(database):
+        if not original.is_file() or original.samefile(database):
             return None
-        with opened(f"sqlite:///{quote(str(other))}") as connection:
+        with opened(f"sqlite:///{quote(str(original))}") as connection:
             there = connection.execute(text(_EXPERIMENTS)).all() if connection else []
     except (SQLAlchemyError, OSError):
         return None
     own = (place.experiment, place.created, place.recorded)
-    return other if own in {(one[0], one[2], local_folder(one[3] or "")) for one in there} else None
+    found = {
+        (number, created, local_folder(location or "")) for number, _, created, location in there
+    }
+    return original if own in found else None
