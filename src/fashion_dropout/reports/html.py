@@ -72,8 +72,8 @@ def render(
         ],
         notes=table_notes(comparison, language),
         summary=summary_table(record.runs, list(record.regimes), comparison, language),
-        first={name: one for name, one in figures.items() if name in _FIRST},
-        figures={name: one for name, one in figures.items() if name not in _FIRST},
+        first={name: picture for name, picture in figures.items() if name in _FIRST},
+        figures={name: picture for name, picture in figures.items() if name not in _FIRST},
         rule=words["report"]["how_rule"].format(
             declared=words["report"]["how_late" if _late(record.changed) else "how_before"],
             primary=rule.primary,
@@ -100,19 +100,19 @@ def _guards(comparison: Comparison, language: Language) -> list[dict[str, str]]:
     kinds = texts(language)["guards"]["kinds"]
     rows = []
     for verdict in comparison.verdicts:
-        for one in verdict.guards:
-            sign = -GAIN[COMPARED[one.difference.metric]]
-            known = math.isfinite(one.high)
+        for guard in verdict.guards:
+            sign = -GAIN[COMPARED[guard.difference.metric]]
+            known = math.isfinite(guard.high)
             harm, low, high = (
-                Signed(value) for value in (sign * one.difference.mean, one.low, one.high)
+                Signed(value) for value in (sign * guard.difference.mean, guard.low, guard.high)
             )
             rows.append(
                 {
-                    "metric": one.difference.metric,
-                    "regime": regime_label(one.difference.regime, language),
+                    "metric": guard.difference.metric,
+                    "regime": regime_label(guard.difference.regime, language),
                     "harm": f"{harm:+.4f} [{low:+.4f}, {high:+.4f}]" if known else "–",
-                    "margin": f"{one.margin:g}",
-                    "result": kinds[one.kind],
+                    "margin": f"{guard.margin:g}",
+                    "result": kinds[guard.kind],
                 }
             )
     return rows

@@ -12,7 +12,7 @@ from fashion_dropout.comparison import pairing, sentences, summary
 from fashion_dropout.comparison.recalibrated import second_evidence
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
-from fashion_dropout.config.study import Study
+from fashion_dropout.config.study import Study, cell_name
 from fashion_dropout.errors import UnpairedError, UsageError
 from fashion_dropout.escapes import csv_cell, markdown, visible
 from fashion_dropout.learning.dataset import Examples
@@ -65,18 +65,18 @@ def conclude(
     comparison = record.compare()
     _check_primary(record, comparison)
     missing = _missing(record, failed)
-    verdicts = [sentences.sentence(one, record.rule) for one in comparison.verdicts]
+    verdicts = [sentences.sentence(verdict, record.rule) for verdict in comparison.verdicts]
     table = summary.summary_table(record.runs, list(study.regimes), comparison)
     looks = sentences.looks_sentence(record)
     verdicts += [looks] if looks else []
     changed = sentences.change_warning(record.changed, len(record.runs))
     verdicts += [changed] if changed else []
-    said = [*verdicts, *second_evidence(record)]  # which decides nothing
+    statements = [*verdicts, *second_evidence(record)]  # which decides nothing
     warning = sentences.kernel_warning(record.mixed_kernels)
     warnings = [*([warning] if warning else []), *sentences.guard_warnings(record)]
     lacking = [f"the report lacks {line}" for line in record.absent]
     notes = summary.table_notes(comparison)
-    text = _text(study, table, notes, said, [*warnings, *lacking], missing)
+    text = _text(study, table, notes, statements, [*warnings, *lacking], missing)
     if metrics := summary.difference_metrics(comparison):
         run.log_metrics(metrics, step=0)
     with run.artifacts() as folder:
@@ -89,9 +89,9 @@ def conclude(
     run.set_tags(
         {
             tags.VERDICT: " ".join(verdicts),
-            tags.VERDICT_KIND: "; ".join(one.kind for one in comparison.verdicts),
+            tags.VERDICT_KIND: "; ".join(verdict.kind for verdict in comparison.verdicts),
             tags.MISSING: ", ".join(missing),
-            tags.NOTE: _note(study, links, table, notes, [*said, *warnings], missing),
+            tags.NOTE: _note(study, links, table, notes, [*statements, *warnings], missing),
         }
     )
     return StudyOutcome(run.run_id, run.experiment_id, missing, text)
@@ -135,7 +135,7 @@ def _check_primary(record: StudyRecord, comparison: Comparison) -> None:
 
 def _missing(record: StudyRecord, failed: Mapping[str, str]) -> dict[str, str]:
     cells = record.cells[record.cells["state"] != "FINISHED"]
-    names = cells["regime"] + "-seed" + cells["seed"].astype(str)
+    names = map(cell_name, cells["regime"], cells["seed"])
     return {name: failed.get(name, "no finished run") for name in names}
 
 

@@ -15,6 +15,7 @@ from fashion_dropout.comparison.record import (
     TestResults,
 )
 from fashion_dropout.comparison.two_level import ImageScores
+from fashion_dropout.config.study import cell_name
 from fashion_dropout.errors import DataError
 from fashion_dropout.learning import calibration, metrics
 from fashion_dropout.learning.arrays import read_arrays
@@ -54,13 +55,14 @@ def read_results(
     means = _MeanPredictions(runs, shown)
     for run in runs.to_dict("records"):
         regime, seed = str(run["regime"]), int(run["seed"])
+        name = cell_name(regime, seed)
         if (found := _predictions(run["artifact_uri"], len(classes))) is None:
-            lacking.append(f"{regime}-seed{seed}")
+            lacking.append(name)
             continue
         (probabilities, labels), validation = found
         images = labels if images is None else images
         if not np.array_equal(labels, images):
-            others.append(f"{regime}-seed{seed}")
+            others.append(name)
             continue
         predicted = probabilities.argmax(axis=1)
         confusion[regime, seed] = metrics.confusion_matrix(predicted, labels, len(classes))
@@ -69,7 +71,7 @@ def read_results(
         means.add(regime, seed, probabilities)
         scores[regime, seed] = _scores(probabilities, labels)
         if validation is None:
-            uncalibrated.append(f"{regime}-seed{seed}")
+            uncalibrated.append(name)
         else:
             figures = _recalibrated(probabilities, labels, *validation)
             recalibrated.append({"regime": regime, "seed": seed, **figures})
@@ -137,8 +139,8 @@ class _MeanPredictions:
         if len(self._sums) < 2:
             return None
         means = {name: self._sums[name] / len(self._seeds) for name in self._shown}
-        one, other = means.values()
-        distance = np.abs(one - other).sum(axis=1) / 2
+        baseline, regime = means.values()
+        distance = np.abs(baseline - regime).sum(axis=1) / 2
         shown = np.argsort(-distance, kind="stable")[:DISAGREEMENTS]
         return Disagreements(
             test.images[shown, ..., 0],

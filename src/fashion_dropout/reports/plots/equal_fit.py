@@ -74,7 +74,7 @@ def equal_fit(
         )
         panels[1].set_ylabel(label, fontsize=9)
     panels[-1].set_xlabel(words["equal_fit_x"])
-    handles = [one for axes in panels for one in axes.get_legend_handles_labels()[0]]
+    handles = [handle for axes in panels for handle in axes.get_legend_handles_labels()[0]]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 
@@ -134,7 +134,7 @@ def _difference(
         axes.axhspan(-inside, inside, color="#BBBBBB", alpha=0.4, linewidth=0,
                      label=words["too_small"])  # fmt: skip
     axes.axhline(0, color="black", linewidth=1)
-    lines = [np.column_stack((curve.levels, one)) for one in curve.by_seed.values()]
+    lines = [np.column_stack((curve.levels, difference)) for difference in curve.by_seed.values()]
     faint = max(0.1, min(0.5, 4 / len(lines)))
     axes.add_collection(LineCollection(lines, colors=colour, linewidths=0.7, alpha=faint))
     banded = bool(np.isfinite(curve.low).any())

@@ -66,18 +66,20 @@ def paired_differences(
 
 def _slopes(
     axes: Axes,
-    one: Difference,
+    difference: Difference,
     values: Mapping[tuple[str, int], float],
     rule: Decision,
     language: Language,
 ) -> None:
     """Both values of each pair, joined by a line, and the mean of each regime."""
-    regimes = (rule.baseline, one.regime)
+    regimes = (rule.baseline, difference.regime)
     colour = of_regimes(regimes)
-    pairs = np.array([[values[regime, seed] for regime in regimes] for seed in one.by_seed])
-    axes.plot([0, 1], pairs.T, color=MARKED, linewidth=0.8, alpha=max(0.1, min(0.6, 6 / one.n)))
+    pairs = np.array([[values[regime, seed] for regime in regimes] for seed in difference.by_seed])
+    axes.plot(
+        [0, 1], pairs.T, color=MARKED, linewidth=0.8, alpha=max(0.1, min(0.6, 6 / difference.n))
+    )
     for place, regime in enumerate(regimes):
-        axes.plot([place] * one.n, pairs[:, place], "o", color=colour[regime], markersize=4,
+        axes.plot([place] * difference.n, pairs[:, place], "o", color=colour[regime], markersize=4,
                   alpha=0.7, markeredgewidth=0)  # fmt: skip
         outside = place + (0.18 if place else -0.18)
         axes.plot(outside, pairs[:, place].mean(), "D", color="black", markersize=6)
@@ -97,25 +99,29 @@ def _dots(
     axes.axvspan(-inside, inside, color="#BBBBBB", alpha=0.5, linewidth=0)
     axes.axvline(0, color="black", linewidth=1)
     means = []
-    for row, one in enumerate(differences):
-        colour = of_regimes([rule.baseline, one.regime])[one.regime]
-        places = row + 0.1 + 0.16 * (np.arange(one.n) % 3)  # three rows: labels need room
-        ordered = sorted(one.by_seed.items(), key=lambda item: item[1])
+    for row, difference in enumerate(differences):
+        colour = of_regimes([rule.baseline, difference.regime])[difference.regime]
+        places = row + 0.1 + 0.16 * (np.arange(difference.n) % 3)  # three rows: labels need room
+        ordered = sorted(difference.by_seed.items(), key=lambda item: item[1])
         values = [value for _, value in ordered]
         axes.plot(values, places, "o", color=colour, markersize=6, alpha=0.7, markeredgewidth=0)
-        if one.n <= _NAMED_SEEDS:
+        if difference.n <= _NAMED_SEEDS:
             for (seed, value), place in zip(ordered, places, strict=True):
                 axes.annotate(str(seed), (value, place), xytext=(0, -5), fontsize=7,
                               textcoords="offset points", ha="center", va="top",
                               color=MARKED)  # fmt: skip
-        if np.isfinite(one.mean):
-            error = [[one.mean - one.low], [one.high - one.mean]] if one.n > 1 else None
-            axes.errorbar(one.mean, row - 0.1, xerr=error, fmt="D", color="black", capsize=5,
+        if np.isfinite(difference.mean):
+            error = (
+                [[difference.mean - difference.low], [difference.high - difference.mean]]
+                if difference.n > 1
+                else None
+            )
+            axes.errorbar(difference.mean, row - 0.1, xerr=error, fmt="D", color="black", capsize=5,
                           markersize=6, linewidth=2)  # fmt: skip
-            shown = f"{Signed(one.mean):+.4f}"
+            shown = f"{Signed(difference.mean):+.4f}"
             if error:
-                shown += f" [{Signed(one.low):+.4f}, {Signed(one.high):+.4f}]"
-            means.append((one.mean, row - 0.1, shown))
+                shown += f" [{Signed(difference.low):+.4f}, {Signed(difference.high):+.4f}]"
+            means.append((difference.mean, row - 0.1, shown))
     left, right = axes.get_xlim()
     for mean, place, shown in means:  # those near to a side grow away from it
         share = (mean - left) / (right - left)
@@ -132,7 +138,10 @@ def _dots(
         ),
         fontsize=_SMALL,
     )
-    names = [f"{regime_label(one.regime, language)}\n(n = {one.n})" for one in differences]
+    names = [
+        f"{regime_label(difference.regime, language)}\n(n = {difference.n})"
+        for difference in differences
+    ]
     if len(differences) == 1:  # the title says both
         axes.set_yticks([])
     else:

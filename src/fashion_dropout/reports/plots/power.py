@@ -47,10 +47,10 @@ def power_curves(
         if what == "unharmed" and not guarded:
             continue
         share = attrgetter(what)
-        axes.plot([one.pairs for one in points], [100 * share(one) for one in points], line,
+        axes.plot([point.pairs for point in points], [100 * share(point) for point in points], line,
                   color=colour, linewidth=2,
                   label=words[f"power_{what}"].format(smallest=smallest))  # fmt: skip
-        axes.plot([one.pairs for one in looks], [100 * share(one) for one in looks], marker,
+        axes.plot([look.pairs for look in looks], [100 * share(look) for look in looks], marker,
                   color=colour, markerfacecolor="white", markersize=6)  # fmt: skip
     axes.axhline(100 * POWER, color=MARKED, linewidth=1, linestyle=":")
     axes.axvline(declared, color=MARKED, linewidth=1)

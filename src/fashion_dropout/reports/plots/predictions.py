@@ -123,13 +123,16 @@ def confusion_change(
         language: Of the words.
     """
     words = plot_words(language)
-    (baseline, one), (regime, other) = shares.items()
+    (baseline, of_baseline), (regime, of_regime) = shares.items()
     names = {name: regime_label(name, language) for name in shares}
     figure = Figure(figsize=(WIDTH, 9.2))
-    figure.suptitle(words["confusion"].format(n=_pairs(len(one), language)))
+    figure.suptitle(words["confusion"].format(n=_pairs(len(of_baseline), language)))
     above, below = figure.subfigures(2, 1, height_ratios=(1.0, 1.5), squeeze=False).flat
     left, right = above.subplots(1, 2)
-    for axes, name, matrix in ((left, baseline, one.mean(0)), (right, regime, other.mean(0))):
+    for axes, name, matrix in (
+        (left, baseline, of_baseline.mean(0)),
+        (right, regime, of_regime.mean(0)),
+    ):
         drawn = axes.imshow(100 * matrix, cmap="Greys", vmin=0, vmax=100)
         _cells(axes, matrix, lambda share: "white" if share > 0.5 else "black", 6)
         _classes(axes, classes, 6.5, language)
@@ -138,7 +141,7 @@ def confusion_change(
     right.set_ylabel("")
     above.colorbar(drawn, ax=[left, right], label=words["confusion_share"], shrink=0.6)
     k = len(classes)
-    mean, low, high = t_intervals((other - one).reshape(len(one), k * k).T)
+    mean, low, high = t_intervals((of_regime - of_baseline).reshape(len(of_baseline), k * k).T)
     change = mean.reshape(k, k)
     clear = ((low > 0) | (high < 0)).reshape(k, k)
     coloured = np.ma.masked_array(100 * change, ~clear)
@@ -154,7 +157,7 @@ def confusion_change(
         clear,
     )
     _classes(axes, classes, 8.5, language)
-    varying = int(np.any(other != one, axis=0).sum())
+    varying = int(np.any(of_regime != of_baseline, axis=0).sum())
     chance = 0.05 * varying
     axes.set_title(
         words["confusion_chance" if clear.sum() <= chance else "confusion_count"].format(
@@ -192,10 +195,10 @@ def disagreements(
     ):
         axes.imshow(image, cmap="gray", vmin=0, vmax=255)
         lines = [(words["truth"].format(name=_class(classes[label], language)), "black")]
-        for colour, said in zip(colours, both, strict=True):
-            answer = words["right" if said.argmax() == label else "wrong"]
-            name = _class(classes[said.argmax()], language)
-            lines.append((answer.format(name=name, share=said.max()), colour))
+        for colour, predicted in zip(colours, both, strict=True):
+            answer = words["right" if predicted.argmax() == label else "wrong"]
+            name = _class(classes[predicted.argmax()], language)
+            lines.append((answer.format(name=name, share=predicted.max()), colour))
         for line, (text, colour) in enumerate(reversed(lines)):
             axes.annotate(text, (0.5, 1), xycoords="axes fraction", xytext=(0, 4 + 12 * line),
                           textcoords="offset points", ha="center", color=colour,

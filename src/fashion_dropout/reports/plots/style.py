@@ -139,7 +139,7 @@ def name_line_ends(axes: Axes, ends: Iterable[tuple[float, str, str]]) -> None:
     figure = axes.figure
     assert isinstance(figure, Figure)
     bottom, top = axes.get_ylim()
-    rows = max(1, len({other.get_position().y0 for other in figure.axes}))
+    rows = max(1, len({panel.get_position().y0 for panel in figure.axes}))
     room = 0.75 * figure.get_figheight() / rows  # inches; the layout is not known before drawing
     least = 1.25 * _SMALL / 72 / room
     place = -np.inf
