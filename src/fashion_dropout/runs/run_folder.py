@@ -51,7 +51,7 @@ class RunFolder:
             return
         changed = [
             f"{one.name} {one.then!r} then and {one.now!r} now"
-            for one in changes(self.interrupted.identity.conditions, self.identity.conditions)
+            for one in changes(self.interrupted.identity.deciding, self.identity.deciding)
         ]
         if changed:
             raise CheckpointError(
