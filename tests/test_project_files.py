@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import tomllib
+import warnings
 import zipfile
 
 import click
@@ -144,6 +145,20 @@ def test_what_is_unreleased_stands_above_the_newest_release():
     headings = re.findall(r"^## (.*)$", text("CHANGELOG.md"), re.MULTILINE)
     assert headings[0] == "Unreleased"
     assert headings.count("Unreleased") == 1
+
+
+@pytest.mark.parametrize(
+    "category",
+    [UserWarning, DeprecationWarning, FutureWarning, RuntimeWarning, SyntaxWarning, ImportWarning],
+)
+def test_a_warning_of_this_program_is_an_error_in_tests(category):
+    for text in (
+        "of ours",
+        "invalid escape sequence",
+        "The ``noload`` loader strategy is deprecated",
+    ):
+        with pytest.raises(category):
+            warnings.warn_explicit(text, category, "x.py", 1, "fashion_dropout.x")
 
 
 def test_nothing_is_committed_that_must_not_be():
