@@ -19,7 +19,9 @@ from click.testing import CliRunner
 
 from conftest import ROOT, clean_environment
 from fashion_dropout.cli import cli
+from fashion_dropout.errors import UsageError
 from fashion_dropout.learning import archives
+from fashion_dropout.tracking.recording.opening import experiment_id
 
 VERBS = sorted(cli.commands)
 
@@ -75,6 +77,31 @@ def test_bad_values_end_in_one_line_and_leave_nothing_behind(command, tmp_path):
     assert "--dropuot" in failure(command("train", "--dropuot", "0.5"), 2)
     assert "tarin" in failure(command("tarin"), 2)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [" ", "x" * 501, "a\nb", "\x1b[31mred", "\u202etxt", "\ud800"])
+def test_a_name_that_no_experiment_can_have_is_one_line(command, tmp_path, name):
+    study = str(ROOT / "experiments/dropout/smoke.toml")
+    for verb in (("train", "--dataset", "synthetic"), ("compare", study)):
+        line = failure(command(*verb, "--experiment-name", name), 2)
+        assert "expected as name of an experiment 1 to 500 characters that can be seen" in line
+        assert "give another with --experiment-name" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MLFLOW_EXPERIMENT_NAME", "x" * 501),
+        ("MLFLOW_EXPERIMENT_ID", "nonsense"),
+        ("MLFLOW_EXPERIMENT_ID", "77"),
+    ],
+)
+def test_an_experiment_that_cannot_be_is_a_usage_error(store, monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(UsageError, match=f"received '{value[:10]}") as refused:
+        experiment_id(None)
+    assert variable in str(refused.value)
 
 
 def test_missing_data_is_one_line_and_no_run(command, tmp_path):

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import tomllib
+import warnings
 import zipfile
 
 import click
@@ -130,9 +131,34 @@ def test_conda_can_read_its_file(conda):
     ]
 
 
-def test_the_version_is_the_newest_of_the_changelog():
-    released = re.findall(r"^## \[?(\d+\.\d+\.\d+)", text("CHANGELOG.md"), re.MULTILINE)
-    assert released[0] == fashion_dropout.__version__
+def test_the_version_is_the_newest_of_the_changelog_and_the_one_that_is_cited():
+    heading = r"^## (\d+\.\d+\.\d+) — (\d{4}-\d\d-\d\d)$"
+    released = re.findall(heading, text("CHANGELOG.md"), re.MULTILINE)
+    cited = yaml.safe_load(text("CITATION.cff"))
+    assert released[0] == (cited["version"], str(cited["date-released"]))
+    assert released[0][0] == fashion_dropout.__version__
+    assert importlib.metadata.version("fashion-mnist-dropout") == fashion_dropout.__version__
+    assert [date for _, date in released] == sorted((date for _, date in released), reverse=True)
+
+
+def test_what_is_unreleased_stands_above_the_newest_release():
+    headings = re.findall(r"^## (.*)$", text("CHANGELOG.md"), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert headings.count("Unreleased") == 1
+
+
+@pytest.mark.parametrize(
+    "category",
+    [UserWarning, DeprecationWarning, FutureWarning, RuntimeWarning, SyntaxWarning, ImportWarning],
+)
+def test_a_warning_of_this_program_is_an_error_in_tests(category):
+    for text in (
+        "of ours",
+        "invalid escape sequence",
+        "The ``noload`` loader strategy is deprecated",
+    ):
+        with pytest.raises(category):
+            warnings.warn_explicit(text, category, "x.py", 1, "fashion_dropout.x")
 
 
 def test_nothing_is_committed_that_must_not_be():

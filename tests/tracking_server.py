@@ -1,8 +1,11 @@
-"""A real tracking server on this machine, and a gateway before it that refuses some requests."""
+"""A real tracking server on this machine, and what stands before it: a gateway that refuses some
+requests, and a proxy that breaks what passes in real ways.
+"""
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -12,29 +15,41 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 from conftest import clean_environment
 
+HOST = "127.0.0.1"
 READ_ONLY = b'{"error_code": "PERMISSION_DENIED", "message": "read only"}'
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
 @contextmanager
-def tracking_server(store: str, folder: Path) -> Iterator[str]:
-    """`mlflow server` over a store; its address.
+def tracking_server(
+    folder: Path, port: int | None = None, store: str | None = None
+) -> Iterator[str]:
+    """`mlflow server`; the address that it answers at.
 
     Args:
-        store: The URI of the store.
-        folder: Where it keeps artifacts.
+        folder: Where it works and keeps artifacts.
+        port: Where it listens; None for a free one.
+        store: The URI of its store; None for a new one in the folder.
     """
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
+    address = f"http://{HOST}:{port or free_port()}"
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", HOST]
+    command += ["--port", address.rpartition(":")[2]]
+    command += ["--backend-store-uri", store or f"sqlite:///{folder / 'server.db'}"]
+    command += ["--artifacts-destination", str(folder / "artifacts")]
     server = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--backend-store-uri", store],
+        command,
         cwd=folder,
         env=clean_environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
         stdout=subprocess.DEVNULL,
@@ -42,19 +57,18 @@ def tracking_server(store: str, folder: Path) -> Iterator[str]:
         start_new_session=True,
     )
     try:
-        deadline = time.monotonic() + 120
+        until = time.monotonic() + 120
         while True:
-            try:
-                urllib.request.urlopen(f"{address}/health", timeout=5).close()
+            assert server.poll() is None, "the server has ended"
+            assert time.monotonic() < until, "the server does not answer"
+            with suppress(OSError), urllib.request.urlopen(f"{address}/health", timeout=2):
                 break
-            except OSError:
-                assert server.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.2)
+            time.sleep(0.1)
         yield address
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(timeout=30)
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 Refusal = tuple[int, bytes]
@@ -111,12 +125,88 @@ def gateway(server: str, refusal: Callable[[str, int], Refusal | None]) -> Itera
         def log_message(self, *_: object) -> None:
             pass
 
-    gateway = ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
+    gateway = ThreadingHTTPServer((HOST, 0), Gateway)
     serving = threading.Thread(target=gateway.serve_forever)
     serving.start()
     try:
-        yield f"http://127.0.0.1:{gateway.server_port}"
+        yield f"http://{HOST}:{gateway.server_port}"
     finally:
         gateway.shutdown()
         serving.join()
         gateway.server_close()
+
+
+class Proxy:
+    """Passes connections on to a server, until `mode` says otherwise.
+
+    Modes: ``pass``; ``drop``: connections are reset; ``silent``: requests are taken and never
+    answered; ``drip``: an answer that comes one byte a second and never ends; ``busy``: 429 with a
+    Retry-After of an hour; ``redirect``: to itself, for ever; ``deaf``: requests are passed on, and
+    their answers are lost.
+    """
+
+    ANSWERS: ClassVar = {
+        "busy": b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n",
+        "redirect": b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
+    }
+
+    def __init__(self, target: str = "") -> None:
+        self.target = target
+        self.mode = "pass"
+        self._listener = socket.create_server((HOST, 0))
+        self.address = f"http://{HOST}:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, suppress(OSError):
+            if self.mode in ("pass", "deaf"):
+                host, port = self.target.removeprefix("http://").split(":")
+                with socket.create_connection((host, int(port))) as server:
+                    self._pass(client, server)
+            else:
+                self._break(client)
+
+    def _pass(self, client: socket.socket, server: socket.socket) -> None:
+        while True:
+            ready, _, _ = select.select([client, server], [], [], 0.05)
+            if self.mode not in ("pass", "deaf"):
+                return self._break(client)
+            for source in ready:
+                data = source.recv(65536)
+                if not data or (self.mode == "deaf" and source is server):
+                    return None
+                (server if source is client else client).sendall(data)
+
+    def _break(self, client: socket.socket) -> None:
+        if self.mode == "drop":
+            return
+        while client.recv(65536):  # one round for each request of the connection
+            if self.mode == "silent":
+                time.sleep(3600)
+            elif self.mode == "drip":
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                while True:
+                    client.sendall(b" ")
+                    time.sleep(1)
+            elif self.mode in self.ANSWERS:
+                client.sendall(self.ANSWERS[self.mode])
+            else:
+                return
+
+
+@contextmanager
+def proxied(target: str) -> Iterator[Proxy]:
+    proxy = Proxy(target)
+    try:
+        yield proxy
+    finally:
+        proxy.close()

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from conftest import run_command, run_here
-from faults.servers import proxied
+from tracking_server import proxied
 
 TRAIN = ("train", "--dataset", "synthetic", "--epochs", "1")
 

@@ -15,7 +15,7 @@ import pytest
 
 from conftest import ROOT, clean_environment, run_command
 from faults.interrupting import running
-from faults.servers import proxied, tracking_server
+from tracking_server import proxied, tracking_server
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ import mlflow
 import pytest
 
 from conftest import ROOT, clean_environment, run_command, run_here
-from faults.servers import free_port, tracking_server
+from tracking_server import free_port, tracking_server
 
 CHILD = """
 import sys

@@ -18,8 +18,8 @@ from fashion_dropout.studies.cells import finished_cells
 from fashion_dropout.studies.read import read_record
 from fashion_dropout.tracking.store import tags
 from faults.interrupting import kill_after_epoch, only_run, recorded
-from faults.servers import proxied, tracking_server
 from recorded import record_study
+from tracking_server import proxied, tracking_server
 
 PROGRAM = """
 import sys

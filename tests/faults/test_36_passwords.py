@@ -11,7 +11,7 @@ import pytest
 
 from conftest import clean_environment, run_command
 from fashion_dropout.tracking.store.secrets import without_login, without_password
-from faults.servers import tracking_server
+from tracking_server import tracking_server
 
 SECRET = "tiger-1729"
 

@@ -27,7 +27,7 @@ POLICY = str(ROOT / "experiments/promotion.toml")
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("server")
-    with tracking_server(f"sqlite:///{folder / 'server.db'}", folder) as address:
+    with tracking_server(folder) as address:
         yield address
 
 

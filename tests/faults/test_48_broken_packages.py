@@ -18,7 +18,7 @@ from fashion_dropout.commands import unforeseen
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.tracking.recording.run import tracked_run
 from faults.interrupting import only_run
-from faults.servers import free_port
+from tracking_server import free_port
 
 
 def packages(folder: Path) -> Path:

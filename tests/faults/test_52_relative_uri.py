@@ -15,8 +15,8 @@ import pytest
 from conftest import clean_environment, run_command
 from fashion_dropout.errors import UsageError
 from fashion_dropout.tracking.store.connect import connect, connect_to_existing
-from faults.servers import HOST, free_port
 from test_mlflow_run import MLFLOW, SMALL, repository  # noqa: F401
+from tracking_server import HOST, free_port
 
 RELATIVE = "sqlite:///mlflow.db"
 STUDY = """

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from conftest import run_command
-from faults.servers import tracking_server
 from faults.test_18_server_gone import check_whole
-from tracking_server import Refusal, gateway
+from tracking_server import Refusal, gateway, tracking_server
 
 pytestmark = pytest.mark.slow
 TRAIN = ("train", "--dataset", "synthetic", "--epochs", "2", "--learning-rate", "0.004")

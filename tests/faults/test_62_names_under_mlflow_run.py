@@ -57,6 +57,17 @@ def test_the_line_has_the_name_to_write(launched, capsys, entry_point, typed, ad
     assert advice in run.data.tags["error"]
 
 
+@pytest.mark.parametrize("entry_point", ["main", "compare"])
+def test_the_experiment_is_the_one_of_the_launcher(launched, capsys, entry_point):
+    """`-P experiment-name=…` was taken and had no effect: the run is in its experiment already."""
+    with pytest.raises(SystemExit) as ended:
+        main(words(entry_point, **{"experiment-name": "mine"}))
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "received 'mine'; write `mlflow run --experiment-name`, without -P" in line
+    assert mlflow.get_run(launched).info.status == "FAILED"
+
+
 def test_outside_of_mlflow_run_the_last_option_counts_as_everywhere(workdir, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["train", "--learning-rate", "0.1", "--learning-rate", "0"])

@@ -43,6 +43,7 @@ def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/", folder
     server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -84,6 +86,27 @@ def test_other_conditions_find_it_and_are_refused_by_name():
     assert "device" not in str(caught.value)
     assert other.bits != identity().bits
     assert other.asked == identity().asked
+
+
+def test_another_release_with_the_same_training_code_goes_on():
+    """And knows the finished runs of 0.1.0, whose digest was made with the number in it."""
+    code = {"code.training.sha256": "c0de", "version.keras": "3.15.1"}
+    first, second = (
+        identity(conditions={**code, "version.fashion_dropout": release})
+        for release in ("0.1.0", "0.2.0")
+    )
+    begun(first)
+    with run_folder(second) as folder:
+        folder.check()
+        assert folder.interrupted.run_id == RUN
+    recorded = json.dumps(
+        [dict(first.configuration), dict(first.conditions)], sort_keys=True, separators=(",", ":")
+    )
+    assert first.bits == second.bits == hashlib.sha256(recorded.encode()).hexdigest()
+    changed = identity(conditions={**second.conditions, "code.training.sha256": "0ther"})
+    assert changed.bits != second.bits
+    with run_folder(changed) as folder, pytest.raises(CheckpointError, match="code"):
+        folder.check()
 
 
 def test_what_has_finished_leaves_nothing(states):

@@ -14,6 +14,7 @@ from fashion_dropout.config.study import Study, read_study
 from fashion_dropout.errors import UsageError
 from fashion_dropout.studies.cells import finished_cells
 from fashion_dropout.studies.read import read_record
+from fashion_dropout.tracking.reading import queries
 from fashion_dropout.tracking.store import tags
 from recorded import record_study
 
@@ -63,6 +64,14 @@ def test_runs_that_have_not_finished_are_run_again():
     mlflow.MlflowClient().set_terminated(run.info.run_id, "KILLED")
     found = finished_cells(SMOKE, experiment(), DATASET)
     assert [cell.name for cell in found.missing(SMOKE)] == ["none-seed1"]
+
+
+@pytest.mark.usefixtures("store")
+def test_cells_of_another_release_with_the_same_training_code_are_taken_over():
+    record_study(SMOKE)
+    for run in queries.finished_runs(experiment(), DATASET):
+        mlflow.MlflowClient().set_tag(run.info.run_id, "version.fashion_dropout", "0.1.0")
+    assert finished_cells(SMOKE, experiment(), DATASET).missing(SMOKE) == []
 
 
 @pytest.mark.usefixtures("store")

@@ -17,6 +17,7 @@ import pytest
 from conftest import ROOT, run_here
 from fashion_dropout.cli import main
 from fashion_dropout.config.study import read_study
+from fashion_dropout.tracking.pages import serve
 from recorded import record_study
 
 SMOKE = ROOT / "experiments/dropout/smoke.toml"
@@ -134,9 +135,10 @@ def test_what_cannot_be_done_is_one_line_and_leaves_no_file(recorded, command, t
     assert not list(folder.glob("*.html"))
 
 
-@pytest.mark.slow  # the server starts while the study is read
-def test_what_is_no_study_is_not_shown(recorded, command):
+@pytest.mark.slow  # another process reads the study
+def test_what_is_no_study_is_refused_before_a_server_starts(recorded, command, monkeypatch):
     folder, _ = recorded
+    monkeypatch.setattr(serve, "served", lambda *_: pytest.fail("a server was started"))
     client = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     a_run = client.search_runs(["1"], "tags.role = 'run'")[0].info.run_id
     for argument, words in (

@@ -86,7 +86,10 @@ def test_pages_are_found_for_a_study_for_single_runs_and_for_neither():
 def test_a_server_that_may_only_be_read_gives_mlflows_own_page_and_says_why(store, workdir):
     recorded(role="run", regime="dropout", seed="0", study="quick-0123456789ab")
     study = recorded(role="study", study="quick-0123456789ab")
-    with tracking_server(store, workdir) as server, refusing("set-experiment-tag", server) as gate:
+    with (
+        tracking_server(workdir, store=store) as server,
+        refusing("set-experiment-tag", server) as gate,
+    ):
         mlflow.set_tracking_uri(gate)
         refused = prepared.find_pages(study)
         mlflow.set_tracking_uri(server)

@@ -7,8 +7,10 @@ import shutil
 
 import mlflow
 import pytest
+from click.testing import CliRunner
 from filelock import FileLock
 
+from fashion_dropout.commands.upkeep import sync
 from fashion_dropout.studies.status import describe_status
 from fashion_dropout.tracking.recording.outbox import Journal, journals
 from fashion_dropout.tracking.recording.processes import this_process
@@ -118,3 +120,30 @@ def test_what_the_store_refused_is_said():
     journal.close(remove=False)
     assert "MLflow refused what it received" in synced()[1]
     assert mlflow.get_run(run_id).info.status == "FAILED"
+
+
+def test_a_store_in_a_folder_with_a_percent_sign_gets_what_waits_for_it(store, workdir):
+    folder = workdir / "100%41 of it"
+    folder.mkdir()
+    shutil.copy(workdir / "mlflow.db", folder)
+    mlflow.set_tracking_uri(f"sqlite:///{str(folder).replace('%', '%25')}/mlflow.db")
+    run_id = left_behind()
+    mlflow.set_tracking_uri(store)
+    waiting, said = synced()
+    assert (waiting, f"run {run_id}, as KILLED" in said) == (0, True), said
+
+
+def test_what_a_name_hides_is_shown():
+    client = mlflow.MlflowClient()
+    hostile = "\x1b[2Jred\nsecond"
+    begun = client.create_run("0", tags={"role": "run", **dead()}, run_name=hostile).info.run_id
+    about = {"store": store_name(mlflow.get_tracking_uri()), "name": hostile, **this_process()}
+    journal = Journal(journals() / begun, about)
+    journal.write("tags", tags={"a": "b"})
+    journal.close(remove=False)
+    client.create_run("0", tags={"role": "run", **dead()}, run_name=hostile)
+    status = describe_status()
+    assert "undelivered: \\x1b[2Jred\\nsecond, run" in status
+    CliRunner().invoke(sync, catch_exceptions=False)
+    said = status + CliRunner().invoke(sync, catch_exceptions=False).output
+    assert all(line.isprintable() for line in said.split("\n"))

@@ -5,12 +5,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import mlflow
 import pytest
 
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.tracking.store import connect
+from fashion_dropout.tracking.store.database import sqlite_path
 
 
 @pytest.fixture
@@ -105,3 +107,24 @@ def test_a_store_in_a_folder_that_is_not_there_is_refused(tracking_uri, workdir)
     with pytest.raises(TrackingError, match="expected a folder"):
         connect.connect()
     assert not (workdir / "none").exists()
+
+
+@pytest.mark.parametrize("folder", ["two words", "100%41", "a?b#c", "it's; $x", "研究\u3000室"])
+def test_the_name_of_a_store_leads_back_to_its_file(tmp_path, folder):
+    path = tmp_path / folder / "mlflow.db"
+    path.parent.mkdir()
+    path.touch()
+    encoded = "".join(f"%{ord(one):02X}" if one in "%?" else one for one in str(path))
+    name = connect.store_name(f"sqlite:///{encoded}")
+    assert sqlite_path(name) == path
+    assert len(name.split()) == 1, "a word of a command"
+    assert connect.store_name(name) == name
+
+
+def test_the_advised_store_in_a_folder_is_one_that_can_be_used(tmp_path, tracking_uri):
+    (folder := tmp_path / "100%41 of it").mkdir()
+    tracking_uri(f"sqlite:///{str(folder).replace('%', '%25')}")
+    with pytest.raises(TrackingError, match="received the folder") as refused:
+        connect.connect()
+    advised = str(refused.value).rpartition(" such as ")[2]
+    assert sqlite_path(advised) == Path(folder / "mlflow.db")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args, get_origin
 
 import click
 
 from fashion_dropout.config.training import TrainingConfig, expected, parse_parameter
-from fashion_dropout.config.values import as_meant
+from fashion_dropout.config.values import as_meant, experiment_name
 from fashion_dropout.errors import UsageError
+from fashion_dropout.escapes import brief
 from fashion_dropout.files import user_path
 
 _YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
@@ -142,8 +144,22 @@ data_dir_option = click.option(
     "filled by a download.",
 )
 
-experiment_option = optional(
+
+def _experiment(context: click.Context, parameter: click.Parameter, value: str) -> str | None:
+    """The name, if one is given. Under ``mlflow run`` the run is in its experiment already."""
+    if value and os.environ.get("MLFLOW_RUN_ID"):
+        raise UsageError(
+            f"expected under `mlflow run` no --experiment-name of the program, received "
+            f"{brief(value)}; write `mlflow run --experiment-name`, without -P, or unset "
+            "MLFLOW_RUN_ID if it was left over"
+        )
+    return experiment_name(value) if value else None
+
+
+experiment_option = click.option(
     "--experiment-name",
     "experiment",
+    default="",
+    callback=_experiment,
     help="MLflow experiment. Default: MLflow's own variables, else fashion-mnist-dropout.",
 )

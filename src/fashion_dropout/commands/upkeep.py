@@ -7,6 +7,7 @@ import sys
 import click
 
 from fashion_dropout.commands.options import optional
+from fashion_dropout.escapes import visible
 
 
 @click.command()
@@ -52,7 +53,7 @@ def sync(ended: str | None) -> None:
 
     def say(line: str) -> None:
         lines.append(line)
-        click.echo(line)
+        click.echo(visible(line))
 
     waiting = tidy(say, all_stores=True, ended=ended)
     tell_unseen(say, ended)

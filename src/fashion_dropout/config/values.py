@@ -9,7 +9,11 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
+from fashion_dropout.errors import UsageError
+from fashion_dropout.escapes import brief, visible
+
 _MOST_DIGITS = 30
+_LONGEST_NAME = 500  # MLflow's own limit
 
 
 def as_meant(value: Any) -> Any:
@@ -49,6 +53,21 @@ def plain(text: str) -> str:
         return str(meant if isinstance(meant, int) else float(meant))
     except ValueError:
         return str(meant)
+
+
+def experiment_name(text: str) -> str:
+    """A name that MLflow can give to an experiment and that every terminal can show.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if not text.strip() or len(text) > _LONGEST_NAME or visible(text) != text:
+        raise UsageError(
+            f"expected as name of an experiment 1 to {_LONGEST_NAME} characters that can be seen, "
+            f"received {brief(text)}; give another with --experiment-name or in "
+            "MLFLOW_EXPERIMENT_NAME"
+        )
+    return text
 
 
 def unquoted(text: str) -> str:

@@ -8,6 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fashion_dropout.tracking.store import tags
+
+_RELEASE = tags.version_of("fashion_dropout")
+_FIRST_RELEASE = "0.1.0"
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -35,7 +40,17 @@ class Identity:
     @property
     def bits(self) -> str:
         """SHA-256 of all that decides the bits of the run, hexadecimal."""
-        return _digest([dict(self.configuration), dict(self.conditions)])
+        return _digest([dict(self.configuration), self.deciding])
+
+    @property
+    def deciding(self) -> dict[str, str]:
+        """The conditions, whatever the release: the digest of the training code says more than its
+        number. That counts as the first one, whose digests stay valid.
+        """
+        return {
+            name: _FIRST_RELEASE if name == _RELEASE else value
+            for name, value in self.conditions.items()
+        }
 
 
 def _digest(values: list[Any]) -> str:

@@ -52,7 +52,7 @@ class RunFolder:
         changed = [
             f"{name} {then!r} then and {now!r} now"
             for name, then, now in changes(
-                self.interrupted.identity.conditions, self.identity.conditions
+                self.interrupted.identity.deciding, self.identity.deciding
             )
         ]
         if changed:

@@ -14,6 +14,7 @@ from fashion_dropout.learning import dataset as data
 from fashion_dropout.progress import Display
 from fashion_dropout.sameness import Change, changes
 from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.database import sqlite_uri
 
 _CLOCK = ("speed/", "system/")
 _WATCHED = (tags.GIT_COMMIT, tags.GIT_DIRTY, tags.CPU, *tags.CONDITIONS)
@@ -112,10 +113,10 @@ def verify_run(run_id: str, display: DisplayOf, *, data_dir: Path | None = None)
     dataset = data.open_dataset(config.dataset, data_dir)
     home = mlflow.get_tracking_uri()
     with tempfile.TemporaryDirectory() as folder, without_launched_run():
-        mlflow.set_tracking_uri(f"sqlite:///{Path(folder) / 'mlflow.db'}")
+        mlflow.set_tracking_uri(sqlite_uri(Path(folder) / "mlflow.db"))
         try:
             connect()
-            opening.make_experiment("verify", f"file://{folder}/artifacts")
+            opening.make_experiment("verify", (Path(folder) / "artifacts").as_uri())
             with display(config.epochs) as shown:
                 regime = recorded.data.tags[tags.REGIME]
                 interrupted = Path(folder) / "interrupted"

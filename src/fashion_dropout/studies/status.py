@@ -9,11 +9,12 @@ from mlflow.entities import Run
 
 from fashion_dropout.config.training import recorded_config
 from fashion_dropout.errors import FashionDropoutError
-from fashion_dropout.runs.interrupted import interrupted_runs
+from fashion_dropout.escapes import visible
+from fashion_dropout.runs.interrupted import UnfinishedRun, folder_of_runs, interrupted_runs
 from fashion_dropout.texts import Count
 from fashion_dropout.tracking.recording import processes
 from fashion_dropout.tracking.recording.launched import UNBEGUN
-from fashion_dropout.tracking.recording.previous import unfinished_run
+from fashion_dropout.tracking.recording.previous import place_of, unfinished_run
 from fashion_dropout.tracking.recording.recovery import Undelivered, is_dead, running, undelivered
 from fashion_dropout.tracking.recording.unseen import may_begin, never_began, of_host, unbegun_runs
 from fashion_dropout.tracking.store import tags
@@ -44,20 +45,20 @@ def describe_status() -> str:
         *resumable.values(),
         *map(_unbegun, unbegun_runs()),
         *(_undelivered(journal) for journal in undelivered(unreadable.append) if journal.entries),
-        *unreadable,
+        *map(visible, unreadable),
     ]
-    store = f"store {store_name(uri)}{'' if there else ': there is none yet'}"
+    store = f"store {visible(store_name(uri))}{'' if there else ': there is none yet'}"
     return "\n".join([store, *(lines or ["nothing runs, and everything is delivered"])])
 
 
 def _running(run: Run) -> str:
     found = run.data.tags
     place = (
-        f"process {found[processes.PID]} on {found[processes.HOST]}"
+        visible(f"process {found[processes.PID]} on {found[processes.HOST]}")
         if processes.PID in found
         else "a process that it does not name"
     )
-    line = f"running: {run.info.run_name}, run {run.info.run_id}, {place}"
+    line = f"running: {_named(run)}, {place}"
     if processes.HOST not in found or processes.is_of_this_machine(found):
         return line
     return f"{line}\n  {of_host(found[processes.HOST])}"
@@ -67,14 +68,14 @@ def _unbegun(run: Run) -> str:
     if not never_began(run):
         return may_begin(run)
     return (
-        f"never begun: {run.info.run_name}, run {run.info.run_id}: {UNBEGUN}\n"
+        f"never begun: {_named(run)}: {UNBEGUN}\n"
         "  `fashion-dropout sync` marks it; `mlflow run` has said why: no conda or uv, say"
     )
 
 
 def _dead(run: Run) -> str:
     return (
-        f"interrupted: {run.info.run_name}, run {run.info.run_id}, still says RUNNING\n"
+        f"interrupted: {_named(run)}, still says RUNNING\n"
         f"  `fashion-dropout sync` marks it; to run it: {_again(run)}"
     )
 
@@ -82,28 +83,43 @@ def _dead(run: Run) -> str:
 def _with_checkpoints() -> dict[str, str]:
     """Id → what to say, for each interrupted run of this store that goes on from a checkpoint."""
     return {
-        run.run_id: f"interrupted: {run.name}, run {run.run_id}, after epoch {epoch} of "
-        f"{run.config.epochs}\n  to go on: fashion-dropout train --resume {run.run_id}"
-        for run, epoch in interrupted_runs()
-        if unfinished_run(run.run_id)
+        unfinished.run_id: _interrupted(unfinished, epoch, run)
+        for unfinished, epoch in interrupted_runs()
+        if (run := unfinished_run(unfinished.run_id))
     }
+
+
+def _interrupted(unfinished: UnfinishedRun, epoch: int, run: Run) -> str:
+    line = f"interrupted: {_named(run)}, after epoch {epoch} of {unfinished.config.epochs}"
+    if place_of(run).digest == unfinished.identity.place:
+        return f"{line}\n  to go on: fashion-dropout train --resume {unfinished.run_id}"
+    folder = folder_of_runs() / unfinished.identity.asked
+    return (
+        f"{line}, before its store was moved: it cannot go on\n"
+        f"  to run it again: {_again(run)}; then remove {visible(str(folder))}"
+    )
 
 
 def _undelivered(journal: Undelivered) -> str:
     return (
-        f"undelivered: {journal.name}, run {journal.run_id}: "
-        f"{Count(journal.entries):entry waits|entries wait} for {journal.store}\n"
+        f"undelivered: {visible(journal.name)}, run {journal.run_id}: "
+        f"{Count(journal.entries):entry waits|entries wait} for {visible(journal.store)}\n"
         f"  {of_host(journal.host) if journal.host else '`fashion-dropout sync` delivers them'}"
     )
+
+
+def _named(run: Run) -> str:
+    return f"{visible(str(run.info.run_name))}, run {run.info.run_id}"
 
 
 def _again(run: Run) -> str:
     """The command that a run came from, as far as its record tells."""
     role = run.data.tags.get(tags.ROLE)
     if role == tags.PROMOTION:
-        return f"fashion-dropout promote {run.data.tags.get(tags.STUDY_RUN_ID, '<study run>')}"
+        study = visible(run.data.tags.get(tags.STUDY_RUN_ID, "<study run>"))
+        return f"fashion-dropout promote {study}"
     if tags.STUDY in run.data.tags:
-        return f"fashion-dropout compare <the file of study {run.data.tags[tags.STUDY]}>"
+        return f"fashion-dropout compare <the file of study {visible(run.data.tags[tags.STUDY])}>"
     try:
         given = recorded_config(run.data.params).model_dump(exclude_defaults=True)
     except FashionDropoutError:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import wraps
 from hashlib import sha256
+from typing import Concatenate
 
 import mlflow
 from filelock import FileLock, Timeout
@@ -14,7 +16,7 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.state import state_folder
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import asks_mlflow
+from fashion_dropout.tracking.store.calls import Answer, Parameters, asks_mlflow
 from fashion_dropout.tracking.store.connect import store_name
 from fashion_dropout.tracking.store.secrets import without_password
 from fashion_dropout.tracking.store.timeouts import FILES_SECONDS
@@ -35,12 +37,20 @@ _TURN_SECONDS = 300
 _LONGEST = 5_000  # characters that the registry keeps of a description or of a tag
 
 
-def _registry() -> str:
-    uri = without_password(mlflow.get_registry_uri())
-    return f"a model registry at {uri} that can be read and written"
+def _asks_registry(
+    method: Callable[Concatenate[Registry, Parameters], Answer],
+) -> Callable[Concatenate[Registry, Parameters], Answer]:
+    """As `asks_mlflow`, for a question about the model of a `Registry`, which the error names."""
 
+    @wraps(method)
+    def asking(self: Registry, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
+        def expected() -> str:
+            uri = without_password(mlflow.get_registry_uri())
+            return f"a model registry at {uri} that lets {self.name} be read and written"
 
-_asks_registry = asks_mlflow(expected=_registry)
+        return asks_mlflow(expected=expected)(method)(self, *args, **kwargs)
+
+    return asking
 
 
 class Registry:

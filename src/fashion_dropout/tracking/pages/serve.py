@@ -65,8 +65,8 @@ def show_study(run_id: str | None, port: int, browser: bool, say: Say) -> None:
         if uri.startswith("sqlite:"):
             with suppress(SQLAlchemyError):  # the other process says what is wrong
                 examine(uri)  # before MLflow's server migrates it
-        else:
-            study.result()
+        if run_id is not None or not uri.startswith("sqlite:"):
+            study.result()  # no server starts for a study that is not there
         if free != port:
             say(f"port {port} is taken; using port {free}")
         with served(uri, free, study) as (address, server):

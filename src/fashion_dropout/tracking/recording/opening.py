@@ -12,7 +12,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
+from fashion_dropout.config.values import experiment_name
 from fashion_dropout.errors import TrackingError, UsageError
+from fashion_dropout.escapes import brief
 from fashion_dropout.tracking.recording.delivery import deliver_all
 from fashion_dropout.tracking.recording.launched import (
     forget_launched_run,
@@ -92,13 +94,13 @@ def _experiment_id(name: str | None) -> str:
     `mlflow.set_experiment` would change more.
 
     Raises:
-        UsageError: It was deleted.
+        UsageError: It was deleted, or there can be none.
     """
     client = mlflow.MlflowClient()
     name = name or os.environ.get("MLFLOW_EXPERIMENT_NAME")
     if not name and (chosen := os.environ.get("MLFLOW_EXPERIMENT_ID")):
-        return _active(client.get_experiment(chosen))
-    name = name or EXPERIMENT
+        return _active(_experiment_of(chosen))
+    name = experiment_name(name or EXPERIMENT)
     if found := client.get_experiment_by_name(name):
         return _active(found)
     try:
@@ -107,6 +109,18 @@ def _experiment_id(name: str | None) -> str:
         if found := client.get_experiment_by_name(name):  # another process was faster
             return str(found.experiment_id)
         raise
+
+
+def _experiment_of(chosen: str) -> Experiment:
+    try:
+        return mlflow.MlflowClient().get_experiment(chosen)
+    except MlflowException as error:
+        if error.error_code not in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"):
+            raise
+        raise UsageError(
+            "expected in MLFLOW_EXPERIMENT_ID the id of an experiment of this store, received "
+            f"{brief(chosen)}; `mlflow experiments search` lists them, or give --experiment-name"
+        ) from error
 
 
 @asks_mlflow()

@@ -45,11 +45,13 @@ def place_of_next_run(experiment: str | None) -> Place:
         UsageError: ``MLFLOW_RUN_ID`` names a run that is not in the store.
     """
     launched = launched_run()
-    found = mlflow.get_experiment(
-        launched.info.experiment_id if launched else experiment_id(experiment)
-    )
-    parts = f"{found.experiment_id} {found.creation_time} {found.artifact_location}"
-    return Place(found.experiment_id, found.name, sha256(parts.encode()).hexdigest()[:16])
+    return _place(launched.info.experiment_id if launched else experiment_id(experiment))
+
+
+@asks_mlflow()
+def place_of(run: Run) -> Place:
+    """Where a run is."""
+    return _place(run.info.experiment_id)
 
 
 @asks_mlflow()
@@ -99,6 +101,12 @@ def give_up(run_id: str, why: str) -> None:
     if unfinished_run(run_id) is not None:
         client.set_tag(run_id, tags.ERROR, why)
         client.set_terminated(run_id, "KILLED")
+
+
+def _place(experiment: str) -> Place:
+    found = mlflow.get_experiment(experiment)
+    parts = f"{found.experiment_id} {found.creation_time} {found.artifact_location}"
+    return Place(found.experiment_id, found.name, sha256(parts.encode()).hexdigest()[:16])
 
 
 def _runs(experiment: str, wanted: Mapping[str, str], status: str) -> Iterator[Run]:

@@ -82,9 +82,10 @@ def never_began(run: Run) -> bool:
 def may_begin(run: Run) -> str:
     """What to say of a run whose environment may still be built."""
     return (
-        f"not begun: {run.info.run_name}, run {run.info.run_id}: `mlflow run` may be building its "
-        "environment, or be at work; if it has failed, type `fashion-dropout sync --ended "
-        f"{run.info.run_id}` (without it, `sync` marks the run after {_LONGEST_HOURS} hours)"
+        f"not begun: {visible(str(run.info.run_name))}, run {run.info.run_id}: "
+        "`mlflow run` may be building its environment, or be at work; if it has failed, type "
+        f"`fashion-dropout sync --ended {run.info.run_id}` (without it, `sync` marks the run after "
+        f"{_LONGEST_HOURS} hours)"
     )
 
 

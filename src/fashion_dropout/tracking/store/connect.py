@@ -127,7 +127,7 @@ def _first_use_lock(uri: str) -> Any:
     if path.is_dir():  # MLflow would try to open it for minutes
         raise TrackingError(
             f"expected a SQLite file as store, received the folder {path}; set MLFLOW_TRACKING_URI "
-            f"to a file in it, such as sqlite:///{path / 'mlflow.db'}"
+            f"to a file in it, such as {database.sqlite_uri(path / 'mlflow.db')}"
         )
     return FileLock(f"{path}.lock", timeout=_FIRST_USE_SECONDS)
 
@@ -166,7 +166,7 @@ def ask_for_models(client: mlflow.MlflowClient, uri: str) -> None:
 def store_name(uri: str) -> str:
     """What a store is called in journals, whoever uses it from wherever, without its password."""
     path = database.database_file(uri)
-    return f"sqlite:///{path}" if path else without_password(uri)
+    return database.sqlite_uri(path) if path else without_password(uri)
 
 
 def quieten() -> None:

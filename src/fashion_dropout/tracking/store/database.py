@@ -45,6 +45,15 @@ def database_file(uri: str) -> Path | None:
     return path.absolute() if path and path.is_file() else None
 
 
+def sqlite_uri(path: Path) -> str:
+    """The URI of the store in a SQLite file, as SQLAlchemy and a shell read it back.
+
+    Blanks, ``%`` and what else has a meaning to them is encoded; letters of every script stay.
+    """
+    encoded = (quote(one) if one.isascii() or one.isspace() else one for one in str(path))
+    return f"sqlite:///{''.join(encoded)}"
+
+
 def absolute(uri: str) -> str:
     """The URI of a store as one that means the same in every folder.
 
@@ -56,10 +65,11 @@ def absolute(uri: str) -> str:
         return uri
     here, launched = path.absolute(), os.environ.get("MLFLOW_RUN_ID")
     if launched and not _has_run(here, launched):
+        there = sqlite_uri(path).replace("sqlite:///", "sqlite:///$PWD/")
         raise UsageError(
             f"expected an absolute MLFLOW_TRACKING_URI under `mlflow run`, received {uri}, which "
             f"is {here} in the folder where the program runs, without the run {launched} that was "
-            f"made for it; type MLFLOW_TRACKING_URI=sqlite:///$PWD/{path} before `mlflow run`"
+            f"made for it; type MLFLOW_TRACKING_URI={there} before `mlflow run`"
         )
     options = f"?{query}" if (query := uri.partition("?")[2]) else ""
     scheme = "file:" if uri.startswith("sqlite:///file:") else ""
