@@ -53,10 +53,9 @@ def read_results(
     bins, lacking, recalibrated, uncalibrated, others = [], [], [], [], []
     images: NDArray[np.uint8] | None = None
     means = _MeanPredictions(runs, shown)
-    for run in runs.to_dict("records"):
-        regime, seed = str(run["regime"]), int(run["seed"])
+    for regime, seed, uri in zip(runs["regime"], runs["seed"], runs["artifact_uri"], strict=True):
         name = cell_name(regime, seed)
-        if (found := _predictions(run["artifact_uri"], len(classes))) is None:
+        if (found := _predictions(uri, len(classes))) is None:
             lacking.append(name)
             continue
         (probabilities, labels), validation = found
