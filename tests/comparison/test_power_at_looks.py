@@ -44,7 +44,13 @@ def decided(primary: np.ndarray, harm: np.ndarray, comparisons: int) -> np.ndarr
     return np.logical_or.accumulate(rows)
 
 
-@pytest.mark.parametrize(("effect", "comparisons"), [(0.5, 3), (1, 1), (2, 3)])
+@pytest.mark.parametrize(
+    ("effect", "comparisons"),
+    [
+        *((0.5, 3), (1, 1), (2, 3)),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((0.5, 1), (1, 3), (2, 1))),
+    ],
+)
 def test_the_power_by_each_look_is_that_of_studies_that_look(effect, comparisons):
     rng = np.random.default_rng(1)
     shape = (STUDIES, LOOKS[-1])

@@ -42,6 +42,7 @@ def mirror() -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}/"
     server.stop.set()  # type: ignore[attr-defined]
     server.shutdown()
+    server.server_close()
 
 
 def test_a_killed_download_leaves_no_archive_and_the_next_start_removes_its_rest(

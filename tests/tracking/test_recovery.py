@@ -144,6 +144,6 @@ def test_what_a_name_hides_is_shown():
     client.create_run("0", tags={"role": "run", **dead()}, run_name=hostile)
     status = describe_status()
     assert "undelivered: \\x1b[2Jred\\nsecond, run" in status
-    CliRunner().invoke(sync, catch_exceptions=False)
-    said = status + CliRunner().invoke(sync, catch_exceptions=False).output
-    assert all(line.isprintable() for line in said.split("\n"))
+    delivered = CliRunner().invoke(sync, catch_exceptions=False).output
+    assert "\\x1b[2Jred\\nsecond, run" in delivered
+    assert all(line.isprintable() for line in (status + delivered).split("\n"))

@@ -70,8 +70,7 @@ def fit_curve(
     low, high = max(ends[0] for ends in ranges.values()), min(ends[1] for ends in ranges.values())
     if not 0 < low < high:
         return None
-    levels = np.geomspace(high, low, _LEVELS)
-    levels[[0, -1]] = high, low  # not beyond them by a rounding
+    levels = np.clip(np.geomspace(high, low, _LEVELS), low, high)  # not beyond by a rounding
     by_seed = {seed: _at(levels, own) - _at(levels, base) for seed, (own, base) in pairs.items()}
     table = np.stack(list(by_seed.values()))
     half = half_width(table, confidence)

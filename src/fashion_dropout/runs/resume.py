@@ -51,7 +51,7 @@ def nothing_left(
         request: What is asked for.
         place: Where to look.
         folder: The folder of the run.
-        display: Told that it has finished, or what is continued.
+        display: Told that it has finished.
     """
     if launched_run_id() or (request.fresh and not request.session):
         return None
@@ -69,7 +69,7 @@ def nothing_left(
 def beginning(request: RunRequest, place: Place, folder: RunFolder, display: Display) -> Beginning:
     """From where to train: the last whole checkpoint, unless the user wants to start over.
 
-    The arguments are those of `nothing_left`.
+    The arguments are those of `nothing_left`; the display is told what is continued.
 
     Raises:
         CheckpointError: The run was begun under other conditions, or no checkpoint is whole.

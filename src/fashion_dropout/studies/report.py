@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
@@ -33,11 +34,19 @@ def write_study_files(record: StudyRecord, comparison: Comparison, folder: Path)
 def _drawn(record: StudyRecord, comparison: Comparison, language: Language) -> dict[str, Picture]:
     """The figures; meanwhile a thread computes the intervals for images like these.
 
-    It leaves Python to the drawing for most of its time.
+    It leaves Python to the drawing for most of its time. Who interrupts the drawing does not wait
+    for it, and its error is raised where the intervals are shown.
     """
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(getattr, record, "image_intervals")
-        return draw(record, comparison, language)
+
+    def compute() -> None:
+        with suppress(Exception):
+            getattr(record, "image_intervals")  # noqa: B009
+
+    thread = Thread(target=compute, daemon=True)
+    thread.start()
+    figures = draw(record, comparison, language)
+    thread.join()
+    return figures
 
 
 def write_report(

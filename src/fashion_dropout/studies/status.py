@@ -14,6 +14,7 @@ from fashion_dropout.runs.interrupted import UnfinishedRun, folder_of_runs, inte
 from fashion_dropout.texts import Count
 from fashion_dropout.tracking.recording import processes
 from fashion_dropout.tracking.recording.launched import UNBEGUN
+from fashion_dropout.tracking.recording.opening import EXPERIMENT
 from fashion_dropout.tracking.recording.previous import place_of, unfinished_run
 from fashion_dropout.tracking.recording.recovery import Undelivered, is_dead, running, undelivered
 from fashion_dropout.tracking.recording.unseen import may_begin, never_began, of_host, unbegun_runs
@@ -94,9 +95,12 @@ def _interrupted(unfinished: UnfinishedRun, epoch: int, run: Run) -> str:
     if place_of(run).digest == unfinished.identity.place:
         return f"{line}\n  to go on: fashion-dropout train --resume {unfinished.run_id}"
     folder = folder_of_runs() / unfinished.identity.asked
+    again = _again(run)
+    if unfinished.experiment != EXPERIMENT:
+        again += f" {visible(shlex.quote(f'--experiment-name={unfinished.experiment}'))}"
     return (
         f"{line}, before its store was moved: it cannot go on\n"
-        f"  to run it again: {_again(run)}; then remove {visible(str(folder))}"
+        f"  to run it again: {again}; then remove {visible(shlex.quote(str(folder)))}"
     )
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 import requests
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from mlflow.utils.file_utils import local_file_uri_to_path
 
 from fashion_dropout.config.values import plain
 from fashion_dropout.errors import UsageError
@@ -188,16 +189,16 @@ def history(run_id: str, metric: str) -> dict[int, float]:
 def artifact(artifact_uri: str, name: str) -> Iterator[Path | None]:
     """One artifact as a file to read inside the block; None if there is none.
 
-    The file of a store on this machine is not copied. Any other is fetched, and gone when the block
-    ends.
+    A file whose absolute place on this machine is known is not copied. Any other is fetched, and
+    gone when the block ends.
 
     Args:
         artifact_uri: The artifact URI of the run. From the run's id, MLflow would ask the store
             for this URI three times.
         name: The name of the artifact.
     """
-    if folder := local_folder(artifact_uri):
-        path = folder / name
+    if local_folder(artifact_uri):
+        path = Path(local_file_uri_to_path(artifact_uri), name)
         yield path if os.access(path, os.F_OK) else None
         return
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as copies:

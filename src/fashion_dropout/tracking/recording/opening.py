@@ -100,11 +100,11 @@ def _experiment_id(name: str | None) -> str:
     name = name or os.environ.get("MLFLOW_EXPERIMENT_NAME")
     if not name and (chosen := os.environ.get("MLFLOW_EXPERIMENT_ID")):
         return _active(_experiment_of(chosen))
-    name = experiment_name(name or EXPERIMENT)
+    name = name or EXPERIMENT
     if found := client.get_experiment_by_name(name):
         return _active(found)
     try:
-        return str(client.create_experiment(name))
+        return str(client.create_experiment(experiment_name(name)))
     except MlflowException:
         if found := client.get_experiment_by_name(name):  # another process was faster
             return str(found.experiment_id)

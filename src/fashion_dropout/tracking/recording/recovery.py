@@ -121,7 +121,7 @@ def tidy(say: Callable[[str], None], *, all_stores: bool = False, ended: str | N
     own, waiting, silent = store_name(mlflow.get_tracking_uri()), 0, set[str]()
     unreadable: list[str] = []
     for journal in left_behind(unreadable.append, lambda journal: _is_left(journal, ended)):
-        store = journal.about["store"]
+        store = store_name(journal.about["store"])  # 0.1.0 did not encode it
         if store != own and not all_stores:
             journal.close(remove=False)
             continue

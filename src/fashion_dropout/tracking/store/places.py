@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_dropout.errors import TrackingError
-from fashion_dropout.tracking.store.database import database_file, opened
+from fashion_dropout.tracking.store.database import database_file, opened, sqlite_uri
 
 FINISHED = "SELECT 1 FROM runs WHERE status = 'FINISHED'"
 _USUAL = "mlruns"
@@ -158,7 +158,7 @@ def _original(place: Place, database: Path) -> Path | None:
     try:
         if not original.is_file() or original.samefile(database):
             return None
-        with opened(f"sqlite:///{quote(str(original))}") as connection:
+        with opened(sqlite_uri(original)) as connection:
             there = connection.execute(text(_EXPERIMENTS)).all() if connection else []
     except (SQLAlchemyError, OSError):
         return None
