@@ -22,7 +22,7 @@ import pandas as pd
 from scipy import stats
 
 METRIC, SMALLEST, STUDIES = "val/loss_at_equal_fit", 0.01, 3_000
-RESULT = Path(__file__).parents[1] / "experiments/dropout/full/result.json"
+RESULT = Path(__file__).parents[1] / "experiments/dropout/second-edition/result.json"
 
 
 def main() -> None:

@@ -151,6 +151,7 @@ def test_the_page_names_every_variable_that_is_decided(page):
         *environment.SET,
         *environment.DEFAULTS,
         *environment.REMOVED,
+        *environment.OF_A_SERVER,
         *environment.DECIDING_BITS,
     }
     assert decided <= named

@@ -109,6 +109,8 @@ def hostile(tmp_path_factory, proxy) -> dict[str, str]:
         MPLBACKEND="TkAgg",
         MATPLOTLIBRC=str(home / ".config/matplotlib/matplotlibrc"),
         MLFLOW_ENABLE_ASYNC_LOGGING="true",
+        MLFLOW_STATIC_PREFIX="/elsewhere",
+        MLFLOW_ARTIFACTS_ONLY="true",
         MLFLOW_LOCK_MODEL_DEPENDENCIES="true",
         MLFLOW_ACTIVE_MODEL_ID="m-0123456789abcdef0123456789abcdef",
         DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0",

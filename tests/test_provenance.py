@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -72,3 +73,13 @@ def test_requirements_are_frozen_one_a_line():
     lines = provenance.frozen_requirements().splitlines()
     assert lines == sorted(lines, key=lambda line: line.partition("==")[0].lower())
     assert any(line.startswith("tensorflow==") for line in lines)
+
+
+def test_who_may_use_one_core_trains_one_run_at_once():
+    """As in a container: the machine has more, and dividing it by its cores would take too long."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert (provenance.cores(), provenance.runs_at_once()) == (1, 1)
+    finally:
+        os.sched_setaffinity(0, allowed)

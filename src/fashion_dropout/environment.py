@@ -73,6 +73,13 @@ REMOVED = (
 )
 """Variables of other programs that are taken away."""
 
+OF_A_SERVER = (
+    *("MLFLOW_STATIC_PREFIX", "MLFLOW_ARTIFACTS_ONLY", "MLFLOW_SERVE_ARTIFACTS"),
+    *("MLFLOW_GUNICORN_OPTS", "MLFLOW_UVICORN_OPTS", "MLFLOW_EXPOSE_PROMETHEUS"),
+    *("MLFLOW_READ_REPLICA_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI"),
+)
+"""Options of a server that somebody runs on this machine: not of the one that ``ui`` starts."""
+
 _MODEL = (ONEDNN_VARIABLE, LIMIT_VARIABLE)
 _NUMBERS = {"true": "1", "false": "0"}  # TensorFlow takes both
 _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")

@@ -17,7 +17,8 @@ VARIABLE = "FASHION_DROPOUT_STATE"
 
 def state_folder() -> Path:
     """The folder that ``FASHION_DROPOUT_STATE`` names, else ``fashion-mnist-dropout`` in the user's
-    state directory (``XDG_STATE_HOME``, else ``~/.local/state``). It need not exist.
+    state directory (``XDG_STATE_HOME``, else ``~/.local/state``). It need not exist. It is the same
+    on every system, where platformdirs would change it on macOS for runs that wait.
 
     Raises:
         UsageError: The user has no home folder, and no variable names another place.

@@ -136,3 +136,14 @@ def test_every_table_of_differences_says_the_confidence_of_its_intervals(languag
     figure = texts(language)["figures"]["paired_differences"]["caption"]
     assert alpha in figure  # and not that this interval decides about equivalence
     assert {"en": "1 − 2·alpha", "ja": "1 − 2·有意水準"}[language] in figure
+
+
+def test_a_number_of_epochs_has_no_width_and_no_effect_size():
+    """It cannot exceed those that were trained, so it has no interval anywhere."""
+    epochs = "epochs_to_equal_fit"
+    record = make_record(rule=RULE.model_copy(update={"secondary": (epochs, "test/accuracy")}))
+    comparison = record.compare()
+    assert epochs in {difference.metric for difference in comparison.differences}
+    for found in details(record, comparison, "en").values():
+        table = found.table.to_string()
+        assert (epochs in table, "nan" in table) == (False, False), table

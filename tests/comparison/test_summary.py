@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from comparison.tables import RULE, compared, runs
 from fashion_dropout.comparison import summary
 from fashion_dropout.comparison.sentences import sentence
+from fashion_dropout.config.metrics import COMPARED, described
 
 
 @pytest.mark.parametrize(
@@ -121,3 +123,22 @@ def test_a_difference_of_fewer_pairs_than_there_are_says_of_how_many():
     gap, accuracy = shown["dropout − no dropout"]
     assert "n =" not in gap
     assert accuracy.endswith(", n = 7")
+
+
+def test_the_notes_say_how_small_a_p_can_be_and_that_the_study_stopped():
+    comparison = compared(runs(-0.1), secondary=("test/accuracy", "val/loss"))  # 8 pairs
+    assert not any("can be below" in note for note in summary.table_notes(comparison))
+    many = tuple(metric for metric in COMPARED if metric != RULE.primary)[:12]
+    comparison = compared(runs(-0.1), secondary=many)
+    tested = sum(not described(metric) for metric in many)
+    (least,) = (note for note in summary.table_notes(comparison) if "can be below" in note)
+    assert f"8 pairs and {tested} comparisons, no p (Holm) can be below {tested / 128:.2g}" in least
+    (few,) = (
+        note
+        for note in summary.table_notes(compared(runs(-0.1, seeds=5)))
+        if "can be below" in note
+    )
+    assert "With 5 pairs, no p can be below 0.062" in few
+    verdicts = tuple(replace(verdict, adjusted=-0.09) for verdict in comparison.verdicts)
+    stopped = summary.table_notes(replace(comparison, verdicts=verdicts))
+    assert "stopped early, which biases the mean of gap/loss" in " ".join(stopped)

@@ -151,6 +151,12 @@ def test_what_is_no_study_is_refused_in_one_line(change, message):
     assert "\n" not in str(refused.value)
 
 
+def test_a_byte_order_mark_of_an_editor_is_no_part_of_the_file(tmp_path):
+    text = (ROOT / "experiments/dropout/smoke.toml").read_text(encoding="utf-8")
+    (tmp_path / "marked.toml").write_text(text.replace("\n", "\r\n"), encoding="utf-8-sig")
+    assert read_study(tmp_path / "marked.toml").key == parse_study(GOOD).key
+
+
 def test_files_that_cannot_be_read_are_named(tmp_path):
     for name, content in (("a.toml", b"seeds = ["), ("b.toml", b"\xff\xfe"), ("c.toml", b"")):
         (tmp_path / name).write_bytes(content)

@@ -140,6 +140,16 @@ def test_a_rule_that_was_declared_late_is_not_called_declared_before(language):
         assert (words["how_late"] in shown, words["how_before"] in shown) == (late, not late)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_rule_of_a_study_with_looks_names_them_and_what_each_spends(language):
+    looks = RULE.model_copy(update={"looks": (7, 10, 16)})
+    plain = page(make_record(), language)
+    shown = page(make_record(rule=looks), language)
+    assert "0.0280, 0.0084, 0.0135" in shown.text
+    assert "7, 10, 16" in shown.text
+    assert "0.0280" not in plain.text
+
+
 def test_what_is_absent_is_said_and_generated_images_too():
     shown = page(make_record(absent=("predictions of none-seed0: none",), generated=True))
     assert "predictions of none-seed0: none" in shown.text
@@ -170,7 +180,7 @@ def test_both_languages_have_the_same_texts_with_the_same_figures_in_them():
 
     def filled(text):
         """The names of what is filled in; only English has a noun for one and one for more."""
-        return set(re.findall(r"\{.*?\}", re.sub(r":\w+\|\w+", "", text)))
+        return set(re.findall(r"\{.*?\}", re.sub(r":[\w ]+\|[\w ]+", "", text)))
 
     def flat(value, path=""):
         if isinstance(value, dict):

@@ -59,7 +59,7 @@ def at_best_epoch(record: StudyRecord) -> dict[str, list[Difference]]:
 def best_epoch(record: StudyRecord, language: Language) -> Detail:
     """The regimes at the best epoch of each run, as far as the study does not declare this itself.
 
-    It answers what is left of a difference with early stopping, and decides nothing.
+    That epoch is known only afterwards, so it decides nothing.
     """
     words = texts(language)["best_epoch"]
     rows = []

@@ -15,7 +15,7 @@ from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.comparison.summary import table_of
-from fashion_dropout.config.metrics import GAIN, Direction
+from fashion_dropout.config.metrics import GAIN, Direction, described
 from fashion_dropout.texts import Language, Signed, difference_label, regime_label, texts
 
 
@@ -167,12 +167,18 @@ def chance_better(difference: Difference, direction: Direction, beyond: float = 
 
 
 def _shown(comparison: Comparison) -> list[Difference]:
-    """The differences in all metrics, of several regimes in the primary metric; two pairs least."""
+    """The differences of two pairs or more: in the primary metric and, of one regime, in all others
+    that have intervals.
+    """
     several = len(comparison.verdicts) > 1
     return [
         difference
         for difference in comparison.differences
-        if difference.n > 1 and (difference.metric == comparison.rule.primary or not several)
+        if difference.n > 1
+        and (
+            difference.metric == comparison.rule.primary
+            or not (several or described(difference.metric))
+        )
     ]
 
 

@@ -70,8 +70,9 @@ def unpaired_half_width(
 ) -> float:
     """Half the width that the interval of the difference would have without pairs (Welch 1947).
 
-    What pairing gains is this against the half-width over pairs (Bouthillier et al. 2021, arXiv
-    2103.03098, call for randomising every source of variance and pairing what is compared).
+    By hand, because SciPy's interval has other last bits, and the published figures are held to
+    theirs. What pairing gains is this against the half-width over pairs (Bouthillier et al. 2021,
+    arXiv 2103.03098, call for randomizing every source of variance and pairing what is compared).
 
     Args:
         first: The values of one regime, float64 of shape (n,).

@@ -14,7 +14,7 @@ from fashion_dropout.comparison.record import Changed, StudyRecord
 from fashion_dropout.comparison.verdict import Verdict
 from fashion_dropout.config.decision import Decision
 from fashion_dropout.config.metrics import COMPARED, GAIN
-from fashion_dropout.texts import Language, Signed, regime_label, texts
+from fashion_dropout.texts import Count, Language, Signed, regime_label, texts
 
 _BETTER = ("better", "mixed", "better, harm not excluded")
 _LESS = ("better, by less than matters", "worse, by less than matters")
@@ -163,8 +163,8 @@ def looks_sentence(record: StudyRecord, language: Language = "en") -> str | None
     known = {
         "pairs": seen,
         "seeds": len(record.seeds),
-        "cells": record.not_run - record.unused,
-        "unused": record.unused,
+        "cells": Count(record.not_run - record.unused),
+        "unused": Count(record.unused),
         "next": next((pairs for pairs in record.rule.looks if pairs > seen), seen),
     }
     if not looks.over:

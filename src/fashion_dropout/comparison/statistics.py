@@ -167,7 +167,7 @@ def t_intervals(
     table: NDArray[np.float64],
     confidence: float = CONFIDENCE,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Mean of each row with its t interval.
+    """Mean of each row with its t interval; by hand, as SciPy's has other last bits.
 
     Args:
         table: float64 of shape (rows, values); NaN where a value is missing.

@@ -127,15 +127,22 @@ def table_notes(comparison: Comparison, language: Language = "en") -> list[str]:
     words, rule = texts(language)["notes"], comparison.rule
     tested = [difference for difference in comparison.secondary if not described(difference.metric)]
     pairs = max((verdict.difference.n for verdict in comparison.verdicts), default=0)
+    least = statistics.smallest_p(pairs)
+    least_adjusted = statistics.smallest_p(pairs, max(1, len(tested)))
     known = {
         "primary": rule.primary,
         "comparisons": len(tested),
         "n": pairs,
-        "least": statistics.smallest_p(pairs),
+        "least": least,
+        "least_adjusted": least_adjusted,
     }
     notes = ["interval", "decides"]
-    if pairs > 1 and statistics.smallest_p(pairs) > rule.alpha:
+    if pairs > 1 and least > rule.alpha:
         notes.append("least")
+    elif pairs > 1 and least_adjusted > rule.alpha:
+        notes.append("least_adjusted")
+    if any(verdict.adjusted is not None for verdict in comparison.verdicts):
+        notes.append("stopped")
     if any(described(difference.metric) for difference in comparison.secondary):
         notes.append("bounded")
     return [str(words[note].format(**known)) for note in notes]

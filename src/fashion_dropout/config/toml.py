@@ -26,7 +26,7 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
         UsageError: It cannot be read, or is not TOML.
     """
     try:
-        return tomllib.loads(read_file(path, LARGEST_TEXT).decode())
+        return tomllib.loads(read_file(path, LARGEST_TEXT).decode("utf-8-sig"))
     except OSError as error:
         raise UsageError(
             f"expected {what} {path}, received: {error.strerror}{beginning_of(path)}"

@@ -46,8 +46,8 @@ def study_figures(
             metrics.study_curves(record.histories, regimes, language, "accuracy"),
         )
     if record.doses and not record.runs.empty:
-        shown = (record.rule.primary, *record.rule.secondary[:3])
-        present = [metric for metric in shown if metric in record.runs]
+        shown = (record.rule.primary, *record.rule.secondary, "val/loss")
+        present = [metric for metric in dict.fromkeys(shown) if metric in record.runs][:4]
         if present:  # the metrics of pairs are no metrics of a run
             parameter, doses = record.doses
             yield (

@@ -74,19 +74,30 @@ def render(
         summary=summary_table(record.runs, list(record.regimes), comparison, language),
         first={name: picture for name, picture in figures.items() if name in _FIRST},
         figures={name: picture for name, picture in figures.items() if name not in _FIRST},
-        rule=words["report"]["how_rule"].format(
-            declared=words["report"]["how_late" if _late(record.changed) else "how_before"],
-            primary=rule.primary,
-            direction=words["report"][rule.direction],
-            alpha=rule.alpha,
-            smallest=rule.smallest_difference,
-            baseline=regime_label(rule.baseline, language),
-            guards=", ".join(f"{metric} {margin:g}" for metric, margin in rule.guards.items())
-            or words["report"]["no_guards"],
-        ),
+        rule=_rule(record, language),
         details=details(record, comparison, language),
         guards=_guards(comparison, language),
         cells=_cells(record, comparison),
+    )
+
+
+def _rule(record: StudyRecord, language: Language) -> str:
+    """What was declared, in a sentence, and whether before the runs."""
+    words, rule = texts(language)["report"], record.rule
+    looks = words["how_looks"].format(
+        pairs=", ".join(map(str, rule.looks)),
+        spent=", ".join(f"{spent:.4f}" for spent in rule.spending),
+    )
+    return str(words["how_rule"]).format(
+        declared=words["how_late" if _late(record.changed) else "how_before"],
+        primary=rule.primary,
+        direction=words[rule.direction],
+        alpha=rule.alpha,
+        smallest=rule.smallest_difference,
+        baseline=regime_label(rule.baseline, language),
+        guards=", ".join(f"{metric} {margin:g}" for metric, margin in rule.guards.items())
+        or words["no_guards"],
+        looks=looks if rule.looks else "",
     )
 
 

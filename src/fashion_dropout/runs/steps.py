@@ -62,7 +62,7 @@ def fit(
     split: Split,
     run: TrackedRun,
     display: Display,
-    start: str,
+    announced: str,
     folder: RunFolder,
     checkpoint: Checkpoint | None,
 ) -> Fitted:
@@ -76,7 +76,7 @@ def fit(
         split: The images.
         run: The run to write to.
         display: Told of every batch and epoch.
-        start: What to tell it when the training starts; followed by the number of batches.
+        announced: What to tell it when the training starts; followed by the number of batches.
         folder: Where the checkpoints go.
         checkpoint: The one to go on from; None to begin.
 
@@ -87,8 +87,8 @@ def fit(
     classifier = build_classifier(build_network(config.dropout, config.seed))
     trainer = Trainer(classifier, split.training, split.validation, config)
     display.note(
-        f"{start}, {Count(config.epochs):epoch|epochs} of {Count(trainer.batches):batch|batches}; "
-        f"run {run.run_id}"
+        f"{announced}, {Count(config.epochs):epoch|epochs} of "
+        f"{Count(trainer.batches):batch|batches}; run {run.run_id}"
     )
     # A study compares these digests: that two runs are a pair is shown, not assumed.
     run.set_tags(

@@ -20,6 +20,7 @@ from fashion_dropout.config.study import Study
 from fashion_dropout.errors import UsageError
 from fashion_dropout.files import LARGEST_TEXT, read_file
 from fashion_dropout.learning import dataset as data
+from fashion_dropout.texts import Count
 from fashion_dropout.tracking.store import tags
 
 _PACKAGE = Path(fashion_dropout.__file__).parent
@@ -132,8 +133,9 @@ def _recorded(run_id: str, study: Study) -> Spread:
     if code:
         primary = study.decision.primary
         raise UsageError(
-            f"--pilot: expected runs of this training code, received {len(code)} other version(s), "
-            f"in which pairs may vary differently; if they do not, give their standard deviation: "
+            "--pilot: expected runs of this training code, received "
+            f"{Count(len(code)):other version|other versions}, in which pairs may vary "
+            "differently; if they do not, give their standard deviation: "
             f"--sd {spread.deviations.get(primary, math.nan):.4g}"
         )
     return spread

@@ -27,7 +27,8 @@ from fashion_dropout.tracking.store import tags
 
 _SHOWN = (
     *(tags.DATASET, tags.DATASET_SHA256, tags.SPLIT_SHA256, tags.GIT_COMMIT, tags.GIT_DIRTY),
-    *(tags.CPU, *tags.KERNELS, "threads", *map(tags.version_of, provenance.PACKAGES)),
+    *(tags.TRAINING_CODE, tags.CPU, *tags.KERNELS, "threads"),
+    *map(tags.version_of, provenance.PACKAGES),
 )
 
 

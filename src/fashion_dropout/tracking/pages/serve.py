@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from fashion_dropout.environment import OF_A_SERVER
 from fashion_dropout.errors import Interrupted, TrackingError
 from fashion_dropout.tracking.pages.prepared import Pages, find_pages
 from fashion_dropout.tracking.store.connect import examine
@@ -97,11 +98,12 @@ def served(
         TrackingError: It does not answer.
     """
     command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1"]
+    own = {name: value for name, value in os.environ.items() if name not in OF_A_SERVER}
     with tempfile.TemporaryFile() as output:
         server = subprocess.Popen(
             [*command, "--host", _HOST, "--port", str(port)],
             # Not as an argument: the URI of a database may hold a password, and `ps` shows those.
-            env={**os.environ, **_LEAN_AND_SAFE, "MLFLOW_BACKEND_STORE_URI": uri},
+            env={**own, **_LEAN_AND_SAFE, "MLFLOW_BACKEND_STORE_URI": uri},
             stdout=output,
             stderr=output,
             start_new_session=True,  # Ctrl-C is for this process, which stops that one in order

@@ -25,11 +25,10 @@ from fashion_dropout.interrupts import shielded
 from fashion_dropout.tracking.recording.processes import HOST, PID, has_died
 from fashion_dropout.tracking.recording.tracked_run import status_after
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import asks_mlflow, one_line
+from fashion_dropout.tracking.store.calls import NO_SUCH_RUN, asks_mlflow, one_line
 from fashion_dropout.tracking.store.connect import connect_to_existing, store_name
 
 _VARIABLE = "MLFLOW_RUN_ID"
-_NO_SUCH_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 _SAME_COMMAND = (tags.ROLE, tags.STUDY, tags.REGIME, tags.BITS_SHA256)
 UNBEGUN = "`mlflow run` made this run, and has ended before it could start the program"
 """Why `unseen` ends a run. If the program starts all the same, it takes the run up."""
@@ -58,7 +57,7 @@ def launched_run() -> Run | None:
     try:
         return mlflow.get_run(run_id)
     except MlflowException as error:
-        if error.error_code not in _NO_SUCH_RUN:
+        if error.error_code not in NO_SUCH_RUN:
             raise
         raise _unusable(run_id, f"is not in {store_name(mlflow.get_tracking_uri())}") from error
 

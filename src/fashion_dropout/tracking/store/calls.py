@@ -27,6 +27,9 @@ REFUSED = (MlflowException, SQLAlchemyError, requests.RequestException)
 """What MLflow raises when its store refuses something or goes away. The last is an `OSError`; any
 other `OSError` is of a file, and says of which."""
 
+NO_SUCH_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""The codes with which MLflow says that there is no run of an id."""
+
 _SHORT_TIMEOUTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",

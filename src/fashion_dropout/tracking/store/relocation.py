@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_dropout.errors import TrackingError, UsageError
+from fashion_dropout.texts import Count
 from fashion_dropout.tracking.store.database import database_file, opened
 from fashion_dropout.tracking.store.places import (
     FINISHED,
@@ -69,7 +70,9 @@ def relocate(uri: str) -> str:
             f"expected to write to {database} and beside it, received: {cause}; nothing was changed"
         ) from error
     lines = [f"{before} is {now} now" for before, now in moved.items()]
-    return "\n".join([f"copied {database} to {copy}", *lines, f"recorded for {runs} runs"])
+    return "\n".join(
+        [f"copied {database} to {copy}", *lines, f"recorded for {Count(runs):run|runs}"]
+    )
 
 
 def _check_whole(connection: Connection, away: list[Place], moved: dict[Path, Path]) -> None:
