@@ -58,7 +58,7 @@ SET: Mapping[str, str] = {
 
 DEFAULTS: Mapping[str, str] = {
     # MLflow reports its use to its makers unless it is told otherwise before it is imported. Nobody
-    # who starts this program has agreed to that; who wants it sets the variable to false.
+    # who starts this program has agreed to that; the variable set to false turns it on.
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "GIT_PYTHON_REFRESH": "quiet",  # or MLflow's GitPython fails where there is no git
 }

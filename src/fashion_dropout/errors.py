@@ -7,7 +7,7 @@
     ├── DataError              1   the dataset, an image or a model file is missing or damaged
     ├── TrackingError          1   MLflow's store cannot be reached, or refused something
     ├── UndeliveredError       6   all is done and on this disk, and the store does not answer
-    ├── CheckpointError        1   an interrupted run cannot be continued, or not be made sure of
+    ├── CheckpointError        1   a run cannot be resumed, or a checkpoint not be written
     ├── TrainingDivergedError  1   the loss is no longer a finite number
     ├── UnpairedError          1   the runs of a pair did not begin alike
     └── OutdatedError          1   published files do not match the study file any more
@@ -64,7 +64,7 @@ class UndeliveredError(FashionDropoutError):
 
 
 class CheckpointError(FashionDropoutError):
-    """An interrupted run cannot be continued, or a running one cannot be made sure of."""
+    """An interrupted run cannot be resumed, or a checkpoint of a running one not be written."""
 
 
 class TrainingDivergedError(FashionDropoutError):

@@ -1,4 +1,4 @@
-"""Files and paths that a user names: opened only if they are files, read only as far as agreed."""
+"""Files and paths that a user names: only regular files are opened, up to a size limit."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The folder of what must outlive a process: what an interrupted run needs to go on, and the like.
 
-It is no part of the store and no part of the data. What stands in it was written by this program,
-and is removed by it when it is of no more use.
+It is no part of the store and no part of the data. This program writes it, and deletes it when it
+is no longer needed.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def state_folder() -> Path:
 def write_durably(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     """Write a file that is whole and on the disk, or not there under its name.
 
-    It is written under a temporary name beside its own, brought to the disk, renamed, and the
-    folder is brought to the disk. A file of that name is replaced.
+    It is written under a temporary name beside its own, synchronized with the disk (fsync) and
+    renamed; then the folder is. A file of that name is replaced.
 
     Args:
         path: The file; its folder is made if need be.

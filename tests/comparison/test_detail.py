@@ -50,7 +50,7 @@ def test_a_gain_that_recalibration_turns_round_survives_in_nothing():
     results = dataclasses.replace(record.results, recalibrated=table)
     record = dataclasses.replace(record, results=results)
     nll, _ = details(record, record.compare())["recalibration"].sentences
-    assert "Nothing of the gain survives: after recalibration, dropout is worse (share −" in nll
+    assert "None of the gain survives: after recalibration, dropout is worse (share −" in nll
 
 
 def test_a_gain_that_is_not_shown_cannot_survive():

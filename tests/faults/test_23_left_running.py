@@ -96,7 +96,7 @@ def check(folder: Path, uri: str) -> None:
     assert "without saying so" in run.data.tags["error"]
     assert run.data.metrics["val/loss"] == 0.5
     idle = run_command("status", cwd=folder, environment=environment)
-    assert "nothing runs, and everything is delivered" in idle.stdout
+    assert "No runs in progress; everything is delivered." in idle.stdout
 
 
 def test_a_folder_without_a_store_gets_none_by_being_asked(tmp_path):
@@ -105,7 +105,7 @@ def test_a_folder_without_a_store_gets_none_by_being_asked(tmp_path):
     assert asked.returncode == 0, asked.stderr
     assert asked.stdout.splitlines() == [
         f"store sqlite:///{tmp_path}/mlflow.db: there is none yet",
-        "nothing runs, and everything is delivered",
+        "No runs in progress; everything is delivered.",
     ]
     synced = run_here("sync", cwd=tmp_path, environment=environment)
     assert synced.returncode == 0, synced.stderr

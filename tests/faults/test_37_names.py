@@ -91,7 +91,7 @@ NAMES = ["=1+1.png", "+1.png", "-1.png", "@x.png", "\t=1.png", "\r.png", "＝1.p
 
 def records(name: str) -> list[dict]:
     probabilities = np.full((1, 10), 0.1, np.float32)
-    pictures = Pictures(name, np.zeros((1, 28, 28, 1), np.uint8), "as it is")
+    pictures = Pictures(name, np.zeros((1, 28, 28, 1), np.uint8), "unchanged")
     classes = ("=class", *(f"c{i}" for i in range(9)))
     return to_records([FilePredictions(pictures, probabilities, None, classes)])
 

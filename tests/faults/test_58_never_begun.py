@@ -70,7 +70,7 @@ def test_the_run_of_a_launcher_that_has_failed_is_known_and_marked(tmp_path, arg
     run = only_run(tmp_path)
     assert run.info.status == "KILLED"
     assert "before it could start the program" in run.data.tags["error"]
-    assert "nothing runs" in run_command("status", cwd=tmp_path).stdout
+    assert "No runs in progress" in run_command("status", cwd=tmp_path).stdout
     assert run_command("sync", cwd=tmp_path).stdout.startswith("nothing to do")
 
 

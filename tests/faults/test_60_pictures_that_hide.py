@@ -38,7 +38,7 @@ def test_an_item_is_laid_on_the_colour_that_shows_it(tmp_path, colour, laid, bac
     if colour[3] < 128 and background[3]:
         pytest.skip("nothing is solid: item and noise are one")
     pictures = read_pictures(cut_out(tmp_path / "item.png", colour, background, size))
-    assert f"laid on {laid}" in pictures.prepared
+    assert f"flattened onto {laid}" in pictures.prepared
     grey = pictures.images[0, ..., 0]
     contrast = colour[3] * (colour[0] if laid == "black" else 255 - colour[0]) / 255
     assert grey[14, 14] == pytest.approx(contrast, abs=4)

@@ -78,7 +78,7 @@ def test_an_image_in_the_datasets_form_stays_as_it_is(saved):
     path = saved(small())
     pixels, prepared = read(path)
     np.testing.assert_array_equal(pixels, small())
-    assert prepared == "as it is"
+    assert prepared == "unchanged"
     assert read_pictures(path).file == str(path)
 
 
@@ -132,7 +132,7 @@ def test_transparency_is_laid_on_white(saved):
     hidden = Image.fromarray(np.asarray(opaque)[..., 0] < 128)
     transparent = Image.composite(transparent, black, hidden)
     pixels, prepared = read(saved(transparent, "cut out.png"))
-    assert prepared == "laid on white, grey, trimmed, scaled from 600×800, inverted"
+    assert prepared == "flattened onto white, grey, trimmed, scaled from 600×800, inverted"
     np.testing.assert_array_equal(pixels, read(saved(opaque))[0])
     assert "white" not in read(saved(opaque.convert("RGBA")))[1]
 
@@ -159,7 +159,7 @@ def test_the_orientation_that_a_camera_notes_is_honoured(saved, name, orientatio
     pixels, prepared = read(saved(turned, name, exif=noted, **finely))
     expected, _ = read(saved(upright, f"upright {name}", **finely))
     np.testing.assert_allclose(pixels.astype(int), expected, atol=4 if finely else 0)
-    assert prepared.startswith("turned, ") == (orientation > 1)
+    assert prepared.startswith("rotated, ") == (orientation > 1)
     assert "scaled from 160×200" in prepared
 
 
@@ -167,7 +167,7 @@ def test_every_kind_of_8_bit_grey_and_colour_is_read(saved):
     for mode in ("L", "LA", "P", "RGB", "RGBA"):
         pixels, prepared = read(saved(Image.fromarray(small()).convert(mode)))
         np.testing.assert_array_equal(pixels, small())
-        assert prepared == ("as it is" if mode in ("L", "LA") else "grey")
+        assert prepared == ("unchanged" if mode in ("L", "LA") else "grey")
     pixels, _ = read(saved(Image.fromarray(small() > 127)))
     np.testing.assert_array_equal(pixels, np.where(small() > 127, 255, 0))
 
@@ -251,7 +251,7 @@ def test_a_large_photo_gives_what_a_small_one_gives(saved, mode):
     noted[0x0112] = 6
     expected, _ = read(saved(small_one, exif=noted))
     pixels, prepared = read(saved(large_one, "large.png", exif=noted))
-    assert prepared.replace("grey, ", "") == "turned, trimmed, scaled from 4800×3600, inverted"
+    assert prepared.replace("grey, ", "") == "rotated, trimmed, scaled from 4800×3600, inverted"
     np.testing.assert_allclose(pixels.astype(int), expected, atol=6)
 
 
@@ -285,7 +285,7 @@ def test_the_largest_picture_needs_little_memory_and_with_less_it_is_refused(sav
         check=True,
     )
     mebibytes, prepared, error = done.stdout.strip().split("|")
-    assert prepared == "laid on white, grey, trimmed, scaled from 7000×7000, inverted"
+    assert prepared == "flattened onto white, grey, trimmed, scaled from 7000×7000, inverted"
     assert int(mebibytes) < 400  # 187 of them for the picture itself
     assert error.startswith(f"{largest}: expected an image that fits into memory")
 
@@ -327,7 +327,7 @@ def test_an_idx_file_is_read_as_it_is(tmp_path, pack):
         values = (np.arange(3 * 784) % 256).astype(np.uint8).reshape(3, 28, 28, 1)
         assert pictures.images.dtype == np.uint8
         np.testing.assert_array_equal(pictures.images, 255 - values if invert == "yes" else values)
-        assert pictures.prepared == ("inverted" if invert == "yes" else "as it is")
+        assert pictures.prepared == ("inverted" if invert == "yes" else "unchanged")
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
@@ -372,7 +372,7 @@ def test_a_truncated_gzip_file_is_refused(tmp_path):
 
 
 @pytest.mark.real_data
-def test_the_background_of_real_images_and_of_their_negatives_is_recognised(data_dir):
+def test_the_background_of_real_images_and_of_their_negatives_is_recognized(data_dir):
     """All 70,000 of both are measured by benchmarks/predict.py."""
     images = FashionMnist(data_dir).test().images[:2_000, ..., 0]
     assert not any(is_light(Image.fromarray(image)) for image in images)

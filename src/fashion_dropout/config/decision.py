@@ -22,9 +22,9 @@ class Decision(BaseModel):
     )
 
     primary: str
-    """The metric that decides; none of the test set."""
+    """The deciding metric. It cannot be a test-set metric."""
     direction: Direction
-    """Which of its values are better."""
+    """Whether lower or higher values are better."""
     smallest_difference: Number = Field(gt=0)
     """The smallest difference of interest, in the metric's unit."""
     alpha: Number = Field(gt=0, lt=0.5)
@@ -126,7 +126,7 @@ class Decision(BaseModel):
                 )
 
     def check(self) -> None:
-        """Refuse metrics that there are not.
+        """Reject unknown metrics.
 
         Raises:
             UsageError: A metric is unknown, or cannot stand where it stands.

@@ -19,7 +19,7 @@ class Metric:
     """What a metric is.
 
     Attributes:
-        direction: Which of its values are better; None for a metric that no study compares.
+        direction: Whether lower or higher values are better; None if no study compares the metric.
         split: The images that it is measured on; None if on none. A gap is of validation images.
         when: Of each ``epoch``, of the ``best`` one, at the ``end`` of a run, or of a ``pair``.
         unit: The key of its unit in ``plots.units`` of the texts.

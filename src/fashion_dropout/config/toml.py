@@ -44,7 +44,7 @@ def check_known(names: Iterable[str], allowed: Iterable[str], what: str) -> None
 
     Args:
         names: As they were written.
-        allowed: Those that there are.
+        allowed: The allowed names.
         what: What they name, for the message.
 
     Raises:

@@ -80,14 +80,14 @@ def decode(path: Path, content: bytes, steps: list[str]) -> tuple[tuple[int, int
             orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
             upright = ImageOps.exif_transpose(_reduced(picture))
             if orientation in _TURNED:
-                steps.append("turned")
+                steps.append("rotated")
             if orientation in _SIDEWAYS:
                 size = size[::-1]
             if upright.has_transparency_data:
                 layer = upright.convert("RGBA")
                 colour = "black" if _is_faint_on_white(layer) else "white"
                 if layer.getchannel("A").getextrema() != (255, 255):
-                    steps.append(f"laid on {colour}")
+                    steps.append(f"flattened onto {colour}")
                 upright = Image.alpha_composite(Image.new("RGBA", layer.size, colour), layer)
             if mode not in _GREY:
                 steps.append("grey")

@@ -118,7 +118,7 @@ def read_pictures(path: Path, invert: Invert = "auto") -> Pictures:
             "down first"
         ) from error
     name = os.fsencode(path).decode(errors="replace")  # a name need not be Unicode
-    return Pictures(name, images, ", ".join(steps) or "as it is")
+    return Pictures(name, images, ", ".join(steps) or "unchanged")
 
 
 def _prepare(path: Path, content: bytes, invert: Invert) -> tuple[NDArray[np.uint8], list[str]]:

@@ -131,7 +131,7 @@ def run_folder(identity: Identity, folder: Path | None = None) -> Iterator[RunFo
         folder: Where to keep it; None for the state folder.
 
     Raises:
-        CheckpointError: Another process trains the run, or there can be no such folder.
+        CheckpointError: Another process trains the run, or the folder cannot be created.
     """
     path = (folder or folder_of_runs()) / identity.asked
     lock_file = path.with_suffix(".lock")

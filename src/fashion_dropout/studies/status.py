@@ -49,7 +49,7 @@ def describe_status() -> str:
         *map(visible, unreadable),
     ]
     store = f"store {visible(store_name(uri))}{'' if there else ': there is none yet'}"
-    return "\n".join([store, *(lines or ["nothing runs, and everything is delivered"])])
+    return "\n".join([store, *(lines or ["No runs in progress; everything is delivered."])])
 
 
 def _running(run: Run) -> str:

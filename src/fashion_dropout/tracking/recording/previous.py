@@ -64,8 +64,7 @@ def check_launched_run(wanted: Mapping[str, Any]) -> None:
 def finished_run(experiment: str, wanted: Mapping[str, str]) -> Run | None:
     """The newest finished run with these tags; an empty text stands for a tag that is missing.
 
-    Who opens an interrupted run with ``mlflow.start_run``, to add a note, ends it as FINISHED: such
-    a run has not finished.
+    Opening an interrupted run with ``mlflow.start_run`` marks it FINISHED although it is not.
     """
     found = _runs(experiment, wanted, "= 'FINISHED'")
     return next((run for run in found if not missing_parts(run)), None)
