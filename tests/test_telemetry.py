@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 ASK = """
 from fashion_dropout.environment import settle
 settle()
@@ -36,6 +38,7 @@ def answer(program: str, **chosen: str) -> list[str]:
     return asked.stdout.split()
 
 
+@pytest.mark.slow  # imports MLflow in a process of its own
 def test_telemetry_is_off_in_what_this_program_starts():
     assert answer(ASK) == ["True", "True"]
 

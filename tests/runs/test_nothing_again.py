@@ -21,6 +21,7 @@ finally: print(sorted({"tensorflow", "keras", "matplotlib", "distributed"} & sys
 """
 
 
+@pytest.mark.slow  # a process that imports MLflow
 def test_tensorflow_is_not_started_for_a_run_that_has_finished(finished_run, tmp_path):
     shutil.copy(finished_run.folder / "mlflow.db", tmp_path)
     (tmp_path / "mlruns").symlink_to(finished_run.folder / "mlruns")

@@ -3,8 +3,11 @@ from __future__ import annotations
 import os
 
 import psutil
+import pytest
 
 from fashion_dropout.studies.cluster import local_cluster
+
+pytestmark = pytest.mark.slow  # processes of Dask
 
 
 def test_workers_use_one_core_and_glibcs_own_rules_for_memory():

@@ -75,6 +75,7 @@ def check_report(output: Path, language: str) -> None:
     assert output.stat().st_size < 3_000_000
 
 
+@pytest.mark.slow  # draws all figures
 def test_the_report_is_one_complete_file(recorded, command, tmp_path):
     output = tmp_path / "report.html"
     done = command("report", recorded[1], "--output", str(output))
