@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from io import BytesIO, TextIOWrapper
 
+import keras
 import pytest
 
 from conftest import ROOT
@@ -155,3 +156,13 @@ def test_the_page_names_every_variable_that_is_decided(page):
         *environment.DECIDING_BITS,
     }
     assert decided <= named
+
+
+def test_a_model_is_not_loaded_into_keras_with_another_backend(monkeypatch):
+    """Keras' other backends need packages that are not installed here; its answer is enough."""
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    with pytest.raises(
+        ImportError, match="expected Keras with the backend tensorflow, received jax"
+    ):
+        environment.settle_for_model({})
