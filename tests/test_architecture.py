@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 import subprocess
 import sys
 import tomllib
@@ -82,3 +83,22 @@ def test_modules_and_functions_stay_small():
                 if (lines := node.end_lineno - node.lineno + 1) > 60:
                     long[f"{path.name}: {node.name}"] = lines
     assert long == {}
+
+
+def test_few_modules_change_the_environment_and_they_are_known():
+    """`environment` decides. The others put down and take up what it has decided, or what is theirs
+    alone: TensorFlow's kernels, the run that a launcher has made, MLflow's timeouts.
+    """
+    package = ROOT / "src/fashion_dropout"
+    changes = re.compile(r"os\.environ\[[^\]]+\] = |del os\.environ|os\.environ\.(pop|update|set)")
+    found = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if changes.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == {
+        "environment.py",
+        "learning/kernels.py",
+        "tracking/recording/launched.py",
+        "tracking/store/calls.py",
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import warnings
 from collections.abc import Iterator
 from io import BytesIO, TextIOWrapper
@@ -103,10 +104,17 @@ def test_no_proxy_stands_before_this_machine(proxy, before):
         os.environ.pop(name, None)
     os.environ |= {proxy: "http://127.0.0.1:9", "no_proxy": before}
     environment.settle()
-    for host in ("127.0.0.1:5000", "localhost:5000"):
+    for host in ("127.0.0.1:5000", "localhost:5000", f"{socket.gethostname()}:5000"):
         assert should_bypass_proxies(f"http://{host}/health", None)
     assert not should_bypass_proxies("http://tracking.example.com/", None)
     assert os.environ["no_proxy"].startswith(before)
+
+
+def test_names_in_no_proxy_may_have_spaces_around_them():
+    os.environ |= {"http_proxy": "http://127.0.0.1:9", "no_proxy": "localhost , example.org"}
+    environment.settle()
+    assert os.environ["no_proxy"].split(",")[:3] == ["localhost", "example.org", "127.0.0.1"]
+    assert os.environ["no_proxy"].split(",").count("localhost") == 1
 
 
 def test_without_a_proxy_nothing_is_said_of_one():
@@ -153,6 +161,10 @@ def test_the_page_names_every_variable_that_is_decided(page):
         *environment.DEFAULTS,
         *environment.REMOVED,
         *environment.OF_A_SERVER,
+        *environment.FOR_UI,
+        *environment.FOR_WORKERS,
+        *environment.NOT_OF_DASK,
+        *environment.WHILE_ASKING,
         *environment.DECIDING_BITS,
     }
     assert decided <= named

@@ -37,12 +37,27 @@ dropout = 0.0
 [regimes.dropout]
 dropout = 0.5
 
+[promotion]
+undecided = "simpler"
+
 [decision]
 primary = "gap/loss"
 direction = "lower"
 smallest_difference = 0.02
 alpha = 0.05
 baseline = "none"
+"""
+NOTHING_ASKED = """
+largest_drift = 0
+[floors]
+accuracy = 0
+calibration_error = 1
+worst_class_recall = 0
+[against_champion]
+non_inferiority_margin = 0.005
+smallest_improvement = 0.001
+alpha = 0.05
+mcnemar = "reported"
 """
 MATPLOTLIBRC = "text.usetex: True\nsavefig.bbox: tight\nfont.size: 40\nbackend: TkAgg\n"
 KERAS_JSON = {
@@ -115,6 +130,18 @@ def hostile(tmp_path_factory, proxy) -> dict[str, str]:
         MLFLOW_ACTIVE_MODEL_ID="m-0123456789abcdef0123456789abcdef",
         DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0",
         GIT_DIR=str(home / "nowhere"),
+        GIT_PAGER="false",
+        OMP_NUM_THREADS="1",
+        KMP_AFFINITY="disabled",
+        OPENBLAS_NUM_THREADS="1",
+        PYTHONHASHSEED="7",
+        PYTHONOPTIMIZE="1",
+        PYTHONUTF8="0",
+        TZ="Asia/Kathmandu",
+        LC_ALL="POSIX",
+        CDPATH="/",
+        SOURCE_DATE_EPOCH="0",
+        POSIXLY_CORRECT="1",
         **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), address),
     )
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "no_proxy", "NO_PROXY"):
@@ -198,6 +225,19 @@ def test_a_study_ends_with_its_report(compared, run):
     written = run("report", study, cwd=compared.folder)
     assert written.returncode == 0, written.stderr
     assert (compared.folder / "report.html").stat().st_size > 50_000
+
+
+def test_a_study_is_planned_and_its_model_promoted(compared, run):
+    folder = compared.folder
+    (study,) = re.findall(r"study run ([0-9a-f]{32})", compared.output)
+    planned = run("plan", "study.toml", "--sd", "0.01", "--output", "plan.png", cwd=folder)
+    assert planned.returncode == 0, planned.stderr
+    (folder / "gate.toml").write_text(NOTHING_ASKED, encoding="utf-8")
+    promoted = run("promote", study, "--policy", "gate.toml", cwd=folder)
+    assert promoted.returncode == 0, promoted.stdout + promoted.stderr
+    told = run("history", "--model-name", "fashion-mnist-cnn-synthetic", cwd=folder)
+    assert told.returncode == 0, told.stderr
+    assert "promoted: version 1" in told.stdout
 
 
 def test_a_picture_is_predicted(trained, run):

@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Mapping
 from io import TextIOWrapper
+from socket import gethostname
 from typing import TextIO
 
 DECIDING_BITS = ("TF_", "TF2_", "XLA_", "ONEDNN_", "DNNL_", "KERAS_")
@@ -80,9 +81,38 @@ OF_A_SERVER = (
 )
 """Options of a server that somebody runs on this machine: not of the one that ``ui`` starts."""
 
+FOR_UI: Mapping[str, str] = {
+    # One worker and no job runner: two processes, where MLflow would start six. It answers only to
+    # the names of this machine, so that no other page can speak to it, and unpickles nothing.
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_SERVER_ALLOWED_HOSTS": "127.0.0.1:*,localhost:*",
+    "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "",
+    "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+"""What the server that ``ui`` starts has instead."""
+
+FOR_WORKERS: Mapping[str, str] = {"TF_NUM_INTEROP_THREADS": "1"}
+"""What the workers of a study on this machine have. One core a run: as many runs as cores are
+faster than one run on all of them, bit for bit."""
+
+NOT_OF_DASK = ("MALLOC_TRIM_THRESHOLD_",)
+"""What Dask would set for them. It tells its workers to give memory back to the system at once, and
+so also fixes the size from which glibc maps each allocation on its own. With TensorFlow's own
+kernels a worker then spends 40 % of its time on page faults; glibc's own rules adapt."""
+
+WHILE_ASKING: Mapping[str, str] = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # with the password, if the URL has one
+}
+"""What MLflow has while it is asked a question, unless the user has set it."""
+
 _MODEL = (ONEDNN_VARIABLE, LIMIT_VARIABLE)
 _NUMBERS = {"true": "1", "false": "0"}  # TensorFlow takes both
-_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def settle() -> list[str]:
@@ -179,8 +209,8 @@ def _ask_this_machine_directly() -> None:
     if not any(name.lower() in ("http_proxy", "https_proxy", "all_proxy") for name in os.environ):
         return
     for name in ("no_proxy", "NO_PROXY"):
-        named = [host for host in os.environ.get(name, "").split(",") if host.strip()]
-        missing = [host for host in _THIS_MACHINE if host not in named]
+        named = [host.strip() for host in os.environ.get(name, "").split(",") if host.strip()]
+        missing = [host for host in (*_LOOPBACK, gethostname()) if host not in named]
         os.environ[name] = ",".join([*named, *missing])
 
 

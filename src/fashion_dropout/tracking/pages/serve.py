@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from fashion_dropout.environment import OF_A_SERVER
+from fashion_dropout.environment import FOR_UI, OF_A_SERVER
 from fashion_dropout.errors import Interrupted, TrackingError
 from fashion_dropout.tracking.pages.prepared import Pages, find_pages
 from fashion_dropout.tracking.store.connect import examine
@@ -29,16 +29,6 @@ Say = Callable[[str], object]
 _HOST = "127.0.0.1"
 _START_SECONDS = 90
 _STOP_SECONDS = 10
-# One worker and no job runner: two processes, where MLflow would start six. It answers only to the
-# names of this machine, so that no page of another host can speak to it, and unpickles nothing.
-_LEAN_AND_SAFE = {
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-    "MLFLOW_SERVER_ALLOWED_HOSTS": "127.0.0.1:*,localhost:*",
-    "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "",
-    "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-}
 
 
 def show_study(run_id: str | None, port: int, browser: bool, say: Say) -> None:
@@ -103,7 +93,7 @@ def served(
         server = subprocess.Popen(
             [*command, "--host", _HOST, "--port", str(port)],
             # Not as an argument: the URI of a database may hold a password, and `ps` shows those.
-            env={**own, **_LEAN_AND_SAFE, "MLFLOW_BACKEND_STORE_URI": uri},
+            env={**own, **FOR_UI, "MLFLOW_BACKEND_STORE_URI": uri},
             stdout=output,
             stderr=output,
             start_new_session=True,  # Ctrl-C is for this process, which stops that one in order

@@ -15,6 +15,7 @@ import requests
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from fashion_dropout.environment import WHILE_ASKING
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.escapes import shortened
 from fashion_dropout.tracking.store.secrets import without_password
@@ -30,12 +31,6 @@ other `OSError` is of a file, and says of which."""
 NO_SUCH_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """The codes with which MLflow says that there is no run of an id."""
 
-_SHORT_TIMEOUTS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
-    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # with the password, if the URL has one
-}
 _SQL = re.compile(  # what SQLAlchemy writes around the cause of an error
     r"\(raised as a result of Query-invoked autoflush;.*?\) ?"
     r"|\[SQL: .*\] ?"
@@ -109,8 +104,8 @@ def short_timeouts() -> Iterator[None]:
     retries = logging.getLogger("urllib3.connectionpool")
     with _ShortTimeouts.lock:
         if not _ShortTimeouts.depth:
-            _ShortTimeouts.added = [name for name in _SHORT_TIMEOUTS if name not in os.environ]
-            os.environ.update({name: _SHORT_TIMEOUTS[name] for name in _ShortTimeouts.added})
+            _ShortTimeouts.added = [name for name in WHILE_ASKING if name not in os.environ]
+            os.environ.update({name: WHILE_ASKING[name] for name in _ShortTimeouts.added})
             _ShortTimeouts.log_level = retries.level
             retries.setLevel(logging.ERROR)
         _ShortTimeouts.depth += 1
