@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import fashion_dropout
@@ -40,8 +41,11 @@ class GitState:
     difference: str
 
 
+@cache
 def git_state() -> GitState | None:
-    """The state of the checkout that holds this file; None where git does not track it."""
+    """The state of the checkout that holds this file, when this process asked first; None where git
+    does not track it.
+    """
     folder = Path(__file__).resolve().parent
     try:
         _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)
@@ -99,6 +103,7 @@ def training_code_sha256() -> str:
     return digest.hexdigest()
 
 
+@cache
 def frozen_requirements() -> str:
     """Every installed distribution with its version, one a line, as ``pip freeze`` would say."""
     found: dict[str, tuple[str, str]] = {}

@@ -27,13 +27,25 @@ SPLITS = first(580), VALIDATION
 """Few images: most of the time is TensorFlow's, to compile an epoch."""
 
 
+TRAINERS: list = []
+
+
+@pytest.fixture(autouse=True)
+def closed_trainers():
+    """What a test has compiled is used by the next one, as by the next run of a worker."""
+    yield
+    while TRAINERS:
+        TRAINERS.pop().close()
+
+
 def trainer(images: Examples = SPLITS[0], **parameters):
     from fashion_dropout.learning.model import build_classifier, build_network
     from fashion_dropout.learning.training import Trainer
 
     config = TrainingConfig(**{"epochs": 2, "learning_rate": 0.004, **parameters})
     classifier = build_classifier(build_network(config.dropout, config.seed))
-    return Trainer(classifier, images, VALIDATION, config)
+    TRAINERS.append(Trainer(classifier, images, VALIDATION, config))
+    return TRAINERS[-1]
 
 
 def bits(of) -> list[bytes]:
@@ -72,10 +84,10 @@ def whole(tensorflow) -> Whole:
     found = Whole(subject.records, [dict(subject.state())], [], [])
     for _ in subject.epochs(lambda done, total: told.append((done, total))):
         found.states.append(dict(subject.state()))
-        found.updates.append(int(subject._optimizer.iterations.numpy()))
+        found.updates.append(int(subject._compiled.optimizer.iterations.numpy()))
         found.told.append(told.copy())
         told.clear()
-        assert int(subject._done.numpy()) == subject.batches
+        assert int(subject._compiled.done.numpy()) == subject.batches
     return found
 
 
@@ -89,6 +101,41 @@ def test_the_same_configuration_gives_the_same_bits(whole):
     other = trainer(epochs=3)
     assert numbers(other.epochs()) == numbers(whole.records)
     check_equal(other.state(), whole.states[-1])
+
+
+def test_what_was_compiled_for_another_run_gives_the_same_bits(whole):
+    """Of another seed and another learning rate, as in a worker that trains one cell after another:
+    nothing of the other's weights, moments, steps and learning rate is left.
+    """
+    from fashion_dropout.learning import compiled
+
+    compiled._idle.clear()
+    new = trainer(epochs=3)
+    assert numbers(new.epochs()) == numbers(whole.records)
+    check_equal(new.state(), whole.states[-1])
+    new.close()
+    other = trainer(epochs=1, seed=1, learning_rate=0.02)
+    assert other._compiled is new._compiled
+    list(other.epochs())
+    other.close()
+    again = trainer(epochs=3)
+    assert again._compiled is new._compiled
+    assert numbers(again.epochs()) == numbers(whole.records)
+    check_equal(again.state(), whole.states[-1])
+
+
+def test_two_trainers_at_once_share_nothing():
+    one, other = trainer(epochs=2), trainer(epochs=2)
+    assert one._compiled is not other._compiled
+    for _ in zip(one.epochs(), other.epochs(), strict=True):
+        assert bits(one) == bits(other)
+
+
+def test_what_was_stopped_within_an_epoch_is_not_used_again():
+    subject = trainer(epochs=1)
+    subject._compiled.stop.assign(True)
+    subject.close()
+    assert trainer(epochs=1)._compiled is not subject._compiled
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"dropout": 0.1}, {"batch_size": 50}])
@@ -166,11 +213,11 @@ def test_a_confident_mistake_costs_its_whole_loss():
     from fashion_dropout.learning.compiled import resident
 
     subject = trainer()
-    last = subject.classifier.get_layer("network").get_layer("dense_2")
+    last = subject._compiled.classifier.get_layer("network").get_layer("dense_2")
     kernel, _ = last.get_weights()
     last.set_weights([np.zeros_like(kernel), np.linspace(0, 900, 10, dtype=np.float32)])
     zeros = Examples(SPLITS[1].images[:8], np.zeros(8, dtype=np.uint8))
-    loss, _ = subject._evaluate(*resident(zeros))
+    loss, _ = subject._compiled.evaluate(*resident(zeros))
     assert math.isclose(float(loss), 900, rel_tol=1e-6)
 
 
@@ -209,7 +256,7 @@ def test_an_interrupt_ends_an_epoch_at_the_next_batch():
 
     with pytest.raises(Interrupted):
         list(subject.epochs(interrupt))
-    assert int(subject._done.numpy()) < subject.batches
+    assert int(subject._compiled.done.numpy()) < subject.batches
 
 
 def test_tensorflow_cannot_be_given_another_number_of_threads_later():
@@ -222,16 +269,19 @@ def test_tensorflow_cannot_be_given_another_number_of_threads_later():
 
 
 def test_nothing_of_a_run_is_kept_when_it_is_over():
-    """A worker trains one run after another: what TensorFlow keeps must not hold the data."""
-    subject = trainer(epochs=1)
-    list(subject.epochs())
-    images, classifier = subject._training[0], subject.classifier
-    held = weakref.ref(images)
-    del subject, images
-    gc.collect()
-    assert held() is None
-    assert classifier.count_params() == 225_034
-    del classifier
-    gc.collect()
+    """A worker trains one run after another: what TensorFlow keeps must not hold the data, nor may
+    there be more graphs than forms, 8 MiB each.
+    """
+    from fashion_dropout.learning import compiled
+
+    for seed in range(3):
+        subject = trainer(epochs=1, seed=seed)
+        list(subject.epochs())
+        held = [weakref.ref(subject._training[0]), weakref.ref(subject.classifier)]
+        TRAINERS.pop().close()
+        del subject
+        gc.collect()
+        assert [one() for one in held] == [None, None]
     graphs = [kept for kept in gc.get_objects() if type(kept).__name__ == "FuncGraph"]
-    assert "train_epoch" not in {graph.name for graph in graphs}, "8 MiB a run"
+    epochs = [graph for graph in graphs if graph.name == "train_epoch"]
+    assert len(epochs) <= len(compiled._idle)

@@ -1,20 +1,94 @@
 """The compiled functions of a training: one epoch of gradient steps, and an evaluation.
 
-Neither the data nor a trainer is captured by them: what TensorFlow keeps of a function would keep
-them too, and a worker that trains one run after another would grow by each.
+To trace and optimize them takes TensorFlow longer than the epochs of a short run, and they depend
+on nothing but the rate of dropout and the batch size. So a process that trains one run after
+another, such as a worker of a study, uses them again: `take` gives what is idle, as if it were new.
+
+The data are not captured by them: what TensorFlow keeps of a function would keep the data, too.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from fashion_dropout.learning.dataset import Examples
+from fashion_dropout.learning.dropout import dropout_layers
 from fashion_dropout.learning.inference import BATCH_SIZE
+from fashion_dropout.learning.model import build_classifier, build_network
 
 _EXAMPLES = (tf.TensorSpec([None, 28, 28, 1], tf.uint8), tf.TensorSpec([None], tf.uint8))
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the compiled functions of two runs must have in common to be the same.
+
+    Attributes:
+        dropout: The rate of the Dropout layer: a constant of the compiled function.
+        batch_size: Images in a batch; the last of an epoch may have fewer.
+    """
+
+    dropout: float
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class CompiledTraining:
+    """A classifier and its optimizer, with the functions that were compiled for them.
+
+    Attributes:
+        form: Of what they were made.
+        classifier: Its weights are those of whoever has taken this.
+        optimizer: Adam, built for them.
+        dropouts: The layers that draw masks.
+        done: int64, counts the batches of an epoch.
+        stop: bool; when it becomes true, the epoch ends after the present batch.
+        train_epoch: A function of images, uint8 (n, 28, 28, 1), labels, uint8 (n,), and their
+            order, int64 (n,), that trains for one epoch.
+        evaluate: A function of images and labels that gives the mean cross-entropy in nats and the
+            share that is classified correctly, both float64.
+    """
+
+    form: Form
+    classifier: keras.Model
+    optimizer: keras.optimizers.Optimizer
+    dropouts: list[keras.layers.Dropout]
+    done: tf.Variable
+    stop: tf.Variable
+    train_epoch: Any
+    evaluate: Any
+
+    def begin(self, learning_rate: float) -> None:
+        """Forget the steps of whoever had this before: Adam's moments and their number."""
+        for variable in self.optimizer.variables:
+            variable.assign(np.zeros(variable.shape, variable.dtype))
+        self.optimizer.learning_rate.assign(learning_rate)
+
+
+_idle: dict[Form, CompiledTraining] = {}
+
+
+def take(form: Form, learning_rate: float) -> CompiledTraining:
+    """What trains runs of this form: nobody else has it until it is given back.
+
+    Args:
+        form: Dropout and batch size.
+        learning_rate: Adam's.
+    """
+    compiled = _idle.pop(form, None) or _compiled(form)
+    compiled.begin(learning_rate)
+    return compiled
+
+
+def give_back(compiled: CompiledTraining) -> None:
+    """Let the next run of the same form use it; what was stopped in an epoch is thrown away."""
+    if not compiled.stop.numpy():
+        _idle[compiled.form] = compiled
 
 
 def resident(examples: Examples, limit: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
@@ -22,25 +96,30 @@ def resident(examples: Examples, limit: int | None = None) -> tuple[tf.Tensor, t
     return tf.constant(examples.images[:limit]), tf.constant(examples.labels[:limit])
 
 
-def compile_epoch(
+def _compiled(form: Form) -> CompiledTraining:
+    classifier = build_classifier(build_network(form.dropout, seed=0))  # other weights are set
+    optimizer = keras.optimizers.Adam()
+    optimizer.build(classifier.trainable_variables)
+    done, stop = tf.Variable(0, dtype=tf.int64), tf.Variable(False)
+    return CompiledTraining(
+        form,
+        classifier,
+        optimizer,
+        dropout_layers(classifier),
+        done,
+        stop,
+        _compile_epoch(classifier, optimizer, done, stop, form.batch_size),
+        _compile_evaluation(classifier),
+    )
+
+
+def _compile_epoch(
     classifier: keras.Model,
     optimizer: keras.optimizers.Optimizer,
     done: tf.Variable,
     stop: tf.Variable,
     batch_size: int,
 ) -> Any:
-    """A function that trains for one epoch.
-
-    Args:
-        classifier: Its weights are changed.
-        optimizer: Built for them.
-        done: int64, counts the batches.
-        stop: bool; when it becomes true, the epoch ends after the present batch.
-        batch_size: Images in a batch; the last of an epoch may have fewer.
-
-    Returns:
-        A function of images, uint8 (n, 28, 28, 1), labels, uint8 (n,), and their order, int64 (n,).
-    """
     variables = classifier.trainable_variables
 
     def train_epoch(images: tf.Tensor, labels: tf.Tensor, order: tf.Tensor) -> None:
@@ -54,7 +133,7 @@ def compile_epoch(
                 loss = tf.reduce_mean(_losses(tf.gather(labels, batch), probabilities))
             gradients = tape.gradient(loss, variables)
             # Not `apply_gradients`: Keras 3.15.1 keeps the graph of each function in which that
-            # was traced, 8 MiB a run. The operations and their bits are the same.
+            # was traced, 8 MiB each. The operations and their bits are the same.
             for gradient, variable in zip(gradients, variables, strict=True):
                 optimizer.update_step(gradient, variable, optimizer.learning_rate)
             optimizer.iterations.assign_add(1)
@@ -65,11 +144,7 @@ def compile_epoch(
     return tf.function(train_epoch).get_concrete_function(*_EXAMPLES, order)
 
 
-def compile_evaluation(classifier: keras.Model) -> Any:
-    """A function of images and labels, as in `compile_epoch`, that gives the mean cross-entropy in
-    nats and the share that is classified correctly, both float64.
-    """
-
+def _compile_evaluation(classifier: keras.Model) -> Any:
     def evaluate(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         count = tf.shape(labels, out_type=tf.int64)[0]
         loss, hits = tf.constant(0.0, tf.float64), tf.constant(0, tf.int64)

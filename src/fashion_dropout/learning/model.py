@@ -12,8 +12,6 @@ import keras
 from fashion_dropout import seeds
 
 IMAGE_SHAPE = (28, 28, 1)
-FEATURE_EXTRACTION = ("conv2d_1", "max_pooling2d_1", "conv2d_2", "max_pooling2d_2")
-CLASSIFICATION = ("flatten", "dense_1", "dropout_1", "dense_2")
 
 
 def build_network(dropout: float, seed: int) -> keras.Model:

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from fashion_dropout import seeds
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import CheckpointError, TrainingDivergedError
-from fashion_dropout.learning.compiled import compile_epoch, compile_evaluation, resident
+from fashion_dropout.learning.compiled import Form, give_back, resident, take
 from fashion_dropout.learning.dataset import EVALUATED_TRAINING_IMAGES, Examples
-from fashion_dropout.learning.dropout import dropout_layers, set_masks
+from fashion_dropout.learning.dropout import set_masks
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 _HISTORY = "history"
@@ -70,10 +70,11 @@ class Trainer:
     """Trains one classifier; `epochs` does the work, one record at a time.
 
     Attributes:
+        classifier: With the weights after the last epoch that has ended.
         records: One for each epoch that has ended.
 
     Args:
-        classifier: A model from uint8 images to probabilities; its weights are changed.
+        classifier: As `build_classifier` gives it for the configuration; its weights are changed.
         training: The training split.
         validation: The validation split.
         config: Epochs, batch size, learning rate and seed are taken from it.
@@ -94,15 +95,7 @@ class Trainer:
         self._training = resident(training)
         self._evaluated = resident(training, EVALUATED_TRAINING_IMAGES)
         self._validation = resident(validation)
-        self._optimizer = keras.optimizers.Adam(config.learning_rate)
-        self._optimizer.build(classifier.trainable_variables)
-        self._dropouts = dropout_layers(classifier)
-        self._done = tf.Variable(0, dtype=tf.int64)
-        self._stop = tf.Variable(False)
-        self._train_epoch = compile_epoch(
-            classifier, self._optimizer, self._done, self._stop, config.batch_size
-        )
-        self._evaluate = compile_evaluation(classifier)
+        self._compiled = take(Form(config.dropout, config.batch_size), config.learning_rate)
 
     @property
     def batches(self) -> int:
@@ -122,13 +115,20 @@ class Trainer:
         Raises:
             TrainingDivergedError: A loss became infinite or not a number.
         """
+        trained = self._compiled.classifier
         for epoch in range(len(self.records) + 1, self.config.epochs + 1):
+            trained.set_weights(self.classifier.get_weights())
             seconds = self._run_epoch(epoch, progress)
             record = self._measure(epoch, self._count / seconds)
             self.records.append(record)
+            self.classifier.set_weights(trained.get_weights())
             if self.best is record:
                 self._best_weights = self.classifier.get_weights()
             yield record
+
+    def close(self) -> None:
+        """Let another run use what was compiled for this one, which is over."""
+        give_back(self._compiled)
 
     @property
     def best(self) -> EpochRecord:
@@ -152,7 +152,7 @@ class Trainer:
         No random state is part of it: order and masks are pure functions of seed and epoch.
         """
         history = np.array([astuple(record) for record in self.records], dtype=np.float64)
-        optimizer = [variable.numpy() for variable in self._optimizer.variables]
+        optimizer = [variable.numpy() for variable in self._compiled.optimizer.variables]
         return {
             **_numbered("weights", self.classifier.get_weights()),
             **_numbered("optimizer", optimizer),
@@ -175,9 +175,8 @@ class Trainer:
                 "names, shapes or dtypes"
             )
         self.classifier.set_weights(_part(state, "weights"))
-        for variable, value in zip(
-            self._optimizer.variables, _part(state, "optimizer"), strict=True
-        ):
+        optimizer = self._compiled.optimizer.variables
+        for variable, value in zip(optimizer, _part(state, "optimizer"), strict=True):
             variable.assign(value)
         self._best_weights = _part(state, "best")
         self.records = [EpochRecord(int(row[0]), *row[1:]) for row in state[_HISTORY].tolist()]
@@ -194,29 +193,30 @@ class Trainer:
         return seeds.permutation(self.config.seed, f"shuffle/{epoch}", self._count)
 
     def _run_epoch(self, epoch: int, progress: Progress) -> float:
-        set_masks(self._dropouts, self.config.seed, f"dropout/{{layer}}/{epoch}")
-        self._done.assign(0)
+        compiled = self._compiled
+        set_masks(compiled.dropouts, self.config.seed, f"dropout/{{layer}}/{epoch}")
+        compiled.done.assign(0)
         images, labels = self._training
         order = tf.constant(self.order_of_batches(epoch))
         # The epoch runs beside this thread, so that a signal or a look at the progress does not
         # have to wait for its end.
         with ThreadPoolExecutor(1, "epoch") as executor:
             started = time.perf_counter()
-            running = executor.submit(self._train_epoch, images, labels, order)
+            running = executor.submit(compiled.train_epoch, images, labels, order)
             try:
                 while True:
                     try:
                         running.result(timeout=_SECONDS_BETWEEN_LOOKS)
                         return time.perf_counter() - started
                     except TimeoutError:
-                        progress(int(self._done.numpy()), self.batches)
+                        progress(int(compiled.done.numpy()), self.batches)
             except BaseException:
-                self._stop.assign(True)
+                compiled.stop.assign(True)
                 raise
 
     def _measure(self, epoch: int, images_per_second: float) -> EpochRecord:
-        train_loss, train_accuracy = self._evaluate(*self._evaluated)
-        val_loss, val_accuracy = self._evaluate(*self._validation)
+        train_loss, train_accuracy = self._compiled.evaluate(*self._evaluated)
+        val_loss, val_accuracy = self._compiled.evaluate(*self._validation)
         for what, loss in (("training", float(train_loss)), ("validation", float(val_loss))):
             if not math.isfinite(loss):
                 raise TrainingDivergedError(

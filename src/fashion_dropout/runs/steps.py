@@ -110,6 +110,7 @@ def fit(
     run.set_tags({tags.WEIGHTS_SHA256: trainer.weights_sha256()})
     if config.select == "best":
         trainer.restore_best()
+    trainer.close()
     selected = best if config.select == "best" else last
     return Fitted(classifier, tuple(trainer.records), best, selected)
 
