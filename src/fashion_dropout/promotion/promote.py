@@ -17,7 +17,7 @@ from fashion_dropout.learning.dataset import DATASETS
 from fashion_dropout.promotion.candidate import Candidate, read_candidate
 from fashion_dropout.promotion.decision import GateDecision, decide
 from fashion_dropout.promotion.fill_card import CARD_FILES, write_cards
-from fashion_dropout.studies.report import REPORT_FILES
+from fashion_dropout.studies.report import REPORT_FILE
 from fashion_dropout.tracking.models import registry
 from fashion_dropout.tracking.models.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from fashion_dropout.tracking.recording import previous
@@ -169,7 +169,7 @@ def _links(candidate: Candidate, decision: TrackedRun) -> str:
     linked = {
         "Run": run_page(experiment, candidate.run.info.run_id),
         "study": run_page(experiment, study),
-        "report with the verdict": run_page(experiment, study, REPORT_FILES["en"]),
+        "report with the verdict": run_page(experiment, study, REPORT_FILE),
         "model card": run_page(decision.experiment_id, decision.run_id, CARD_FILES["en"]),
         "decision": run_page(decision.experiment_id, decision.run_id, "decision.json"),
     }

@@ -20,7 +20,7 @@ from fashion_dropout.plain_table import plain_table
 from fashion_dropout.studies.blocks import markdown_table
 from fashion_dropout.studies.charts import prepare_charts
 from fashion_dropout.studies.read import read_record
-from fashion_dropout.studies.report import REPORT_FILES, write_study_files
+from fashion_dropout.studies.report import REPORT_FILE, write_study_files
 from fashion_dropout.texts import Count
 from fashion_dropout.tracking.recording.tracked_run import TrackedRun
 from fashion_dropout.tracking.store import tags
@@ -91,7 +91,9 @@ def conclude(
             tags.VERDICT: " ".join(verdicts),
             tags.VERDICT_KIND: "; ".join(verdict.kind for verdict in comparison.verdicts),
             tags.MISSING: ", ".join(missing),
-            tags.NOTE: _note(study, links, table, notes, [*statements, *warnings], missing),
+            tags.NOTE: _note(
+                study, run.run_id, links, table, notes, [*statements, *warnings], missing
+            ),
         }
     )
     return StudyOutcome(run.run_id, run.experiment_id, missing, text)
@@ -163,13 +165,13 @@ def _text(
 def _links(study: Study, run: TrackedRun, runs: list[str]) -> dict[str, str]:
     """What a reader of the study's run wants next: name → page, from inside MLflow's UI."""
     charts, _ = prepare_charts(study, run.experiment_id, runs)
-    reports = {"Report": REPORT_FILES["en"], "report in Japanese": REPORT_FILES["ja"]}
-    links = {name: run_page(run.experiment_id, run.run_id, file) for name, file in reports.items()}
+    links = {"Report": run_page(run.experiment_id, run.run_id, REPORT_FILE)}
     return links | {name: path.removeprefix("/") for name, path in charts.items()}
 
 
 def _note(
     study: Study,
+    run_id: str,
     links: Mapping[str, str],
     table: pd.DataFrame,
     notes: list[str],
@@ -185,5 +187,6 @@ def _note(
         + f"{gone}\n{markdown_table(table)}\n\n{' '.join(notes)}\n\n"
         f"Study `{study.key}`. Every run: `runs.csv`; every difference: `differences.csv`; the "
         "declared study: `study.json`. Differences are regime − baseline over pairs of runs with "
-        "the same seed, which began with the same weights and saw the same batches.\n"
+        "the same seed, which began with the same weights and saw the same batches. The report in "
+        f"Japanese: `fashion-dropout report {run_id} --lang ja`.\n"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -13,20 +13,19 @@ from fashion_dropout.files import writable, write_whole
 from fashion_dropout.reports import html
 from fashion_dropout.reports.pictures import Picture, draw
 from fashion_dropout.studies.predictions import DISAGREEMENTS_FILE, write_disagreements
-from fashion_dropout.texts import LANGUAGES, Language
+from fashion_dropout.texts import Language
 
-REPORT_FILES: Mapping[Language, str] = {"en": "report.html", "ja": "report.ja.html"}
+REPORT_FILE = "report.html"
+"""The report that a study's run has, in English; in Japanese it is made when it is asked for."""
 
 
 def write_study_files(record: StudyRecord, comparison: Comparison, folder: Path) -> None:
-    """Write the files of a study's run that people read: figures, and a report in each language."""
-    for language in LANGUAGES:
-        drawn = _drawn(record, comparison, language)
-        if language == "en":
-            for name, picture in drawn.items():
-                (folder / f"{name}.png").write_bytes(picture.png)
-        text = html.render(record, comparison, drawn, language)
-        (folder / REPORT_FILES[language]).write_text(text, encoding="utf-8")
+    """Write the files of a study's run that people read: figures, and the report."""
+    drawn = _drawn(record, comparison, "en")
+    for name, picture in drawn.items():
+        (folder / f"{name}.png").write_bytes(picture.png)
+    text = html.render(record, comparison, drawn, "en")
+    (folder / REPORT_FILE).write_text(text, encoding="utf-8")
     if record.results and record.results.disagreements:
         write_disagreements(record.results.disagreements, folder / DISAGREEMENTS_FILE)
 
