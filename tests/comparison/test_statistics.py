@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fashion_dropout.comparison import statistics
+from fashion_dropout.comparison import attainable, statistics
 from fashion_dropout.comparison.verdict import decide
 from fashion_dropout.config.decision import Decision
 
@@ -91,7 +91,7 @@ def test_figures_stay_within_their_ranges(runs):
     slack = 1e-9 * (1 + abs(found.mean))
     assert found.low - slack <= found.mean <= found.high + slack
     assert found.bca_low <= found.bca_high + slack
-    assert statistics.smallest_p(found.n) <= found.p + 1e-12 <= 1 + 1e-9
+    assert attainable.smallest_p(found.n) <= found.p + 1e-12 <= 1 + 1e-9
     assert 0 <= found.prob_better <= 1
 
 
@@ -134,15 +134,15 @@ def test_the_t_interval_is_that_of_scipys_paired_test():
     [(3, 0.25), (5, 0.0625), (6, 0.03125), (10, 2**-9), (16, 2**-15), (17, 1 / 10_001)],
 )
 def test_the_smallest_p_is_reached_when_all_pairs_agree(pairs, smallest):
-    assert statistics.smallest_p(pairs) == smallest
+    assert attainable.smallest_p(pairs) == smallest
     assert statistics.sign_flip_p(np.arange(1.0, pairs + 1)) == pytest.approx(smallest)
 
 
 def test_five_seeds_can_never_reach_five_percent():
-    assert statistics.seeds_for(0.05) == 6
-    assert statistics.seeds_for(0.25) == 3
-    assert statistics.smallest_p(6, comparisons=2) == 2 * statistics.smallest_p(6)
-    assert statistics.seeds_for(0.05, comparisons=8) == 9
+    assert attainable.seeds_for(0.05) == 6
+    assert attainable.seeds_for(0.25) == 3
+    assert attainable.smallest_p(6, comparisons=2) == 2 * attainable.smallest_p(6)
+    assert attainable.seeds_for(0.05, comparisons=8) == 9
     found = compare(table(np.zeros(5), -np.ones(5) - np.arange(5)))
     assert decide(found, RULE).kind == "not shown"
 

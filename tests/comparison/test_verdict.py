@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from comparison.tables import RULE, compared, runs
+from fashion_dropout.comparison.attainable import smallest_p
 from fashion_dropout.comparison.power import seeds_needed
 from fashion_dropout.comparison.sentences import sentence
-from fashion_dropout.comparison.statistics import Difference, smallest_p
+from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.comparison.verdict import decide
 from fashion_dropout.texts import LANGUAGES
 

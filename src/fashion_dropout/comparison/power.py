@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from fashion_dropout.comparison.statistics import seeds_for
+from fashion_dropout.comparison.attainable import seeds_for
 from fashion_dropout.config.decision import Decision
 
 POWER = 0.8

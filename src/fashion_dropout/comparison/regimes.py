@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from fashion_dropout.comparison import statistics
+from fashion_dropout.comparison import attainable, statistics
 from fashion_dropout.comparison.early import bias_adjusted
 from fashion_dropout.comparison.equal_fit import at_equal_fit
 from fashion_dropout.comparison.guards import guard
@@ -155,7 +155,7 @@ def _verdicts_at(
     newly = rule.spending[len(looks) - 1] if looks else 0.0
     verdicts = []
     # Holm's adjustment is monotone: no p of the family can be adjusted to less than this.
-    least = statistics.holm([statistics.smallest_p(difference.n) for difference in primary])
+    least = statistics.holm([attainable.smallest_p(difference.n) for difference in primary])
     for difference, smallest_p in zip(primary, least, strict=True):
         guards = [
             guard(

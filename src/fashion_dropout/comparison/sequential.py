@@ -17,9 +17,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-EXACT_UP_TO = 16
-"""Pairs with which all 2ⁿ sign patterns are enumerated."""
-_RANDOM_PATTERNS = 10_000
+from fashion_dropout.comparison.attainable import EXACT_UP_TO, RESAMPLES
+
 _SEED = 0
 _AT_ONCE = 1_000
 _NUMBERS_AT_ONCE = 2**20
@@ -90,7 +89,7 @@ def of_studies(
     Returns:
         p and level of each study and look, float64 of shape (studies, looks).
     """
-    patterns = 2 ** values.shape[1] if values.shape[1] <= EXACT_UP_TO else 1 + _RANDOM_PATTERNS
+    patterns = 2 ** values.shape[1] if values.shape[1] <= EXACT_UP_TO else 1 + RESAMPLES
     rows = max(1, _NUMBERS_AT_ONCE // patterns)
     blocks = [
         _of_block(values[first : first + rows], sizes, spending, two_sided)
@@ -154,7 +153,7 @@ def random_patterns(pairs: int) -> NDArray[np.int8]:
         ±1, int8 of shape (10,001, n).
     """
     rng = np.random.default_rng(_SEED)
-    flipped = rng.integers(0, 2, (1 + _RANDOM_PATTERNS, pairs), dtype=np.int8)
+    flipped = rng.integers(0, 2, (1 + RESAMPLES, pairs), dtype=np.int8)
     flipped[0] = 0
     return 1 - 2 * flipped
 

@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from fashion_dropout.comparison import sequential
+from fashion_dropout.comparison.attainable import RESAMPLES
 from fashion_dropout.config.metrics import GAIN, Direction
 
 CONFIDENCE = 0.95
 """Of intervals that decide nothing: those of figures and of a regime's own mean."""
 
-RESAMPLES = 10_000
 _BOOTSTRAP_SEED = 0
 _VALUES_AT_ONCE = 2_000_000  # of all resamples together; the bits are those of any other number
 
@@ -69,22 +69,6 @@ class Difference:
     def n(self) -> int:
         """Number of complete pairs."""
         return len(self.by_seed)
-
-
-def smallest_p(pairs: int, comparisons: int = 1) -> float:
-    """The smallest two-sided p that a sign-flip test of `pairs` pairs can give, at most 1.
-
-    It is 2/2ⁿ where the test is exact, and 1/10,001 where it draws 10,000 sign patterns. Holm's
-    adjustment multiplies the smallest p of a family by the number of its `comparisons`, and no
-    other adjusted p of the family is below that one.
-    """
-    least = 2 / 2.0**pairs if pairs <= sequential.EXACT_UP_TO else 1 / (RESAMPLES + 1)
-    return min(1.0, comparisons * least)
-
-
-def seeds_for(alpha: float, comparisons: int = 1) -> int:
-    """The fewest pairs with which p ≤ `alpha` is possible in an exact test."""
-    return math.ceil(1 - math.log2(alpha / comparisons))
 
 
 def paired_differences(

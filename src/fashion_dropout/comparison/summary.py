@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from fashion_dropout.comparison import statistics
+from fashion_dropout.comparison import attainable, statistics
 from fashion_dropout.comparison.pairing import paired_seeds
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.statistics import Difference
@@ -127,8 +127,8 @@ def table_notes(comparison: Comparison, language: Language = "en") -> list[str]:
     words, rule = texts(language)["notes"], comparison.rule
     tested = [difference for difference in comparison.secondary if not described(difference.metric)]
     pairs = max((verdict.difference.n for verdict in comparison.verdicts), default=0)
-    least = statistics.smallest_p(pairs)
-    least_adjusted = statistics.smallest_p(pairs, max(1, len(tested)))
+    least = attainable.smallest_p(pairs)
+    least_adjusted = attainable.smallest_p(pairs, max(1, len(tested)))
     known = {
         "primary": rule.primary,
         "comparisons": len(tested),

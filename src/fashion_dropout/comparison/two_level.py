@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, stats
 
-from fashion_dropout.comparison.statistics import RESAMPLES
+from fashion_dropout.comparison.attainable import RESAMPLES
 
 METRICS = ("test/accuracy", "test/nll", "test/ece")
 """The metrics that have this interval."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from fashion_dropout.comparison import statistics
+from fashion_dropout.comparison import attainable, statistics
 from fashion_dropout.comparison.guards import Guarded
 from fashion_dropout.comparison.sequential import Look, in_order, sign_flip_looks
 from fashion_dropout.comparison.statistics import Difference
@@ -111,7 +111,7 @@ def decide(
     """
     if looks is None:
         looks = (tuple(difference.by_seed),)
-    least = statistics.smallest_p(difference.n, comparisons) if smallest_p is None else smallest_p
+    least = attainable.smallest_p(difference.n, comparisons) if smallest_p is None else smallest_p
     spending = [newly / comparisons for newly in rule.spending[: len(looks)]]
     last, equivalence, shown, equivalent = None, None, False, False
     if difference.n > 1 and looks:

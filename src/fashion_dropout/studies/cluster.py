@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,13 +26,7 @@ from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.secrets import without_password
 
 _CONNECT_SECONDS = 10
-# Dask tells its workers to give memory back to the system at once, and so also fixes the size from
-# which glibc maps each allocation on its own. With TensorFlow's own kernels a worker then spends
-# 40 % of its time on page faults. None leaves glibc to its adaptive rules.
-_PRE_SPAWN = "distributed.nanny.pre-spawn-environ"
-_ALLOCATOR: dict[str, Any] = {f"{_PRE_SPAWN}.MALLOC_TRIM_THRESHOLD_": None}
-# One core a run: as many runs as cores are faster than one run on all of them, bit for bit.
-_WORKER_ENVIRONMENT = {"TF_NUM_INTEROP_THREADS": "1"}
+_BEFORE_A_WORKER = "distributed.nanny.pre-spawn-environ"
 
 
 @dataclass(frozen=True)
@@ -81,13 +75,13 @@ def remote_cluster(scheduler: str) -> Iterator[Client]:
     """
     _quieten()
     try:
-        client = Client(scheduler, timeout=_CONNECT_SECONDS)
+        client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise UsageError(
             f"expected a Dask scheduler at {scheduler}, received no answer within "
             f"{_CONNECT_SECONDS} s; start one with `dask scheduler`, or leave out --scheduler"
         ) from error
-    with client:
+    with closing(client):
         yield client
 
 
@@ -97,7 +91,7 @@ def local_cluster(workers: int) -> Iterator[Client]:
     _quieten()
     with (
         dask.config.set(_dasks_defaults()),
-        dask.config.set(_ALLOCATOR),
+        dask.config.set({f"{_BEFORE_A_WORKER}.{name}": None for name in environment.NOT_OF_DASK}),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -105,9 +99,10 @@ def local_cluster(workers: int) -> Iterator[Client]:
             dashboard_address="127.0.0.1:0",  # a free port; None would mean 8787
             memory_limit=None,
             silence_logs=logging.CRITICAL,
-            env=_WORKER_ENVIRONMENT,
+            env=environment.FOR_WORKERS,
         ) as local,
-        Client(local) as client,
+        # As the default it would have to be closed by the thread that has opened it.
+        closing(Client(local, set_as_default=False)) as client,
     ):
         yield client
 
@@ -144,7 +139,7 @@ def run_cells(
         for cell in cells
     }
     try:
-        for future in as_completed(futures):
+        for future in as_completed(futures, loop=client.loop):
             if future.status == "finished":
                 yield future.result()
             else:

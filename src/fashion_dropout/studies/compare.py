@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fashion_dropout import colours, provenance
-from fashion_dropout.comparison.statistics import seeds_for, smallest_p
+from fashion_dropout.comparison.attainable import seeds_for, smallest_p
 from fashion_dropout.config.study import Cell, Study
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.escapes import markdown
@@ -18,12 +18,12 @@ from fashion_dropout.learning import dataset as data
 from fashion_dropout.progress import StudyDisplay
 from fashion_dropout.studies import cluster
 from fashion_dropout.studies.cluster import CellResult, Session
+from fashion_dropout.studies.workers import Workers, ending
 from fashion_dropout.texts import Count
 from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.database import is_new
 
 if TYPE_CHECKING:
-    from distributed import Client
-
     from fashion_dropout.studies.conclude import StudyOutcome
     from fashion_dropout.tracking.recording.tracked_run import TrackedRun
 
@@ -55,39 +55,49 @@ def compare_study(
         TrackingError: The store does not answer, or not any more.
         UnpairedError: Two runs of a pair began differently; no verdict is recorded.
     """
+    dataset = data.open_dataset(study.dataset, data_dir, say=display.note)
+    with closing(Workers(workers or provenance.runs_at_once(), scheduler)) as crew:
+        if is_new():
+            crew.begin(_looks(study)[0] * len(study.regimes), study.cells()[0].config)
+        tracking_uri = _connected(study, scheduler, display)
+        from fashion_dropout.studies.charts import prepare_charts
+        from fashion_dropout.tracking.reading.queries import experiment_name
+
+        with _opened(study, name := Session.new_name(), experiment, fresh) as run:
+            session = Session(
+                name=name,
+                tracking_uri=tracking_uri,
+                experiment=experiment_name(run.experiment_id),
+                data_dir=data_dir.resolve() if data_dir else None,
+                study_run_id=run.run_id,
+                colours=colours.of_regimes([study.decision.baseline, *study.others]),
+                fresh=fresh,
+            )
+            if refused := prepare_charts(study, run.experiment_id)[1]:
+                display.note(f"warning: {refused}")
+            failed = _run_looks(_Cells(study, run, dataset.sha256, fresh, display), crew, session)
+            display.note("comparing the runs, drawing figures, writing the report")
+            with ending(crew):
+                from fashion_dropout.studies.conclude import conclude  # late, as it takes memory
+
+                return conclude(study, run, failed, dataset.test())
+
+
+def _connected(study: Study, scheduler: str | None, display: StudyDisplay) -> str:
+    """The URI of the store, which answers."""
     import mlflow
 
-    from fashion_dropout.studies.charts import prepare_charts
-    from fashion_dropout.tracking.reading.queries import experiment_name
     from fashion_dropout.tracking.recording.recovery import tidy
     from fashion_dropout.tracking.store.connect import connect
 
     connect()
     tidy(display.note)
-    tracking_uri = mlflow.get_tracking_uri()
+    uri: str = mlflow.get_tracking_uri()
     if scheduler is not None:
-        cluster.check_reachable(tracking_uri, scheduler)
-    dataset = data.open_dataset(study.dataset, data_dir, say=display.note)
+        cluster.check_reachable(uri, scheduler)
     for warning in warnings_of(study):
         display.note(warning)
-    with _opened(study, name := Session.new_name(), experiment, fresh) as run:
-        session = Session(
-            name=name,
-            tracking_uri=tracking_uri,
-            experiment=experiment_name(run.experiment_id),
-            data_dir=data_dir.resolve() if data_dir else None,
-            study_run_id=run.run_id,
-            colours=colours.of_regimes([study.decision.baseline, *study.others]),
-            fresh=fresh,
-        )
-        if refused := prepare_charts(study, run.experiment_id)[1]:
-            display.note(f"warning: {refused}")
-        cells = _Cells(study, run, dataset.sha256, fresh, display)
-        failed = _run_looks(cells, workers or provenance.runs_at_once(), scheduler, session)
-        from fashion_dropout.studies.conclude import conclude  # late, as it takes memory
-
-        display.note("comparing the runs, drawing figures, writing the report")
-        return conclude(study, run, failed, dataset.test())
+    return uri
 
 
 @contextmanager
@@ -179,9 +189,12 @@ class _Cells:
         return [cell for cell in cells if cell.name not in self.ran]
 
 
-def _run_looks(
-    cells: _Cells, workers: int, scheduler: str | None, session: Session
-) -> dict[str, str]:
+def _looks(study: Study) -> tuple[int, ...]:
+    """After how many pairs it is compared; without declared looks, when all have been run."""
+    return study.decision.looks or (len(study.seeds),)
+
+
+def _run_looks(cells: _Cells, crew: Workers, session: Session) -> dict[str, str]:
     """Run the missing cells look by look, until the study is decided or all have been run.
 
     Returns:
@@ -192,40 +205,32 @@ def _run_looks(
     from fashion_dropout.tracking.recording.recovery import tidy
 
     study, display, experiment_id = cells.study, cells.display, cells.run.experiment_id
-    looks = study.decision.looks or (len(study.seeds),)
+    looks = _looks(study)
     results: list[CellResult] = []
     try:
-        with ExitStack() as stack:
-            client = None
-            for number, pairs in enumerate(looks, start=1):
-                missing = cells.missing(pairs)
-                if len(looks) > 1:
-                    display.note(f"look {number} of {len(looks)}: after {pairs} pairs of runs")
-                display.begin(study.key, len(missing), len(study.cells()))
-                if missing and client is None:
-                    client = stack.enter_context(_cluster(workers, len(missing), scheduler))
-                if missing and client is not None:
-                    for result in cluster.run_cells(client, missing, session, display.epoch):
-                        results.append(result)
-                        cells.ran.add(result.cell.name)
-                        display.ended(result.cell.name, result.error)
-                    tidy(display.note)  # what workers could not deliver
-                if pairs == looks[-1]:
-                    break
-                cells.run.settle()
-                taken = read_cells(cells.run.run_id).looks
-                if taken.over or len(taken.seen) < number:
-                    break
+        for number, pairs in enumerate(looks, start=1):
+            missing = cells.missing(pairs)
+            if len(looks) > 1:
+                display.note(f"look {number} of {len(looks)}: after {pairs} pairs of runs")
+            display.begin(study.key, len(missing), len(study.cells()))
+            if missing:
+                client = crew.client(len(missing))
+                for result in cluster.run_cells(client, missing, session, display.epoch):
+                    results.append(result)
+                    cells.ran.add(result.cell.name)
+                    display.ended(result.cell.name, result.error)
+                tidy(display.note)  # what workers could not deliver
+            if pairs == looks[-1]:
+                break
+            cells.run.settle()
+            taken = read_cells(cells.run.run_id).looks
+            if taken.over or len(taken.seen) < number:
+                break
     except BaseException:  # a store that is gone, too, must not take its place: it is the reason
+        crew.close()
         with suppress(TrackingError):
             end_abandoned_runs(session.name, experiment_id, ())
         raise
-    # The workers have ended: what they left RUNNING is abandoned.
+    # No worker has a cell any more: what they left RUNNING is abandoned.
     end_abandoned_runs(session.name, experiment_id, {result.run_id for result in results})
     return {result.cell.name: result.error for result in results if result.error}
-
-
-def _cluster(workers: int, cells: int, scheduler: str | None) -> AbstractContextManager[Client]:
-    if scheduler is not None:
-        return cluster.remote_cluster(scheduler)
-    return cluster.local_cluster(min(workers, cells))

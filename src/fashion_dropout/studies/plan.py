@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from fashion_dropout import provenance
+from fashion_dropout.comparison.attainable import seeds_for
 from fashion_dropout.comparison.power import (
     POWER,
     Power,
@@ -19,7 +20,6 @@ from fashion_dropout.comparison.power import (
     seeds_needed,
 )
 from fashion_dropout.comparison.power_at_looks import expected_pairs, power_at_looks
-from fashion_dropout.comparison.statistics import seeds_for
 from fashion_dropout.config.study import Study
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.learning.kernels import EVALUATION, training_speed

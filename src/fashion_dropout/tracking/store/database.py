@@ -45,6 +45,16 @@ def database_file(uri: str) -> Path | None:
     return path.absolute() if path and path.is_file() else None
 
 
+def is_new() -> bool:
+    """Whether it is certain, before MLflow is imported, that the store holds nothing yet: it is a
+    SQLite file that is not there.
+    """
+    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
+        path = sqlite_path(uri)
+        return path is not None and not path.exists()
+    return not Path("mlflow.db").exists() and not Path("mlruns").exists()  # MLflow's own defaults
+
+
 def sqlite_uri(path: Path) -> str:
     """The URI of the store in a SQLite file, as SQLAlchemy and a shell read it back.
 

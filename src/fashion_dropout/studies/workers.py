@@ -1,0 +1,124 @@
+"""The workers of a study, which begin as soon as it is certain that they are needed.
+
+A worker's imports take longer than all that the program itself does before the first cell. Where
+the store is new, every cell is missing, so the workers of this machine import TensorFlow while the
+store is set up. Where it is not, they begin when it has said which cells are missing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from importlib import import_module
+
+import distributed
+from distributed import Client
+
+from fashion_dropout.config.training import TrainingConfig
+from fashion_dropout.learning.kernels import KernelChoice
+from fashion_dropout.learning.runtime import DeviceChoice, start_tensorflow
+from fashion_dropout.studies import cluster
+
+_CONCLUDING = "fashion_dropout.studies.conclude"
+
+
+@dataclass
+class Workers:
+    """Where the cells of a study run: a cluster that begins once, and ends when it is closed.
+
+    Attributes:
+        count: The most processes of a cluster on this machine.
+        scheduler: The address of another cluster's scheduler; None for this machine.
+    """
+
+    count: int
+    scheduler: str | None
+
+    def __post_init__(self) -> None:
+        self._stack = ExitStack()
+        self._client: Future[Client] | None = None
+
+    def begin(self, count: int, config: TrainingConfig) -> None:
+        """Begin a cluster of this machine beside this thread, if there is none, and let it import.
+
+        Args:
+            count: How many cells there are for it at first.
+            config: Of one of them: with what TensorFlow starts.
+        """
+        if self.scheduler is not None or self._client is not None:
+            return
+        self._client = Future()
+
+        def begin(found: Future[Client]) -> None:
+            try:
+                local = cluster.local_cluster(min(self.count, count))
+                client = self._stack.enter_context(local)
+                self._starting = _start_workers(client, config)
+                found.set_result(client)
+            except BaseException as error:  # for whoever waits for it
+                found.set_exception(error)
+
+        threading.Thread(target=begin, args=[self._client], name="cluster").start()
+
+    def client(self, count: int) -> Client:
+        """A client of the cluster, which begins now if there is none.
+
+        Raises:
+            UsageError: The scheduler does not answer.
+        """
+        if self._client is None:
+            context = (
+                cluster.local_cluster(min(self.count, count))
+                if self.scheduler is None
+                else cluster.remote_cluster(self.scheduler)
+            )
+            client = self._stack.enter_context(context)
+            self._client = Future()
+            self._client.set_result(client)
+        # What concludes a study is imported while its workers train.
+        threading.Thread(target=import_module, args=[_CONCLUDING], daemon=True).start()
+        return self._client.result()
+
+    def close(self) -> None:
+        """End the processes of this machine, and leave another cluster as it is."""
+        if self._client is not None:
+            wait([self._client])
+        self._stack.close()
+
+
+@contextmanager
+def ending(workers: Workers) -> Iterator[None]:
+    """While this is open, workers that have nothing to do any more end beside it."""
+    thread = threading.Thread(target=workers.close)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def _start_workers(client: Client, config: TrainingConfig) -> list[distributed.Future]:
+    """Let every worker import what a cell needs, before it is given one.
+
+    Args:
+        client: Of a local cluster.
+        config: Of one of the cells: with what TensorFlow starts.
+
+    Returns:
+        What must be kept until the workers have cells: Dask drops what nobody waits for.
+    """
+    settings = (config.threads, config.kernels, config.device)
+    addresses = client.scheduler_info(n_workers=-1)["workers"]
+    return [
+        client.submit(_start, *settings, workers=[address], pure=False) for address in addresses
+    ]
+
+
+def _start(threads: int, kernels: KernelChoice, device: DeviceChoice) -> None:
+    """Start TensorFlow and import what trains; what is wrong is said by the first cell."""
+    with suppress(Exception):
+        start_tensorflow(threads, kernels, device)
+        import_module("fashion_dropout.runs.steps")
