@@ -8,8 +8,9 @@ from scipy import stats
 
 from comparison.tables import RULE
 from fashion_dropout.comparison import power as of_power
+from fashion_dropout.comparison.attainable import smallest_p
 from fashion_dropout.comparison.power import power, seeds_for_equivalence, seeds_needed
-from fashion_dropout.comparison.statistics import sign_flip_p, smallest_p, t_interval
+from fashion_dropout.comparison.statistics import sign_flip_p, t_interval
 
 M = RULE.smallest_difference
 POINTS = 0.03
@@ -41,6 +42,28 @@ def test_the_power_is_that_of_simulated_studies(pairs, effect, comparisons):
     found = power(pairs, {"gap/loss": M / effect}, RULE, comparisons)
     assert found.difference == pytest.approx(shown.mean(), abs=POINTS)
     assert found.unharmed == found.difference
+    assert found.equivalence == pytest.approx(none.mean(), abs=POINTS)
+
+
+def drawn_flip_p(values: np.ndarray, patterns: int = 10_000) -> np.ndarray:
+    """The one-sided p of each column, by drawn patterns and the one that was seen."""
+    drawn = np.random.default_rng(3).choice([-1.0, 1.0], (patterns, len(values)))
+    above = [drawn @ part >= part.sum(axis=0) - 1e-9 for part in np.array_split(values, 8, axis=1)]
+    return (1 + np.concatenate([part.sum(axis=0) for part in above])) / (1 + patterns)
+
+
+@pytest.mark.slow  # 40 million sums each
+@pytest.mark.parametrize("pairs", [16, 20, 30])
+@pytest.mark.parametrize("effect", [0.5, 1, 2])
+def test_the_power_of_many_pairs_is_that_of_simulated_studies(pairs, effect):
+    noise = np.random.default_rng(1).normal(0, M / effect, (pairs, 4_000))
+    values = noise + M
+    shown = (2 * drawn_flip_p(values) <= RULE.alpha) & (limits(values, 1 - RULE.alpha)[0] > 0)
+    low, high = limits(noise, 1 - 2 * RULE.alpha)
+    larger = np.maximum(drawn_flip_p(M + noise), drawn_flip_p(M - noise))
+    none = (larger <= RULE.alpha) & (low > -M) & (high < M)
+    found = power(pairs, {"gap/loss": M / effect}, RULE, 1)
+    assert found.difference == pytest.approx(shown.mean(), abs=POINTS)
     assert found.equivalence == pytest.approx(none.mean(), abs=POINTS)
 
 

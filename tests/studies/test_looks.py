@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
 import mlflow
 import pytest
 
-from conftest import ROOT, run_command
+from conftest import ROOT, clean_environment, run_command
 from fashion_dropout.comparison.sentences import looks_sentence
 from fashion_dropout.config.study import Study, read_study
 from fashion_dropout.studies.found import read_cells
@@ -104,3 +108,92 @@ def test_compare_runs_look_by_look_and_ends_when_it_is_decided(tmp_path: Path):
     assert "0 of 12 cells to run" in again.stdout
     verdict = [line for line in done.stdout.splitlines() if line.startswith("verdict: ")]
     assert all(line in again.stdout for line in verdict)
+
+
+LOOKED = """
+name = "looked"
+question = "Is a study with looks the same, whatever happens to its process?"
+dataset = "synthetic"
+seeds = [0, 1, 2, 3, 4]
+[base]
+epochs = 1
+learning_rate = 0.004
+[regimes.none]
+dropout = 0.0
+[regimes.dropout]
+dropout = 0.5
+[decision]
+primary = "val/accuracy"
+direction = "higher"
+smallest_difference = 1e-9
+alpha = 0.49
+baseline = "none"
+looks = [3, 5]
+"""
+
+
+def begun(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "fashion_dropout", "compare", "study.toml", "--workers", "2"],
+        cwd=folder,
+        env=clean_environment(PYTHONUNBUFFERED="1", FASHION_DROPOUT_STATE=str(folder / "state")),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def conclusion(printed: str) -> list[str]:
+    """What a study concludes: verdict, looks and table, without ids and times."""
+    return [line for line in printed.splitlines() if line.startswith(("verdict: ", "val/", "gap/"))]
+
+
+def finished(folder: Path) -> Counter[str]:
+    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+    filtered = "tags.role = 'run' AND attributes.status = 'FINISHED'"
+    runs = mlflow.search_runs(
+        search_all_experiments=True, filter_string=filtered, output_format="list"
+    )
+    return Counter(run.info.run_name for run in runs)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Counter[str]]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "study.toml").write_text(LOOKED, encoding="utf-8")
+    process = begun(folder)
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, printed
+    assert conclusion(printed)
+    return conclusion(printed), finished(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_a_study_killed_between_its_looks_ends_as_if_nothing_had_happened(tmp_path, undisturbed):
+    (tmp_path / "study.toml").write_text(LOOKED, encoding="utf-8")
+    process = begun(tmp_path)
+    for line in process.stdout or ():
+        if "look 2 of 2" in line or "comparing the runs" in line:
+            break
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    again = begun(tmp_path)
+    printed, _ = again.communicate(timeout=300)
+    assert again.returncode == 0, printed
+    assert (conclusion(printed), finished(tmp_path)) == undisturbed
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_a_study_with_looks_that_two_processes_run_keeps_its_rule(tmp_path, undisturbed):
+    (tmp_path / "study.toml").write_text(LOOKED, encoding="utf-8")
+    both = [begun(tmp_path) for _ in range(2)]
+    for process in both:
+        printed, _ = process.communicate(timeout=300)
+        assert process.returncode in (0, 4), printed
+        assert "Traceback" not in printed
+    again = begun(tmp_path)
+    printed, _ = again.communicate(timeout=300)
+    assert again.returncode == 0, printed
+    assert (conclusion(printed), finished(tmp_path)) == undisturbed

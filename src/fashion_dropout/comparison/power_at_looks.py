@@ -12,7 +12,7 @@ from scipy import stats
 from fashion_dropout.comparison.power import Power, signs
 from fashion_dropout.config.decision import Decision
 
-_STUDIES = 2_000
+_STUDIES = 4_000
 _SEED = 0
 
 

@@ -128,7 +128,7 @@ def champion_checks(paired: PairedAccuracy, declared: AgainstChampion) -> list[C
         Check(
             "not inferior",
             paired.low > -declared.non_inferiority_margin,
-            f"95 % interval of the accuracy difference above {-declared.non_inferiority_margin:+g}",
+            f"95 % CI of the accuracy difference above {-declared.non_inferiority_margin:+g}",
             interval,
         ),
         Check(
