@@ -22,6 +22,7 @@ how much of it, so only those in `FOLLOWED` are followed."""
 
 ONEDNN_VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
 LIMIT_VARIABLE = "ONEDNN_MAX_CPU_ISA"
+ARITHMETIC_VARIABLE = "ONEDNN_DEFAULT_FPMATH_MODE"
 
 FOLLOWED = frozenset(
     {
@@ -110,7 +111,7 @@ WHILE_ASKING: Mapping[str, str] = {
 }
 """What MLflow has while it is asked a question, unless the user has set it."""
 
-_MODEL = (ONEDNN_VARIABLE, LIMIT_VARIABLE)
+_MODEL = (ONEDNN_VARIABLE, LIMIT_VARIABLE, ARITHMETIC_VARIABLE)
 _NUMBERS = {"true": "1", "false": "0"}  # TensorFlow takes both
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

@@ -8,9 +8,12 @@ import sys
 
 import pytest
 
+from conftest import TRAIN as TRAINING
 from conftest import clean_environment, run_command
+from fashion_dropout import environment
 from fashion_dropout.errors import UsageError
 from fashion_dropout.learning import kernels
+from faults.interrupting import only_run
 
 HASWELL = frozenset({"sse4_1", "avx", "avx2"})
 SKYLAKE = HASWELL | {"avx512f", "avx512bw", "avx512vl", "avx512dq"}
@@ -119,6 +122,58 @@ def test_a_setting_that_cannot_be_followed_is_refused(monkeypatch, choice, envir
     with pytest.raises(UsageError, match=message):
         kernels.choose(choice)
     assert os.environ[kernels.ONEDNN_VARIABLE] == environment
+
+
+SAPPHIRE_RAPIDS = COOPER_LAKE | {"avx512_fp16", "amx_tile", "amx_int8", "amx_bf16"}
+
+
+def test_fast_kernels_need_amx(monkeypatch):
+    monkeypatch.setattr(kernels, "is_x86_64", lambda: True)
+    monkeypatch.setattr(kernels, "cpu_flags", lambda: COOPER_LAKE)
+    monkeypatch.delenv(kernels.ARITHMETIC_VARIABLE, raising=False)
+    with pytest.raises(
+        UsageError, match=r"expected an x86-64 CPU with AMX .* avx512_core_bf16; le"
+    ):
+        kernels.choose("fast")
+    assert kernels.ARITHMETIC_VARIABLE not in os.environ
+
+
+def test_fast_kernels_are_bfloat16_arithmetic_and_a_stored_model_keeps_them(monkeypatch):
+    for name in (kernels.ARITHMETIC_VARIABLE, kernels.LIMIT_VARIABLE, kernels.ONEDNN_VARIABLE):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(kernels, "is_x86_64", lambda: True)
+    monkeypatch.setattr(kernels, "cpu_flags", lambda: SAPPHIRE_RAPIDS)
+    kernels.choose("native")
+    assert kernels.ARITHMETIC_VARIABLE not in os.environ
+    kernels.choose("fast")
+    assert environment.of_model()[kernels.ARITHMETIC_VARIABLE] == "BF16"
+    monkeypatch.setenv(kernels.LIMIT_VARIABLE, "AVX2")
+    with pytest.raises(UsageError, match="expected no ONEDNN_MAX_CPU_ISA for kernels fast"):
+        kernels.choose("fast")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("amx_bf16" in kernels.cpu_flags(), reason="this CPU has AMX")
+def test_where_there_is_no_amx_a_run_with_fast_kernels_is_refused_in_one_line(tmp_path):
+    done = run_command(*TRAINING, "--kernels", "fast", cwd=tmp_path)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "AMX for kernels fast" in line
+    assert not list(tmp_path.rglob("*.keras"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("amx_bf16" not in kernels.cpu_flags(), reason="this CPU has no AMX")
+def test_where_there_is_amx_fast_kernels_give_other_bits_that_repeat(tmp_path):
+    found = []
+    for place, choice in enumerate(("native", "fast", "fast")):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        done = run_command(*TRAINING, "--kernels", choice, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        found.append(only_run(folder).data.tags["weights.last.sha256"])
+    assert found[0] != found[1] == found[2]
 
 
 def test_portable_kernels_need_avx2(monkeypatch):

@@ -75,10 +75,11 @@ class TrainingConfig(BaseModel):
         le=1024,
     )
 
-    kernels: Literal["native", "portable"] = _parameter(
+    kernels: Literal["native", "portable", "fast"] = _parameter(
         "native",
-        "native: the CPU's fastest; portable: AVX2 only, for the same bits on other CPUs with it.",
-        "native or portable",
+        "native: float32, the CPU's fastest; portable: AVX2 only, for the same bits on other CPUs; "
+        "fast: bfloat16 inside float32, with AMX only.",
+        "native, portable or fast",
     )
     device: Literal["auto", "cpu", "gpu"] = _parameter(
         "auto",

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Literal
 
 from fashion_dropout import provenance
-from fashion_dropout.environment import LIMIT_VARIABLE, ONEDNN_VARIABLE
+from fashion_dropout.environment import ARITHMETIC_VARIABLE, LIMIT_VARIABLE, ONEDNN_VARIABLE
 from fashion_dropout.errors import UsageError
 
-KernelChoice = Literal["native", "portable"]
-"""``native``: the fastest that the CPU has; ``portable``: oneDNN's for AVX2, on every CPU."""
+KernelChoice = Literal["native", "portable", "fast"]
+"""``native``: the fastest that the CPU has; ``portable``: oneDNN's for AVX2, on every CPU;
+``fast``: bfloat16 arithmetic inside float32 operations, on CPUs with AMX."""
 
 _GPUS = ("nvidia[0-9]*", "kfd", "dxg")  # of NVIDIA, of AMD, of either under Windows' Linux
 _ON, _OFF = ("1", "true"), ("0", "false")
@@ -102,11 +103,12 @@ def instruction_set(flags: Set[str], limit: str | None = None) -> str:
 def choose(kernels: KernelChoice) -> None:
     """Choose the kernels of this process; call it before TensorFlow is imported.
 
-    What the user has set in ``TF_ENABLE_ONEDNN_OPTS`` is respected.
+    What the user has set in ``TF_ENABLE_ONEDNN_OPTS`` is respected. That oneDNN may use bfloat16
+    has no effect on CPUs without AMX: with AVX512-BF16 alone bits and speed stayed the same.
 
     Raises:
-        UsageError: The variable has a value that TensorFlow does not know, or the CPU or the
-            variable rules out portable kernels.
+        UsageError: The variable has a value that TensorFlow does not know, or the CPU or a variable
+            rules out what is asked.
     """
     value = os.environ.get(ONEDNN_VARIABLE)
     if value is not None and value.lower() not in (*_ON, *_OFF):
@@ -118,16 +120,25 @@ def choose(kernels: KernelChoice) -> None:
         os.environ.setdefault(ONEDNN_VARIABLE, "1")
     if kernels == "native":
         return
-    if not is_x86_64() or "avx2" not in cpu_flags():
+    needed, flag = {"portable": ("AVX2", "avx2"), "fast": ("AMX", "amx_bf16")}[kernels]
+    if not is_x86_64() or flag not in cpu_flags():
         raise UsageError(
-            f"expected an x86-64 CPU with AVX2 for kernels portable, received {platform.machine()} "
-            f"with {instruction_set(cpu_flags())}; leave out --kernels"
+            f"expected an x86-64 CPU with {needed} for kernels {kernels}, received "
+            f"{platform.machine()} with {instruction_set(cpu_flags())}; leave out --kernels"
         )
     if value is not None and value.lower() in _OFF:
         raise UsageError(
-            f"expected {ONEDNN_VARIABLE} to be 1 for kernels portable, received {value!r}; unset it"
+            f"expected {ONEDNN_VARIABLE} to be 1 for kernels {kernels}, received {value!r}; "
+            "unset it"
         )
-    os.environ[LIMIT_VARIABLE] = "AVX2"
+    if kernels == "portable":
+        os.environ[LIMIT_VARIABLE] = "AVX2"
+    elif limit := os.environ.get(LIMIT_VARIABLE):
+        raise UsageError(
+            f"expected no {LIMIT_VARIABLE} for kernels fast, received {limit!r}; unset it"
+        )
+    else:
+        os.environ[ARITHMETIC_VARIABLE] = "BF16"
 
 
 def foreseen(kernels: KernelChoice, device: str) -> Kernels | None:

@@ -78,6 +78,7 @@ def start_tensorflow(
             f"expected {name} {before[name]}, as TensorFlow works with in this process, received "
             f"{now[name]}; use another process"
         )
+    choose(kernels)  # `environment.settle` may have been called since
     return kernels_in_force()
 
 
