@@ -98,10 +98,14 @@ FOR_WORKERS: Mapping[str, str] = {"TF_NUM_INTEROP_THREADS": "1"}
 """What the workers of a study on this machine have. One core a run: as many runs as cores are
 faster than one run on all of them, bit for bit."""
 
-NOT_OF_DASK = ("MALLOC_TRIM_THRESHOLD_",)
-"""What Dask would set for them. It tells its workers to give memory back to the system at once, and
-so also fixes the size from which glibc maps each allocation on its own. With TensorFlow's own
-kernels a worker then spends 40 % of its time on page faults; glibc's own rules adapt."""
+NOT_OF_DASK = (
+    # Memory goes back to the system at once, and glibc maps every larger allocation on its own.
+    # With TensorFlow's own kernels a worker then spends 40 % of its time on page faults.
+    "MALLOC_TRIM_THRESHOLD_",
+    # Dask sets these in its own process, too, at a moment that nobody knows.
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
+)
+"""What Dask would set for them."""
 
 WHILE_ASKING: Mapping[str, str] = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -211,6 +215,8 @@ def _ask_this_machine_directly() -> None:
         return
     for name in ("no_proxy", "NO_PROXY"):
         named = [host.strip() for host in os.environ.get(name, "").split(",") if host.strip()]
+        if "*" in named:  # for no server at all, which it means only if it stands alone
+            continue
         missing = [host for host in (*_LOOPBACK, gethostname()) if host not in named]
         os.environ[name] = ",".join([*named, *missing])
 

@@ -22,6 +22,7 @@ _DECIDING = ("seeds.py", "config/training.py")
 _GIT_TIMEOUT_SECONDS = 20
 # A difference that `git apply` takes, whatever the user's own settings of git are.
 _PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/")
+_PROGRAM_BYTES = 0.5e9  # the memory of the program that waits for them
 _RUN_BYTES = 1.3e9  # the memory of a process that trains, the largest seen
 
 
@@ -41,24 +42,28 @@ class GitState:
     difference: str
 
 
-@cache
 def git_state() -> GitState | None:
     """The state of the checkout that holds this file, when this process asked first; None where git
     does not track it.
     """
-    folder = Path(__file__).resolve().parent
     try:
-        _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)
-        commit = _git(folder, "rev-parse", "HEAD").strip()
-        status = _git(folder, "status", "--porcelain", "--untracked-files=normal")
-        difference = ""
-        if status:
-            unknown = [line[3:] for line in status.splitlines() if line.startswith("??")]
-            difference = "".join(f"# not known to git: {name}\n" for name in unknown)
-            difference += _git(folder, "diff", *_PLAIN, "HEAD")
-        return GitState(commit, bool(status), difference)
+        return _git_state()
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+@cache
+def _git_state() -> GitState:
+    folder = Path(__file__).resolve().parent
+    _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)
+    commit = _git(folder, "rev-parse", "HEAD").strip()
+    status = _git(folder, "status", "--porcelain", "--untracked-files=normal")
+    difference = ""
+    if status:
+        unknown = [line[3:] for line in status.splitlines() if line.startswith("??")]
+        difference = "".join(f"# not known to git: {name}\n" for name in unknown)
+        difference += _git(folder, "diff", *_PLAIN, "HEAD")
+    return GitState(commit, bool(status), difference)
 
 
 def cpu() -> str:
@@ -82,15 +87,18 @@ def runs_at_once() -> int:
     """How many training runs this machine carries at once: one a core, as far as memory allows."""
     from distributed.system import memory_limit
 
-    return max(1, min(cores(), int(memory_limit() // _RUN_BYTES)))
+    memory = memory_limit() - _PROGRAM_BYTES
+    return max(1, min(cores(), int(memory // _RUN_BYTES)))
 
 
+@cache
 def versions() -> dict[str, str]:
     """The version of each of `PACKAGES`."""
     own = {"fashion_dropout": fashion_dropout.__version__, "python": platform.python_version()}
     return {name: own.get(name) or version(name) for name in PACKAGES}
 
 
+@cache
 def training_code_sha256() -> str:
     """SHA-256 of the source files that decide the bits of a training, hexadecimal.
 

@@ -34,6 +34,7 @@ class _Settings:
 
 
 _started: _Settings | None = None
+_refused: UsageError | None = None  # by TensorFlow, which is imported all the same
 
 
 def start_tensorflow(
@@ -59,9 +60,11 @@ def start_tensorflow(
         UsageError: TensorFlow already works with other settings in this process, or the machine
             cannot do what is asked.
     """
-    global _started  # noqa: PLW0603  TensorFlow's own state is that of the process
+    global _started, _refused  # noqa: PLW0603  TensorFlow's own state is that of the process
     wanted = _Settings(threads, kernels, device)
     if _started is None:
+        if _refused is not None:
+            raise _refused
         if kernels != "native" and "tensorflow" in sys.modules:
             raise UsageError(
                 f"expected to choose kernels {kernels} before TensorFlow is imported, but this "
@@ -69,7 +72,11 @@ def start_tensorflow(
             )
         environment.settle()
         choose(kernels)
-        _import(threads, device)
+        try:
+            _import(threads, device)
+        except UsageError as error:
+            _refused = error
+            raise
         _configure_keras()
         _started = wanted
     before, now = asdict(_started), asdict(wanted)

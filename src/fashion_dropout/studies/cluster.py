@@ -54,7 +54,7 @@ class Session:
     @staticmethod
     def new_name() -> str:
         """A name that no other call of ``compare`` on this machine has."""
-        return f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
+        return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
 
 
 @dataclass(frozen=True)

@@ -55,11 +55,13 @@ def compare_study(
         TrackingError: The store does not answer, or not any more.
         UnpairedError: Two runs of a pair began differently; no verdict is recorded.
     """
-    dataset = data.open_dataset(study.dataset, data_dir, say=display.note)
     with closing(Workers(workers or provenance.runs_at_once(), scheduler)) as crew:
-        if is_new():
+        dataset = None
+        if is_new():  # then hardly anything but the dataset can be missing
+            dataset = data.open_dataset(study.dataset, data_dir, say=display.note)
             crew.begin(_looks(study)[0] * len(study.regimes), study.cells()[0].config)
         tracking_uri = _connected(study, scheduler, display)
+        dataset = dataset or data.open_dataset(study.dataset, data_dir, say=display.note)
         from fashion_dropout.studies.charts import prepare_charts
         from fashion_dropout.tracking.reading.queries import experiment_name
 
@@ -78,7 +80,7 @@ def compare_study(
             failed = _run_looks(_Cells(study, run, dataset.sha256, fresh, display), crew, session)
             display.note("comparing the runs, drawing figures, writing the report")
             with ending(crew):
-                from fashion_dropout.studies.conclude import conclude  # late, as it takes memory
+                from fashion_dropout.studies.conclude import conclude
 
                 return conclude(study, run, failed, dataset.test())
 
@@ -227,10 +229,12 @@ def _run_looks(cells: _Cells, crew: Workers, session: Session) -> dict[str, str]
             if taken.over or len(taken.seen) < number:
                 break
     except BaseException:  # a store that is gone, too, must not take its place: it is the reason
-        crew.close()
-        with suppress(TrackingError):
-            end_abandoned_runs(session.name, experiment_id, ())
+        try:
+            crew.close()
+        finally:
+            with suppress(TrackingError):
+                end_abandoned_runs(session.name, experiment_id, ())
         raise
-    # No worker has a cell any more: what they left RUNNING is abandoned.
+    # No worker has a cell any more: what is left RUNNING is abandoned.
     end_abandoned_runs(session.name, experiment_id, {result.run_id for result in results})
     return {result.cell.name: result.error for result in results if result.error}

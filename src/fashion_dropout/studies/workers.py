@@ -50,9 +50,9 @@ class Workers:
         """
         if self.scheduler is not None or self._client is not None:
             return
-        self._client = Future()
+        found: Future[Client] = Future()
 
-        def begin(found: Future[Client]) -> None:
+        def begin() -> None:
             try:
                 local = cluster.local_cluster(min(self.count, count))
                 client = self._stack.enter_context(local)
@@ -61,7 +61,8 @@ class Workers:
             except BaseException as error:  # for whoever waits for it
                 found.set_exception(error)
 
-        threading.Thread(target=begin, args=[self._client], name="cluster").start()
+        threading.Thread(target=begin, name="cluster").start()
+        self._client = found
 
     def client(self, count: int) -> Client:
         """A client of the cluster, which begins now if there is none.
@@ -75,9 +76,9 @@ class Workers:
                 if self.scheduler is None
                 else cluster.remote_cluster(self.scheduler)
             )
-            client = self._stack.enter_context(context)
-            self._client = Future()
-            self._client.set_result(client)
+            found: Future[Client] = Future()
+            found.set_result(self._stack.enter_context(context))
+            self._client = found
         # What concludes a study is imported while its workers train.
         threading.Thread(target=import_module, args=[_CONCLUDING], daemon=True).start()
         return self._client.result()
@@ -92,7 +93,12 @@ class Workers:
 @contextmanager
 def ending(workers: Workers) -> Iterator[None]:
     """While this is open, workers that have nothing to do any more end beside it."""
-    thread = threading.Thread(target=workers.close)
+
+    def close() -> None:
+        with suppress(Exception):  # they have nothing to do and end anyway
+            workers.close()
+
+    thread = threading.Thread(target=close)
     thread.start()
     try:
         yield

@@ -49,9 +49,11 @@ def is_new() -> bool:
     """Whether it is certain, before MLflow is imported, that the store holds nothing yet: it is a
     SQLite file that is not there.
     """
+    if "MLFLOW_RUN_ID" in os.environ:  # whoever has made that run knows the store
+        return False
     if uri := os.environ.get("MLFLOW_TRACKING_URI"):
         path = sqlite_path(uri)
-        return path is not None and not path.exists()
+        return path is not None and path.parent.is_dir() and not path.exists()
     return not Path("mlflow.db").exists() and not Path("mlruns").exists()  # MLflow's own defaults
 
 

@@ -91,7 +91,9 @@ def _check_whole(connection: Connection, away: list[Place], moved: dict[Path, Pa
 
 
 def _copied(connection: Connection, database: Path) -> Path:
-    copy = database.with_name(f"{database.name}.before-relocate-{time.strftime('%Y%m%dT%H%M%S')}")
+    copy = database.with_name(
+        f"{database.name}.before-relocate-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
+    )
     source = connection.connection.driver_connection
     assert isinstance(source, sqlite3.Connection)
     try:
