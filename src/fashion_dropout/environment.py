@@ -59,7 +59,7 @@ SET: Mapping[str, str] = {
 """Variables that have this value, whatever they had."""
 
 DEFAULTS: Mapping[str, str] = {
-    # MLflow reports its use to its makers unless it is told otherwise before it is imported. Nobody
+    # MLflow sends telemetry unless it is told otherwise before it is imported. Nobody
     # who starts this program has agreed to that; the variable set to false turns it on.
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "GIT_PYTHON_REFRESH": "quiet",  # or MLflow's GitPython fails where there is no git

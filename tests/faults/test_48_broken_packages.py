@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -36,6 +37,17 @@ def packages(folder: Path) -> Path:
         if content is not None:
             (folder / f"{name}.dist-info/METADATA").write_bytes(content)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def asked_anew() -> Iterator[None]:
+    """What is known of the packages of this process is asked again, here and by later tests."""
+    known = (provenance.frozen_requirements, provenance.versions)
+    for answer in known:
+        answer.cache_clear()
+    yield
+    for answer in known:
+        answer.cache_clear()
 
 
 def check(frozen: list[str]) -> None:
