@@ -94,7 +94,9 @@ FOR_UI: Mapping[str, str] = {
 }
 """What the server that ``ui`` starts has instead."""
 
-FOR_WORKERS: Mapping[str, str] = {"TF_NUM_INTEROP_THREADS": "1"}
+_THREADS_OF_OTHERS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+FOR_WORKERS: Mapping[str, str] = dict.fromkeys(("TF_NUM_INTEROP_THREADS", *_THREADS_OF_OTHERS), "1")
 """What the workers of a study on this machine have. One core a run: as many runs as cores are
 faster than one run on all of them, bit for bit."""
 
@@ -102,10 +104,9 @@ NOT_OF_DASK = (
     # Memory goes back to the system at once, and glibc maps every larger allocation on its own.
     # With TensorFlow's own kernels a worker then spends 40 % of its time on page faults.
     "MALLOC_TRIM_THRESHOLD_",
-    # Dask sets these in its own process, too, at a moment that nobody knows.
-    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
+    *_THREADS_OF_OTHERS,  # in this process, too, at a moment that nobody knows
 )
-"""What Dask would set for them."""
+"""What Dask would set before it starts them."""
 
 WHILE_ASKING: Mapping[str, str] = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",

@@ -46,10 +46,10 @@ def decided(primary: np.ndarray, harm: np.ndarray, comparisons: int) -> np.ndarr
 @pytest.mark.parametrize(
     ("effect", "comparisons", "studies"),
     [
-        *((0.5, 3, 500), (1, 1, 500), (2, 3, 500)),
+        (0.5, 3, 500),
         *(
             pytest.param(*case, 10_000, marks=pytest.mark.slow)
-            for case in ((0.5, 1), (1, 3), (2, 1))
+            for case in ((0.5, 1), (1, 1), (1, 3), (2, 1))
         ),
     ],
 )

@@ -119,7 +119,7 @@ def test_without_anything_else_the_interval_is_about_as_wide_as_that_over_seeds(
     assert 0.95 * half < (high - low) / 2 < 1.3 * half
 
 
-@pytest.mark.parametrize("seeds", [4, 8])
+@pytest.mark.parametrize("seeds", [4, pytest.param(8, marks=pytest.mark.slow)])
 def test_the_interval_covers_other_images_where_that_over_seeds_does_not(seeds, monkeypatch):
     monkeypatch.setattr(two_level, "RESAMPLES", 1000)
     rng = np.random.default_rng(5)

@@ -98,6 +98,7 @@ def test_mean_and_spread_are_those_of_the_thinned_networks():
     np.testing.assert_allclose(difference[0], np.std(drawn[0], axis=0, ddof=1), atol=1e-6)
 
 
+@pytest.mark.slow  # many masks of many images
 def test_masks_are_the_same_in_every_call_and_for_every_image(stored, loaded):
     from fashion_dropout.learning.inference import load_classifier, predict, predict_with_dropout
 

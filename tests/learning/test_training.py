@@ -272,6 +272,7 @@ def test_tensorflow_cannot_be_given_another_number_of_threads_later():
         start_tensorflow(2)
 
 
+@pytest.mark.slow  # three trainings, and a look at every object
 def test_nothing_of_a_run_is_kept_when_it_is_over():
     """A worker trains one run after another: what TensorFlow keeps must not hold the data, nor may
     there be more graphs than forms, 8 MiB each.

@@ -92,7 +92,7 @@ def test_a_sweep_that_compares_metrics_of_pairs_only_has_no_dose_response():
     ("record", "language"),
     [
         ("two", "ja"),
-        ("sweep", "en"),
+        pytest.param("sweep", "en", marks=pytest.mark.slow),
         pytest.param("two", "en", marks=pytest.mark.slow),
         pytest.param("sweep", "ja", marks=pytest.mark.slow),
         *(pytest.param("one seed", one, marks=pytest.mark.slow) for one in LANGUAGES),

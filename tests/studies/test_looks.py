@@ -39,6 +39,7 @@ def end_cell(name: str, status: str) -> None:
     mlflow.MlflowClient().set_terminated(run.info.run_id, status)
 
 
+@pytest.mark.slow  # a recorded study of 20 runs
 @pytest.mark.usefixtures("store")
 def test_a_study_is_read_as_its_deciding_look_saw_it():
     record = read_record(record_study(study()))
