@@ -19,6 +19,7 @@ from PIL import Image
 from conftest import TRAIN, FinishedRun, clean_environment
 from fashion_dropout.learning.dataset import Synthetic
 from faults.interrupting import only_run, recorded
+from promotion.recorded_studies import GATE
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
@@ -46,18 +47,6 @@ direction = "lower"
 smallest_difference = 0.02
 alpha = 0.05
 baseline = "none"
-"""
-NOTHING_ASKED = """
-largest_drift = 0
-[floors]
-accuracy = 0
-calibration_error = 1
-worst_class_recall = 0
-[against_champion]
-non_inferiority_margin = 0.005
-smallest_improvement = 0.001
-alpha = 0.05
-mcnemar = "reported"
 """
 MATPLOTLIBRC = "text.usetex: True\nsavefig.bbox: tight\nfont.size: 40\nbackend: TkAgg\n"
 KERAS_JSON = {
@@ -232,7 +221,7 @@ def test_a_study_is_planned_and_its_model_promoted(compared, run):
     (study,) = re.findall(r"study run ([0-9a-f]{32})", compared.output)
     planned = run("plan", "study.toml", "--sd", "0.01", "--output", "plan.png", cwd=folder)
     assert planned.returncode == 0, planned.stderr
-    (folder / "gate.toml").write_text(NOTHING_ASKED, encoding="utf-8")
+    (folder / "gate.toml").write_text(GATE, encoding="utf-8")
     promoted = run("promote", study, "--policy", "gate.toml", cwd=folder)
     assert promoted.returncode == 0, promoted.stdout + promoted.stderr
     told = run("history", "--model-name", "fashion-mnist-cnn-synthetic", cwd=folder)
