@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, cast
 
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
@@ -23,22 +23,31 @@ class _Monitor(SystemMetricsMonitor):  # type: ignore[misc]
         self._write = write
 
     def monitor(self) -> None:
+        # psutil counts processor use from the last question of the same thread.
+        self._sample()
+        first_step = self._logging_step
         with suppress(TrackingError):  # which the run itself meets, too
             while not self._shutdown_event.wait(self.sampling_interval):
-                self.collect_metrics()
-                self.publish_metrics(self.aggregate_metrics())
+                self.publish_metrics(self._sample())
+            if self._logging_step == first_step:  # a run that is over sooner has a sample, too
+                self.publish_metrics(self._sample())
+
+    def _sample(self) -> dict[str, Any]:
+        for monitor in self.monitors:
+            monitor.clear_metrics()
+        self.collect_metrics()
+        return cast("dict[str, Any]", self.aggregate_metrics())
 
     def publish_metrics(self, metrics: dict[str, Any]) -> None:
         named = {f"{self._metrics_prefix}{name}": value for name, value in metrics.items()}
         self._write(named, step=self._logging_step)
         self._logging_step += 1
-        for monitor in self.monitors:
-            monitor.clear_metrics()
 
 
 @contextmanager
 def system_metrics(run_id: str, write: Callable[..., None], *, resumed: bool) -> Iterator[None]:
-    """While this is open, the use of processors, memory, disk and network is recorded every 5 s.
+    """While this is open, the use of processors, memory, disk and network is recorded every 5 s,
+    and once at the end of what is over sooner.
 
     Args:
         run_id: The run.
