@@ -15,7 +15,7 @@ import mlflow
 import psutil
 
 from fashion_dropout.colours import of_regimes
-from fashion_dropout.config.study import Cell
+from fashion_dropout.config.cell import Cell
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.studies.cluster import Session, local_cluster, run_cell
 from fashion_dropout.tracking.store.connect import connect

@@ -17,8 +17,9 @@ import pandas as pd
 from mlflow.entities import LoggedModelOutput, Metric, Param, RunTag
 
 from fashion_dropout import provenance
+from fashion_dropout.config.cell import Cell
 from fashion_dropout.config.metrics import COMPARED, of_pairs
-from fashion_dropout.config.study import Cell, Study
+from fashion_dropout.config.study import Study
 from fashion_dropout.studies.cells import TAKEN_OVER_FILE
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.connect import connect

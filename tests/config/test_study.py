@@ -67,6 +67,7 @@ def test_the_key_names_what_decides_the_study_and_nothing_else():
     assert parse_study(changed(question="other words")).key == key
     assert parse_study(changed(question_ja="別の言葉")).key == key
     assert parse_study(changed(promotion={"undecided": "none"})).key == key
+    assert parse_study(changed(base__augment="none", base__patience=0)).key == key
     assert parse_study(same).recorded()["regime_order"] == ["dropout", "none"]
     for change in (
         {"seeds": [0, 1]},
@@ -76,6 +77,8 @@ def test_the_key_names_what_decides_the_study_and_nothing_else():
         {"decision__guards": {"val/loss": 0.01}},
         {"decision__looks": [3], "decision__alpha": 0.3},
         {"regimes__dropout__dropout": 0.4},
+        {"base__augment": "flip"},
+        {"regimes__dropout__patience": 3},
     ):
         assert parse_study(changed(**change)).key != key, change
 
@@ -128,6 +131,15 @@ def test_the_key_names_what_decides_the_study_and_nothing_else():
         ({"decision__looks": ["7"]}, "decision.looks.0: .* received '7'"),
         ({"regimes__none__dropout": 1.0}, "dropout: expected a number from 0 up to"),
         ({"regimes__none__dropout": "abc"}, "received 'abc'"),
+        ({"base__augment": "cutmix"}, r"\[regimes.none\] augment: expected none, or names joined"),
+        (
+            {"regimes__none__warmup_epochs": 4},
+            r"\[regimes.none\] warmup_epochs: expected at most the 3 of epochs, received 4",
+        ),
+        (
+            {"regimes__dropout__patience": 2, "base__select": "last"},
+            r"\[regimes.dropout\] patience: expected select best beside it, received select last",
+        ),
         ({"base__epochs": 0}, "epochs: expected a whole number from 1 to 1000000, received 0"),
         ({"regimes": {"none": {}}}, "regimes"),
         ({"regimes": {"none": {}, "dropout": 3}}, r"expected a table \[regimes.dropout\]"),

@@ -36,6 +36,15 @@ BAD = [
     ("dataset", "mnist"),
     ("split_seed", "-1"),
     ("threads", "0"),
+    ("label_smoothing", "1"),
+    ("label_smoothing", "-0.1"),
+    ("weight_decay", "-0.1"),
+    ("weight_decay", "inf"),
+    ("schedule", "linear"),
+    ("warmup_epochs", "-1"),
+    ("warmup_epochs", "0.5"),
+    ("average", "swa"),
+    ("patience", "-1"),
 ]
 
 
@@ -71,9 +80,40 @@ def test_unknown_keys_and_later_changes_are_refused():
         TrainingConfig().dropout = 0.1
 
 
-def test_only_the_rate_zero_is_the_regime_none():
+def test_only_a_run_without_any_regularizer_is_of_the_regime_none():
     assert TrainingConfig(dropout=0.0).regime == "none"
+    assert TrainingConfig(dropout=0.0, schedule="cosine", epochs=3).regime == "none"
     assert TrainingConfig(dropout=0.01).regime == "dropout"
+    assert TrainingConfig(dropout=0.0, weight_decay=0.1).regime == "weight-decay"
+    everything = TrainingConfig(label_smoothing=0.1, augment="flip", average="ema", patience=3)
+    assert everything.regime == "dropout-and-label-smoothing-and-augment-and-ema-and-patience"
+    assert everything.regularization == (
+        "dropout 0.5, label smoothing 0.1, augment flip, average ema, patience 3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"epochs": 3, "warmup_epochs": 4}, "warmup_epochs: expected at most the 3 of epochs, re"),
+        ({"select": "last", "patience": 1}, "patience: expected select best beside it, received"),
+    ],
+)
+def test_parameters_that_contradict_each_other_are_refused_before_any_run(
+    command, tmp_path, parameters, message
+):
+    TrainingConfig().check()
+    with pytest.raises(UsageError, match=message):
+        TrainingConfig(**parameters).check()
+    options = [
+        part
+        for name, value in parameters.items()
+        for part in (f"--{name.replace('_', '-')}", str(value))
+    ]
+    done = command("train", *options)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_configuration_comes_back_from_what_mlflow_run_recorded():

@@ -105,26 +105,19 @@ def at_equal_fit(histories: pd.DataFrame, regime: str, baseline: str) -> pd.Data
     Returns:
         A table of runs (see `statistics`): two rows for each seed that both regimes have, with the
         columns regime, seed, `OVER_RANGE` and `VALIDATION_LOSS` in nats, and `EPOCHS`. All three
-        are NaN where a curve of the pair is not finite, or has fewer epochs than another one of its
-        regime; `OVER_RANGE` is NaN also where the range is empty.
+        are NaN where a curve of the pair is not finite; `OVER_RANGE` is NaN also where the range is
+        empty.
     """
     columns = ["regime", "seed", *_COLUMNS]
     if histories.empty:
         return pd.DataFrame(columns=columns)
     curves = loss_curves(histories)
-    epochs = {
-        name: max((curve.shape[1] for (of, _), curve in curves.items() if of == name), default=0)
-        for name in (regime, baseline)
-    }
     rows: list[tuple[str, int, float, float, float]] = []
     for seed in sorted({seed for _, seed in curves}):
         if (regime, seed) not in curves or (baseline, seed) not in curves:
             continue
         pair = {name: curves[name, seed] for name in (regime, baseline)}
-        if any(
-            curve.shape[1] < epochs[name] or not np.isfinite(curve).all()
-            for name, curve in pair.items()
-        ):
+        if not all(np.isfinite(curve).all() for curve in pair.values()):
             rows += [(name, seed, np.nan, np.nan, np.nan) for name in pair]
             continue
         low, high = common_range(*(curve[0] for curve in pair.values()))

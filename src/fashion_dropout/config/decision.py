@@ -163,6 +163,6 @@ class Promotion(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     undecided: str = "simpler"
-    """What is offered when the verdict names no regime. ``simpler``: the regime of the lowest
-    dropout rate; ``nothing``; or the name of a regime.
+    """What is offered when the verdict names no regime. ``simpler``: the regime of the fewest
+    regularizers, then of the lowest dropout rate; ``nothing``; or the name of a regime.
     """

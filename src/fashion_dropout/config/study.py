@@ -7,12 +7,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fashion_dropout.config.cell import Cell
 from fashion_dropout.config.decision import Decision, Promotion
 from fashion_dropout.config.toml import check_keys, check_known, first_of, read_toml, suggestion
 from fashion_dropout.config.training import TrainingConfig, expected
@@ -25,7 +25,8 @@ _REGIME_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 _MOST_CELLS = 100_000
 _OF_THE_STUDY = ("seed", "dataset", "split_seed")
-_YOUNGER = ("kernels", "device")
+_FIRST = ("dropout", "epochs", "batch_size", "learning_rate", "select", "dataset", "split_seed",
+          "threads")  # fmt: skip
 
 
 class Study(BaseModel):
@@ -113,37 +114,16 @@ class Study(BaseModel):
         return [regime for regime in self.regimes if regime != self.decision.baseline]
 
 
-def cell_name(regime: str, seed: int) -> str:
-    """What one run of a study is called."""
-    return f"{regime}-seed{seed}"
-
-
 def _resolved(config: TrainingConfig) -> dict[str, Any]:
     """The parameters of a regime, without those that are younger than the first studies and at
     their default: a study keeps the key that it was recorded under.
     """
-    given = config.model_dump(exclude_defaults=True)
-    return config.model_dump(exclude={"seed", *(name for name in _YOUNGER if name not in given)})
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One run of a study: one regime with one seed.
-
-    Attributes:
-        study: The study's key.
-        regime: The name of the regime.
-        config: The parameters of the run, its seed among them.
-    """
-
-    study: str
-    regime: str
-    config: TrainingConfig
-
-    @property
-    def name(self) -> str:
-        """The name of its run in MLflow."""
-        return cell_name(self.regime, self.config.seed)
+    younger = (
+        TrainingConfig.model_fields.keys()
+        - _FIRST
+        - config.model_dump(exclude_defaults=True).keys()
+    )
+    return config.model_dump(exclude={"seed", *younger})
 
 
 def read_study(path: Path) -> Study:
@@ -239,7 +219,9 @@ def _check_rule(study: Study) -> None:
 
 def _check_config(study: Study, regime: str, seed: int) -> None:
     try:
-        study.config(regime, seed)
+        study.config(regime, seed).check()
+    except UsageError as error:
+        raise UsageError(f"[regimes.{regime}] {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])

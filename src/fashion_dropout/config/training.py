@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fashion_dropout.config.augmentation import EXPECTED, Augment
 from fashion_dropout.config.toml import first_of
 from fashion_dropout.config.values import Number, Whole, unquoted
 from fashion_dropout.errors import UsageError
@@ -87,10 +88,105 @@ class TrainingConfig(BaseModel):
         "auto, cpu or gpu",
     )
 
+    label_smoothing: Number = _parameter(
+        0.0,
+        "Share of each label's probability that is spread over all ten classes in training.",
+        "a number from 0 up to, but not including, 1",
+        ge=0.0,
+        lt=1.0,
+    )
+    weight_decay: Number = _parameter(
+        0.0,
+        "Decoupled weight decay (AdamW) of the kernels, not of the biases: each step takes this "
+        "times the learning rate of them away.",
+        "a finite number of at least 0",
+        ge=0.0,
+    )
+    schedule: Literal["constant", "cosine", "one-cycle"] = _parameter(
+        "constant",
+        "The learning rate over the run: constant; cosine, down to 0; one-cycle, up and down.",
+        "constant, cosine or one-cycle",
+    )
+    warmup_epochs: Whole = _parameter(
+        0,
+        "Epochs over which the learning rate rises to its full value; one-cycle: 0 means three "
+        "tenths of the run.",
+        "a whole number from 0 to 1000000, at most the epochs",
+        ge=0,
+        le=10**6,
+    )
+    augment: Augment = _parameter(
+        "none",
+        "What is done to each training image anew in every epoch.",
+        EXPECTED,
+    )
+    average: Literal["none", "ema"] = _parameter(
+        "none",
+        "Which weights are evaluated and stored: those of the last step, or an exponential moving "
+        "average of all.",
+        "none or ema",
+    )
+    patience: Whole = _parameter(
+        0,
+        "Stop after this many epochs in a row without a new lowest validation loss; 0: never.",
+        "a whole number from 0 to 1000000; above 0 with select best only",
+        ge=0,
+        le=10**6,
+    )
+
     @property
     def regime(self) -> str:
-        """The name of the regime that a single run belongs to: ``none`` or ``dropout``."""
-        return "none" if self.dropout == 0 else "dropout"
+        """The regime that a single run belongs to, such as ``none`` or ``dropout-and-ema``."""
+        return "-and-".join(regularizers(self.model_dump())) or "none"
+
+    @property
+    def regularization(self) -> str:
+        """What keeps the run from overfitting, for a person: ``dropout 0.5, weight decay 0.01``."""
+        given = self.model_dump()
+        others = (name for name in REGULARIZERS if name != "dropout" and _is_on(given[name]))
+        rest = (f", {name.replace('_', ' ')} {given[name]}" for name in others)
+        return f"dropout {self.dropout:g}{''.join(rest)}"
+
+    def check(self) -> None:
+        """Check what two parameters say together.
+
+        Raises:
+            UsageError: They contradict each other.
+        """
+        if self.warmup_epochs > self.epochs:
+            raise UsageError(
+                f"warmup_epochs: expected at most the {self.epochs} of epochs, received "
+                f"{self.warmup_epochs}"
+            )
+        if self.patience and self.select != "best":
+            raise UsageError(
+                f"patience: expected select best beside it, received select {self.select}; a run "
+                "that stops stores its best epoch"
+            )
+
+
+REGULARIZERS: Mapping[str, str] = {
+    "dropout": "dropout",
+    "label_smoothing": "label-smoothing",
+    "weight_decay": "weight-decay",
+    "augment": "augment",
+    "average": "ema",
+    "patience": "patience",
+}
+"""The parameters that keep a run from overfitting → what regimes are called after them."""
+
+
+def regularizers(parameters: Mapping[str, Any]) -> list[str]:
+    """What regularizes a run, by the names in `REGULARIZERS`.
+
+    Args:
+        parameters: Of the run; what is not among them does not regularize it.
+    """
+    return [called for name, called in REGULARIZERS.items() if _is_on(parameters.get(name, 0))]
+
+
+def _is_on(value: Any) -> bool:
+    return value not in (0, "none")
 
 
 def recorded_config(params: Mapping[str, str]) -> TrainingConfig:

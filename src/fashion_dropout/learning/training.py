@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, fields
 from typing import Any
 
 import keras
@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 from fashion_dropout import seeds
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import CheckpointError, TrainingDivergedError
+from fashion_dropout.learning.augmentation import epoch_seeds
 from fashion_dropout.learning.compiled import Form, give_back, resident, take
 from fashion_dropout.learning.dataset import EVALUATED_TRAINING_IMAGES, Examples
 from fashion_dropout.learning.dropout import set_masks
+from fashion_dropout.learning.epoch_record import EpochRecord
+from fashion_dropout.learning.schedule import learning_rates
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 _HISTORY = "history"
@@ -28,42 +31,6 @@ _HISTORY = "history"
 Progress = Callable[[int, int], object]
 Weights = list[NDArray[np.float32]]
 State = Mapping[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """The metrics of one epoch, all but the speed measured with dropout off.
-
-    Attributes:
-        epoch: Counted from 1.
-        train_loss: Mean cross-entropy of the evaluated training images, in nats.
-        train_accuracy: Share of them that is classified correctly.
-        val_loss: Mean cross-entropy of the validation images, in nats.
-        val_accuracy: Share of them that is classified correctly.
-        learning_rate: Adam's learning rate.
-        images_per_second: Training images a second, evaluation not counted.
-    """
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    val_loss: float
-    val_accuracy: float
-    learning_rate: float
-    images_per_second: float
-
-    def metrics(self) -> dict[str, float]:
-        """The record under the names that MLflow shows."""
-        return {
-            "train/loss": self.train_loss,
-            "train/accuracy": self.train_accuracy,
-            "val/loss": self.val_loss,
-            "val/accuracy": self.val_accuracy,
-            "gap/loss": self.val_loss - self.train_loss,
-            "gap/accuracy": self.train_accuracy - self.val_accuracy,
-            "speed/images_per_second": self.images_per_second,
-            "learning_rate": self.learning_rate,
-        }
 
 
 class Trainer:
@@ -90,12 +57,14 @@ class Trainer:
         self.classifier = classifier
         self.config = config
         self.records: list[EpochRecord] = []
-        self._best_weights: Weights = classifier.get_weights()
+        self._last_weights: Weights = classifier.get_weights()
+        self._best_weights: Weights = self._last_weights
         self._count = len(training)
         self._training = resident(training)
         self._evaluated = resident(training, EVALUATED_TRAINING_IMAGES)
         self._validation = resident(validation)
-        self._compiled = take(Form(config.dropout, config.batch_size), config.learning_rate)
+        self._compiled = take(Form.of(config), config.learning_rate)
+        self._begin_at(classifier.get_weights())
 
     @property
     def batches(self) -> int:
@@ -115,10 +84,15 @@ class Trainer:
         Raises:
             TrainingDivergedError: A loss became infinite or not a number.
         """
-        trained = self._compiled.classifier
+        trained, averages = self._compiled.classifier, self._compiled.averages
         for epoch in range(len(self.records) + 1, self.config.epochs + 1):
-            trained.set_weights(self.classifier.get_weights())
+            if self.stopped:
+                return
+            trained.set_weights(self._last_weights)
             seconds = self._run_epoch(epoch, progress)
+            self._last_weights = trained.get_weights()
+            if averages:
+                trained.set_weights([average.numpy() for average in averages])
             record = self._measure(epoch, self._count / seconds)
             self.records.append(record)
             self.classifier.set_weights(trained.get_weights())
@@ -141,21 +115,31 @@ class Trainer:
             raise ValueError("expected at least one epoch to have ended, received none")
         return min(self.records, key=lambda record: record.val_loss)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether ``patience`` ended the training before its last epoch."""
+        patience, ended = self.config.patience, len(self.records)
+        if not patience or not 0 < ended < self.config.epochs:
+            return False
+        return ended - self.best.epoch >= patience
+
     def restore_best(self) -> None:
         """Give the classifier the weights that it had after the best epoch."""
         self.classifier.set_weights(self._best_weights)
 
     def state(self) -> State:
         """All from which another trainer of the same configuration and data can go on to the same
-        bits: weights, optimizer, the best epoch's weights and the records, one a row, as float64.
+        bits: weights, optimizer, averages of weights, the best epoch's weights and the records, one
+        a row, as float64.
 
         No random state is part of it: order and masks are pure functions of seed and epoch.
         """
         history = np.array([astuple(record) for record in self.records], dtype=np.float64)
         optimizer = [variable.numpy() for variable in self._compiled.optimizer.variables]
         return {
-            **_numbered("weights", self.classifier.get_weights()),
+            **_numbered("weights", self._last_weights),
             **_numbered("optimizer", optimizer),
+            **_numbered("average", [average.numpy() for average in self._compiled.averages]),
             **_numbered("best", self._best_weights),
             _HISTORY: history.reshape(-1, len(fields(EpochRecord))),
         }
@@ -174,7 +158,7 @@ class Trainer:
                 "expected a checkpoint of this network and its optimizer, received arrays of other "
                 "names, shapes or dtypes"
             )
-        self.classifier.set_weights(_part(state, "weights"))
+        self._begin_at(_part(state, "weights"), _part(state, "average"))
         optimizer = self._compiled.optimizer.variables
         for variable, value in zip(optimizer, _part(state, "optimizer"), strict=True):
             variable.assign(value)
@@ -192,17 +176,31 @@ class Trainer:
         """The order in which `epoch` visits the training images, int64 of shape (n,)."""
         return seeds.permutation(self.config.seed, f"shuffle/{epoch}", self._count)
 
+    def _begin_at(self, weights: Weights, averages: Weights | None = None) -> None:
+        """Go on from these weights; averages that there are none of yet begin with them."""
+        evaluated = averages or weights
+        for average, value in zip(self._compiled.averages, evaluated, strict=False):
+            average.assign(value)
+        self._last_weights = weights
+        self.classifier.set_weights(evaluated)
+
     def _run_epoch(self, epoch: int, progress: Progress) -> float:
         compiled = self._compiled
         set_masks(compiled.dropouts, self.config.seed, f"dropout/{{layer}}/{epoch}")
         compiled.done.assign(0)
-        images, labels = self._training
-        order = tf.constant(self.order_of_batches(epoch))
+        config = self.config
+        rates = learning_rates(config, epoch, self.batches)
+        arguments = (
+            *self._training,
+            tf.constant(self.order_of_batches(epoch)),
+            tf.constant(rates, tf.float32),
+            tf.constant(epoch_seeds(config.augment, config.seed, epoch)),
+        )
         # The epoch runs beside this thread, so that a signal or a look at the progress does not
         # have to wait for its end.
         with ThreadPoolExecutor(1, "epoch") as executor:
             started = time.perf_counter()
-            running = executor.submit(compiled.train_epoch, images, labels, order)
+            running = executor.submit(compiled.train_epoch, *arguments)
             try:
                 while True:
                     try:
@@ -229,7 +227,7 @@ class Trainer:
             train_accuracy=float(train_accuracy),
             val_loss=float(val_loss),
             val_accuracy=float(val_accuracy),
-            learning_rate=self.config.learning_rate,
+            learning_rate=float(learning_rates(self.config, epoch, self.batches)[-1]),
             images_per_second=images_per_second,
         )
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.config.metrics import GAIN
+from fashion_dropout.config.training import regularizers
 from fashion_dropout.texts import Language, texts
 
 Reason = Literal["better", "worse", "simpler", "declared"]
@@ -23,8 +24,8 @@ class Choice:
         regime: The name of the regime.
         reason: ``better``: the verdict names the regime. ``worse``: the regime is the baseline,
             and all others are worse. ``simpler``: the verdict names none, and the regime has the
-            lowest dropout rate. ``declared``: the verdict names none, and the study declares the
-            regime for that case.
+            fewest regularizers, then the lowest dropout rate. ``declared``: the verdict names none,
+            and the study declares the regime for that case.
     """
 
     regime: str
@@ -65,7 +66,11 @@ def choose_regime(
     if undecided != "simpler":
         return Choice(undecided, "declared")
     rest = [regime for regime in regimes if regime not in worse]
-    return Choice(min(rest, key=lambda regime: regimes[regime].get("dropout", 0.0)), "simpler")
+
+    def regularized(regime: str) -> tuple[int, float]:
+        return len(regularizers(regimes[regime])), regimes[regime].get("dropout", 0.0)
+
+    return Choice(min(rest, key=regularized), "simpler")
 
 
 def median_run(runs: pd.DataFrame, regime: str, metric: str) -> dict[str, Any]:

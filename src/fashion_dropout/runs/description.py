@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fashion_dropout import colours, provenance
-from fashion_dropout.config.study import cell_name
+from fashion_dropout.config.cell import cell_name
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.learning.kernels import Kernels
@@ -70,7 +70,7 @@ def description(
         else ""
     )
     return (
-        f"{warning}Regime `{regime}` (dropout {config.dropout:g}), seed {config.seed}, "
+        f"{warning}Regime `{regime}` ({config.regularization}), seed {config.seed}, "
         f"{Count(config.epochs):epoch|epochs} of Adam at {config.learning_rate:g}, batches of "
         f"{config.batch_size}; the stored model is that of the {config.select} epoch. "
         f"See [{beside[0]}]({beside[1]}). "

@@ -15,10 +15,11 @@ import pandas as pd
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.learning.checkpoint import Checkpoint
+from fashion_dropout.learning.epoch_record import EpochRecord
 from fashion_dropout.learning.inference import predict
 from fashion_dropout.learning.model import build_classifier, build_network, describe_layers
 from fashion_dropout.learning.split import Split
-from fashion_dropout.learning.training import EpochRecord, Trainer
+from fashion_dropout.learning.training import Trainer
 from fashion_dropout.progress import Display
 from fashion_dropout.runs.artifacts import RunArtifacts
 from fashion_dropout.runs.run_folder import RunFolder
@@ -98,21 +99,31 @@ def fit(
         }
     )
     if checkpoint is not None:
-        trainer.restore(checkpoint.arrays)
-        for record in trainer.records:
-            run.log_metrics(record.metrics(), step=record.epoch)
-        display.epoch(checkpoint.epoch, trainer.records[-1].metrics())
+        _restore(trainer, checkpoint, run, display)
     for record in trainer.epochs(display.batches):
         folder.save(record.epoch, trainer.state())
         run.log_metrics(record.metrics(), step=record.epoch)
         display.epoch(record.epoch, record.metrics())
     best, last = trainer.best, trainer.records[-1]
     run.set_tags({tags.WEIGHTS_SHA256: trainer.weights_sha256()})
+    if trainer.stopped:
+        run.set_tags({tags.STOPPED: last.epoch})
+        display.note(
+            f"stopped after epoch {last.epoch} of {config.epochs}: no validation loss below that "
+            f"of epoch {best.epoch} in {Count(config.patience):epoch|epochs}"
+        )
     if config.select == "best":
         trainer.restore_best()
     trainer.close()
     selected = best if config.select == "best" else last
     return Fitted(classifier, tuple(trainer.records), best, selected)
+
+
+def _restore(trainer: Trainer, checkpoint: Checkpoint, run: TrackedRun, display: Display) -> None:
+    trainer.restore(checkpoint.arrays)
+    for record in trainer.records:
+        run.log_metrics(record.metrics(), step=record.epoch)
+    display.epoch(checkpoint.epoch, trainer.records[-1].metrics())
 
 
 def store(

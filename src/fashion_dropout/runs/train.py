@@ -49,12 +49,14 @@ def train_run(
         fresh: As `RunRequest.fresh`; `record_run` gives further errors.
 
     Raises:
+        UsageError: Two parameters contradict each other; no run was made.
         DataError: The dataset cannot be had; no run was made.
         TrackingError: The store does not answer; no run was made.
     """
     from fashion_dropout.tracking.recording.recovery import tidy
     from fashion_dropout.tracking.store.connect import connect
 
+    config.check()
     dataset = data.open_dataset(config.dataset, data_dir, say=display.note)
     connect()
     tidy(display.note)
@@ -219,11 +221,11 @@ def _train(
     steps.store(fitted, config, dataset, split, run)
 
     test = dataset.test()  # read here and nowhere before: training and selection have ended
-    title = f"{request.name} on {dataset.name} (dropout {config.dropout:g})"
+    title = f"{request.name} on {dataset.name} ({config.regularization})"
     artifacts = steps.evaluate(fitted, dataset.classes, split, test, title)
     test_metrics = artifacts.test_metrics()
     test_input = _log_dataset(run, dataset, test, "test")
-    run.log_metrics(test_metrics, step=config.epochs, of_model=True, dataset=test_input)
+    run.log_metrics(test_metrics, step=last.epoch, of_model=True, dataset=test_input)
     with run.artifacts() as files:
         warnings = artifacts.write(files)
     for warning in warnings:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fashion_dropout import provenance
-from fashion_dropout.config.study import Cell, Study
+from fashion_dropout.config.cell import Cell
+from fashion_dropout.config.study import Study
 from fashion_dropout.config.training import TrainingConfig, recorded_config
 from fashion_dropout.errors import UsageError
 from fashion_dropout.sameness import NOTHING, changes

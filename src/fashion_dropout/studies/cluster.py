@@ -18,7 +18,7 @@ import dask
 from distributed import Client, LocalCluster, as_completed, get_worker
 
 from fashion_dropout import environment
-from fashion_dropout.config.study import Cell
+from fashion_dropout.config.cell import Cell
 from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.progress import CellProgress

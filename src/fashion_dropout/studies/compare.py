@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from fashion_dropout import colours, provenance
 from fashion_dropout.comparison.attainable import seeds_for, smallest_p
-from fashion_dropout.config.study import Cell, Study
+from fashion_dropout.config.cell import Cell
+from fashion_dropout.config.study import Study
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.escapes import markdown
 from fashion_dropout.learning import dataset as data

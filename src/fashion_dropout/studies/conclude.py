@@ -12,7 +12,8 @@ from fashion_dropout.comparison import pairing, sentences, summary
 from fashion_dropout.comparison.recalibrated import second_evidence
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
-from fashion_dropout.config.study import Study, cell_name
+from fashion_dropout.config.cell import cell_name
+from fashion_dropout.config.study import Study
 from fashion_dropout.errors import UnpairedError, UsageError
 from fashion_dropout.escapes import csv_cell, markdown, visible
 from fashion_dropout.learning.dataset import Examples

@@ -142,7 +142,13 @@ def _cells(regimes: Sequence[str], seeds: Sequence[int], found: pd.DataFrame) ->
 
 def _histories(runs: pd.DataFrame) -> pd.DataFrame:
     columns = ["regime", "seed", "epoch", *_CURVES]
-    tables = [_history(*run) for run in zip(runs["run_id"], runs["artifact_uri"], strict=True)]
+    tables = [
+        # A lost epoch is not a number, so that nobody takes the curve for one that ended there.
+        _history(run_id, uri).set_index("epoch").reindex(range(1, int(last) + 1)).reset_index()
+        for run_id, uri, last in runs[["run_id", "artifact_uri", "last_epoch"]].itertuples(
+            index=False
+        )
+    ]
     if not tables:
         return pd.DataFrame(columns=columns)
     epochs = [len(table) for table in tables]

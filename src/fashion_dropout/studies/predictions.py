@@ -15,7 +15,7 @@ from fashion_dropout.comparison.record import (
     TestResults,
 )
 from fashion_dropout.comparison.two_level import ImageScores
-from fashion_dropout.config.study import cell_name
+from fashion_dropout.config.cell import cell_name
 from fashion_dropout.errors import DataError
 from fashion_dropout.learning import calibration, metrics
 from fashion_dropout.learning.arrays import read_arrays

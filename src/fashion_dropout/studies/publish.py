@@ -14,7 +14,8 @@ from typing import Any
 
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
-from fashion_dropout.config.study import cell_name, read_study
+from fashion_dropout.config.cell import cell_name
+from fashion_dropout.config.study import read_study
 from fashion_dropout.errors import OutdatedError, UsageError
 from fashion_dropout.escapes import brief
 from fashion_dropout.files import LARGEST_TEXT, read_file

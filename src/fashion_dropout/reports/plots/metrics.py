@@ -145,6 +145,6 @@ def _traces(histories: pd.DataFrame, regime: str, metric: str) -> pd.DataFrame:
 
 def _end(traces: pd.DataFrame, name: str, colour: str) -> Iterator[tuple[float, str, str]]:
     """The end of the mean's line for `name_line_ends`, if there is one."""
-    last = float(traces.iloc[-1].mean()) if len(traces) else np.nan
-    if np.isfinite(last):
-        yield last, name, colour
+    shared = traces.dropna()
+    if len(shared):
+        yield float(shared.iloc[-1].mean()), name, colour

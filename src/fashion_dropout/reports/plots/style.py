@@ -102,6 +102,8 @@ def spread(
 ) -> None:
     """Every seed's trace, thin; their mean, thick; the 95 % t interval of the mean as a band.
 
+    Mean and band end where the first trace does: a mean of those that went on would be of others.
+
     Args:
         axes: The axes to draw on.
         traces: A column for each seed; the index is the horizontal axis. NaN where a seed has no
@@ -124,7 +126,9 @@ def spread(
             alpha=max(0.08, min(0.45, 4 / len(lines))),
         )
     )
-    mean, low, high = t_intervals(traces.to_numpy(dtype=float))
+    shared = traces.dropna()
+    x = shared.index.to_numpy(dtype=float)
+    mean, low, high = t_intervals(shared.to_numpy(dtype=float))
     axes.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
     axes.plot(x, mean, line, color=colour, linewidth=2, marker=marker, markersize=4, label=label)
 

@@ -21,13 +21,13 @@ from fashion_dropout.errors import UsageError
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import NO_SUCH_RUN, asks_mlflow
 from fashion_dropout.tracking.store.connect import store_name
-from fashion_dropout.tracking.store.finished import missing_parts
+from fashion_dropout.tracking.store.finished import last_epoch, missing_parts
 from fashion_dropout.tracking.store.places import local_folder
 from fashion_dropout.tracking.store.timeouts import FILES_SECONDS
 
 _COLUMNS = [
     "run_id", "begun", "artifact_uri", "regime", "seed", "state", "reason", "session",
-    *tags.SAME_PAIR, *tags.PROVENANCE, tags.TRAINING_CODE, "threads",
+    "last_epoch", *tags.SAME_PAIR, *tags.PROVENANCE, tags.TRAINING_CODE, "threads",
 ]  # fmt: skip
 _PAGE = 50_000
 INCOMPLETE = "INCOMPLETE"
@@ -120,9 +120,9 @@ def study_runs(
 
     Returns:
         A row a run, with the columns run_id, begun, artifact_uri, regime, seed, state, reason,
-        session, `tags.SAME_PAIR`, `tags.PROVENANCE`, `tags.TRAINING_CODE`, threads, and one for
-        each metric; sorted by regime and seed. The state is MLflow's status, or `INCOMPLETE` for
-        FINISHED with a part missing.
+        session, last_epoch, `tags.SAME_PAIR`, `tags.PROVENANCE`, `tags.TRAINING_CODE`, threads, and
+        one for each metric; sorted by regime and seed. The state is MLflow's status, or
+        `INCOMPLETE` for FINISHED with a part missing.
     """
     wanted = [f"tags.{tags.STUDY} = '{study}'", f"tags.{tags.ROLE} = '{tags.RUN}'"]
     if session is not None:
@@ -232,6 +232,7 @@ def _row(run: Run) -> dict[str, Any]:
         "state": state,
         "reason": reason,
         "session": recorded.get(tags.SESSION, ""),
+        "last_epoch": last_epoch(run),
         **{
             name: recorded.get(name, "")
             for name in (*tags.SAME_PAIR, *tags.PROVENANCE, tags.TRAINING_CODE)

@@ -36,6 +36,9 @@ PROJECT = "project"
 RESUMED = "resumed"
 """After which epochs a run was interrupted and continued, e.g. ``3, 7``."""
 
+STOPPED = "stopped.epoch"
+"""After which epoch ``patience`` ended a run, if it did."""
+
 # Where the numbers of a training run come from.
 BITS_SHA256 = "bits.sha256"
 """One digest of all that decides the bits of a run: parameters, data, versions, kernels."""
