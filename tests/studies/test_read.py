@@ -8,6 +8,7 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pytest
+from mlflow.utils.file_utils import local_file_uri_to_path
 
 from conftest import ROOT
 from fashion_dropout.comparison import two_level
@@ -132,3 +133,17 @@ def test_runs_of_different_kernels_are_found(study):
     record = read_record(run_id)
     assert record.mixed_kernels == (0,)
     assert record.environment["kernels.isa"] == ["avx2", "avx512_core"]
+
+
+def test_an_epoch_that_was_lost_is_not_a_number(study):
+    """A curve that is shorter than recorded is not taken for that of a run that stopped early."""
+    run_id = record_study(study)
+    run = read_record(run_id).runs.iloc[0]
+    path = Path(local_file_uri_to_path(run["artifact_uri"]), "history.csv")
+    *whole, _ = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(whole))
+    curves = read_record(run_id).histories.set_index(["regime", "seed"])["val/loss"]
+    epochs = study.config("none", 0).epochs
+    shortened = curves[run["regime"], run["seed"]].isna()
+    assert shortened.tolist() == [False] * (epochs - 1) + [True]
+    assert curves.isna().sum() == 1
