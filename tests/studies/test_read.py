@@ -135,6 +135,23 @@ def test_runs_of_different_kernels_are_found(study):
     assert record.environment["kernels.isa"] == ["avx2", "avx512_core"]
 
 
+def test_what_one_regime_declares_has_its_default_in_the_others(tmp_path):
+    path = tmp_path / "unsorted.toml"
+    changes = (("dropout = 0.0", "weight_decay = 0.1"), ("dropout = 0.6", "weight_decay = 0.3"))
+    text = SWEEP.replace("dropout = 0.2", "").replace("[regimes.none]", "[regimes.some]")
+    for before, after in changes:
+        text = text.replace(before, after)
+    path.write_text(text.replace('"none"', '"some"'))
+    record = read_record(record_study(read_study(path)))
+    assert record.regimes == {
+        "some": {"weight_decay": 0.1},
+        "much": {"weight_decay": 0.3},
+        "little": {"weight_decay": 0.0},
+    }
+    assert record.doses == ("weight_decay", {"some": 0.1, "much": 0.3, "little": 0.0})
+    assert record.common["dropout"] == 0.5
+
+
 def test_an_epoch_that_was_lost_is_not_a_number(study):
     """A curve that is shorter than recorded is not taken for that of a run that stopped early."""
     run_id = record_study(study)

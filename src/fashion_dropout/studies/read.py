@@ -13,6 +13,7 @@ from fashion_dropout import provenance
 from fashion_dropout.comparison.pairing import mixed_pairs
 from fashion_dropout.comparison.record import Changed, StudyRecord, foremost
 from fashion_dropout.config.decision import Decision, Promotion
+from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.studies.found import (
     FoundCells,
@@ -126,15 +127,22 @@ def _time(milliseconds: int) -> str:
 def _differing(
     configs: Mapping[str, Mapping[str, Any]],
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """The parameters in which the regimes differ, by regime, and those that all share."""
-    first = next(iter(configs.values()))
-    shared = {
-        name: value
-        for name, value in first.items()
-        if all(config[name] == value for config in configs.values())
+    """The parameters in which the regimes differ, by regime, and those that all share.
+
+    What only one of them declares has its default in the others; see `Study.resolved`.
+    """
+    fields = TrainingConfig.model_fields
+    names = dict.fromkeys(name for config in configs.values() for name in config)
+    values = {
+        name: {regime: config.get(name, fields[name].default) for regime, config in configs.items()}
+        for name in names
     }
+    shared = {name: next(iter(of.values())) for name, of in values.items() if not _vary(of)}
     differing = {
-        regime: {name: value for name, value in config.items() if name not in shared}
-        for regime, config in configs.items()
+        regime: {name: of[regime] for name, of in values.items() if _vary(of)} for regime in configs
     }
     return differing, shared
+
+
+def _vary(values: Mapping[str, Any]) -> bool:
+    return len(set(values.values())) > 1
