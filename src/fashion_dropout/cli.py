@@ -14,7 +14,15 @@ from typing import TextIO
 import click
 
 from fashion_dropout import __version__, environment, escapes
-from fashion_dropout.commands import prediction, promotion, runs, studies, unforeseen, upkeep
+from fashion_dropout.commands import (
+    examination,
+    prediction,
+    promotion,
+    runs,
+    studies,
+    unforeseen,
+    upkeep,
+)
 from fashion_dropout.commands.launched import Verbs
 from fashion_dropout.errors import FashionDropoutError, Interrupted, UsageError
 from fashion_dropout.interrupts import interruptible
@@ -56,6 +64,8 @@ for verb in (
     studies.report,
     studies.publish,
     studies.ui,
+    examination.stress,
+    examination.audit,
     prediction.predict,
     promotion.promote,
     promotion.rollback,

@@ -120,6 +120,24 @@ def test_the_curves_and_the_table_of_a_study_are_the_same_numbers(study, study_r
             )
 
 
+def test_the_models_of_a_study_are_stressed_and_its_labels_audited(study, study_run, data_dir):
+    of, client = study_run.info.run_id, mlflow.MlflowClient(study.uri)
+    done = run_command("stress", of, "--images", "200", cwd=study.folder)  # on all cores
+    assert done.returncode == 0, done.stderr
+    assert "4 models, the first 200 test images, each corruption at 5 severities" in done.stdout
+    table = pd.read_csv(mlflow.artifacts.download_artifacts(run_id=of, artifact_path="stress.csv"))
+    assert len(table) == 4 * (1 + 6 * 5)
+    done = run_here("audit", of, cwd=study.folder)
+    assert done.returncode == 0, done.stderr
+    assert "4 runs\n" in done.stdout
+    stored = {file.path for file in client.list_artifacts(of)}
+    assert stored >= {"stress.png", "audit.png", "audit_labels.csv", "audit_twins.csv"}
+    for verb in ("stress", "audit"):
+        refused = run_here(verb, "0" * 32, cwd=study.folder)
+        assert refused.returncode == 2
+        assert "expected the id of a" in refused.stderr
+
+
 def test_the_study_run_holds_aggregates_verdict_and_tables(study, study_run):
     assert study_run.info.status == "FINISHED"
     assert study_run.info.run_name == "study-smoke"

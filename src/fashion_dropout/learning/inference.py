@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +95,18 @@ def predict(classifier: keras.Model, images: NDArray[np.uint8]) -> Probabilities
     Returns:
         float32 of shape (n, 10).
     """
+    return predictor(classifier)(images)
+
+
+def predictor(classifier: keras.Model) -> Callable[[NDArray[np.uint8]], Probabilities]:
+    """`predict` of one classifier, compiled once; it predicts with the weights of the moment."""
     forward = _forward(classifier, training=False)
-    found = np.concatenate([forward(batch).numpy() for batch in _batches(images, BATCH_SIZE)])
-    return found[: len(images)]
+
+    def predict(images: NDArray[np.uint8]) -> Probabilities:
+        found = np.concatenate([forward(batch).numpy() for batch in _batches(images, BATCH_SIZE)])
+        return found[: len(images)]
+
+    return predict
 
 
 def predict_with_dropout(

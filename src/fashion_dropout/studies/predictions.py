@@ -55,7 +55,7 @@ def read_results(
     means = _MeanPredictions(runs, shown)
     for regime, seed, uri in zip(runs["regime"], runs["seed"], runs["artifact_uri"], strict=True):
         name = cell_name(regime, seed)
-        if (found := _predictions(uri, len(classes))) is None:
+        if (found := read_predictions(uri, len(classes))) is None:
             lacking.append(name)
             continue
         (probabilities, labels), validation = found
@@ -167,13 +167,14 @@ def write_disagreements(found: Disagreements, path: Path) -> None:
     )
 
 
-_Predicted = tuple[NDArray[np.float32], NDArray[np.uint8]]
+Predicted = tuple[NDArray[np.float32], NDArray[np.uint8]]
+"""Probabilities, float32 of shape (n, classes), and labels, uint8 of shape (n,)."""
 
 
-def _predictions(artifact_uri: str, classes: int) -> tuple[_Predicted, _Predicted | None] | None:
-    """Probabilities and labels of the test images, and of the validation images if recorded.
+def read_predictions(artifact_uri: str, classes: int) -> tuple[Predicted, Predicted | None] | None:
+    """What a run predicted for the test images, and for the validation images if recorded.
 
-    None if there are none that can be read.
+    None if there are no predictions that can be read.
     """
     with queries.artifact(artifact_uri, "predictions.npz") as path:
         if path is None:
@@ -182,7 +183,7 @@ def _predictions(artifact_uri: str, classes: int) -> tuple[_Predicted, _Predicte
         return (test, _whole(path, "validation_", classes)) if test else None
 
 
-def _whole(path: Path, prefix: str, classes: int) -> _Predicted | None:
+def _whole(path: Path, prefix: str, classes: int) -> Predicted | None:
     """Probabilities and labels of one part; None if they cannot be read, or do not fit together."""
     names = (f"{prefix}probabilities", f"{prefix}labels")
     try:

@@ -70,6 +70,11 @@ def locate(reference: str, model_name: str, download: Path) -> Path:
     return asks_mlflow(seconds=FILES_SECONDS)(_find)(reference, model_name, download)
 
 
+def stored_weights(run_id: str, download: Path) -> Path:
+    """The verified ``.keras`` file of a run's newest model; arguments and errors as of `locate`."""
+    return _weights(locate(run_id, "", download))
+
+
 def _find(reference: str, model_name: str, download: Path) -> Path:
     from mlflow.exceptions import MlflowException
 

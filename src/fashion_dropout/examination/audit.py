@@ -1,0 +1,205 @@
+"""Whose label is it? Images whose label every run doubts, and test images with a near-twin."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fashion_dropout.comparison import statistics
+from fashion_dropout.comparison.record import StudyRecord
+from fashion_dropout.comparison.statistics import Difference
+from fashion_dropout.config.metrics import Direction
+from fashion_dropout.errors import TrackingError
+from fashion_dropout.examination.doubt import (
+    CONFIDENCE,
+    PARTS,
+    Predictions,
+    doubtful_images,
+    recorded_predictions,
+)
+from fashion_dropout.examination.twins import NEAR, NEARER, near_twins
+from fashion_dropout.learning import metrics
+from fashion_dropout.learning.dataset import Examples, open_dataset
+from fashion_dropout.learning.split import split_of
+from fashion_dropout.texts import Count, Language, texts
+
+_SHOWN = 24
+_MEASURES: Mapping[str, Direction] = {"accuracy": "higher", "nll": "lower"}
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What a study says about the labels of its data.
+
+    Attributes:
+        record: The study.
+        runs: How many runs have recorded predictions.
+        doubtful: A row for each image that every run doubts, the surest first, with the columns
+            part, place (in it, from 0), label, said (what most runs say), confidence (the mean).
+        twins: A row for each test image with a near-twin, the nearest first, with the columns
+            place, label, twin (its place among the labelled images), twin_label and distance.
+        compared: (part, measure) → for each regime the difference with all images, and without
+            the doubtful ones and, of the test set, without those with a twin nearer than `NEAR`.
+    """
+
+    record: StudyRecord
+    runs: int
+    doubtful: pd.DataFrame
+    twins: pd.DataFrame
+    compared: Mapping[tuple[str, str], Sequence[tuple[Difference, Difference]]]
+
+    def text(self) -> str:
+        """What was found, for a terminal."""
+        from fashion_dropout.plain_table import plain_table
+        from fashion_dropout.texts import Signed
+
+        def shown(of: Difference) -> str:
+            interval = f" [{Signed(of.low):+.4f}, {Signed(of.high):+.4f}]" if of.n > 1 else ""
+            return f"{Signed(of.mean):+.4f}{interval}"
+
+        counts = self.doubtful["part"].value_counts()
+        parts = " and ".join(f"{counts.get(part, 0)} {part}" for part in PARTS)
+        nearer = int((self.twins["distance"] < NEARER).sum())
+        other = int((self.twins["label"] != self.twins["twin_label"]).sum())
+        rows = [["stored models", "regime", "all images", "without these images"]]
+        rows += [
+            [f"{part} {measure}", every.regime, shown(every), shown(without)]
+            for (part, measure), differences in self.compared.items()
+            for every, without in differences
+        ]
+        return (
+            f"{self.record.key}: {Count(self.runs):run|runs}\n"
+            f"doubtful labels: {parts} images, for which each run is at least {CONFIDENCE:.0%} "
+            "sure of another class\n"
+            f"near-twins: {Count(len(self.twins)):test image|test images} nearer than {NEAR} to a "
+            f"training or validation image, {nearer} of them nearer than {NEARER}; "
+            f"{Count(other):pair has|pairs have} different labels\n\n"
+            f"differences from {self.record.rule.baseline}, "
+            f"{100 * (1 - self.record.rule.alpha):g} % CI:\n{plain_table(rows)}\n"
+            "Metrics over epochs, such as the primary one at equal fit, cannot be computed "
+            "without single images: what is recorded of each image belongs to the stored models."
+        )
+
+    def figure(self, data: Mapping[str, Examples], language: Language) -> bytes:
+        """A contact sheet of the doubtful images, PNG."""
+        from fashion_dropout.reports.pictures import picture
+        from fashion_dropout.reports.plots.examination import contact_sheet
+
+        words = texts(language)["plots"]
+        rows = self.doubtful.head(_SHOWN).to_dict("records")
+        images = [data[row["part"]].images[row["place"], ..., 0] for row in rows]
+        captions = [
+            words["doubt"].format(
+                part=row["part"], place=row["place"], label=row["label"], said=row["said"],
+                share=row["confidence"],
+            )
+            for row in rows
+        ]  # fmt: skip
+        title = words["doubtful"].format(shown=len(rows), n=Count(len(self.doubtful)))
+        return picture(contact_sheet(np.array(images), captions, title, language)).png
+
+
+def audit_study(
+    run_id: str, say: Callable[[str], object], *, data_dir: Path | None, language: Language = "en"
+) -> Audit:
+    """Look for doubtful labels and near-twins with the recorded predictions of a study.
+
+    Tables and contact sheet become artifacts of the study's own run: ``audit_labels.csv``,
+    ``audit_twins.csv``, ``audit.png``.
+
+    Args:
+        run_id: The study's own run.
+        say: Told what happens.
+        data_dir: A folder with the dataset; None to look in the usual places.
+        language: Of the contact sheet.
+
+    Raises:
+        UsageError: There is no such study.
+        DataError: The dataset is missing or damaged.
+        TrackingError: No run has recorded predictions of these images, or the store is away.
+    """
+    from fashion_dropout.studies.read import read_record
+    from fashion_dropout.tracking.recording.added import add_files
+    from fashion_dropout.tracking.store.connect import connect_to_existing
+
+    connect_to_existing()
+    record = read_record(run_id)
+    dataset = open_dataset(record.common["dataset"], data_dir)
+    split = split_of(dataset, record.common["split_seed"])
+    data = {"test": dataset.test(), "validation": split.validation}
+    predicted = dict(recorded_predictions(record, data, dataset.classes))
+    if not predicted:
+        raise TrackingError(
+            f"expected runs of study {run_id} with predictions of the images of "
+            f"{dataset.name}, received none"
+        )
+    doubtful = pd.concat(
+        [doubtful_images(part, data[part], predicted, dataset.classes) for part in PARTS]
+    ).sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
+    say("comparing test images with training images")
+    twins = near_twins(dataset, data["test"])
+    found = Audit(record, len(predicted), doubtful, twins,
+                  _compared(record, data, predicted, doubtful, twins))  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        doubtful.to_csv(Path(folder, "audit_labels.csv"), index=False)
+        twins.to_csv(Path(folder, "audit_twins.csv"), index=False)
+        Path(folder, "audit.png").write_bytes(found.figure(data, language))
+        add_files(run_id, Path(folder))
+    return found
+
+
+def _compared(
+    record: StudyRecord,
+    data: Mapping[str, Examples],
+    predicted: Predictions,
+    doubtful: pd.DataFrame,
+    twins: pd.DataFrame,
+) -> dict[tuple[str, str], list[tuple[Difference, Difference]]]:
+    found = {}
+    for part in PARTS:
+        left_out = doubtful.loc[doubtful["part"] == part, "place"].to_numpy(dtype=int)
+        if part == "test":
+            left_out = np.union1d(left_out, twins["place"].to_numpy(dtype=int))
+        kept = np.setdiff1d(np.arange(len(data[part])), left_out)
+        every = _table(part, data[part], predicted, slice(None))
+        without = _table(part, data[part], predicted, kept)
+        for measure in _MEASURES:
+            found[part, measure] = [
+                (_difference(record, every, measure, regime),
+                 _difference(record, without, measure, regime))
+                for regime in record.others
+            ]  # fmt: skip
+    return found
+
+
+def _table(
+    part: str, examples: Examples, predicted: Predictions, of: NDArray[np.int64] | slice
+) -> pd.DataFrame:
+    """A table of runs (see `comparison.statistics`) with the measures on some images."""
+    labels = examples.labels[of]
+    return pd.DataFrame(
+        {
+            "regime": regime,
+            "seed": seed,
+            "accuracy": float((parts[part][of].argmax(axis=1) == labels).mean()),
+            "nll": metrics.negative_log_likelihood(parts[part][of], labels),
+        }
+        for (regime, seed), parts in predicted.items()
+    )
+
+
+def _difference(record: StudyRecord, runs: pd.DataFrame, measure: str, regime: str) -> Difference:
+    return statistics.compare(
+        runs,
+        measure,
+        regime=regime,
+        baseline=record.rule.baseline,
+        direction=_MEASURES[measure],
+        confidence=1 - record.rule.alpha,
+    )

@@ -1,0 +1,115 @@
+"""Test images made worse on purpose: six kinds, five severities each, without TensorFlow.
+
+After Hendrycks and Dietterich 2019 (arXiv 1903.12261), for images of 28×28 grey values. What is
+random is the same for every model: a pure function of kind, severity and place of the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, special
+
+from fashion_dropout import seeds
+
+Images = NDArray[np.uint8]
+SEVERITIES = range(1, 6)
+"""From hardly to strongly."""
+
+_SEED = 0
+_LEVELS: Mapping[str, tuple[float, ...]] = {
+    "noise": (10, 20, 30, 45, 65),  # standard deviation, grey values
+    "blur": (0.5, 0.75, 1, 1.5, 2),  # standard deviation of the Gaussian, pixels
+    "shift": (1, 2, 3, 4, 5),  # pixels, to one of four sides
+    "rotation": (5, 10, 20, 30, 45),  # degrees, to either side
+    "contrast": (0.75, 0.5, 0.35, 0.25, 0.15),  # share of the contrast that is left
+    "occlusion": (4, 6, 8, 11, 14),  # pixels, the side of a black square
+}
+CORRUPTIONS = tuple(_LEVELS)
+"""What can be done to images."""
+
+
+def corrupted(images: Images, kind: str, severity: int) -> Images:
+    """Images after one corruption.
+
+    Args:
+        images: uint8 of shape (n, 28, 28, 1).
+        kind: One of `CORRUPTIONS`.
+        severity: One of `SEVERITIES`.
+
+    Returns:
+        New images of the same shape.
+    """
+    grey = images[..., 0].astype(np.float32)
+
+    def drawn(*shape: int) -> NDArray[np.float64]:
+        """Uniform in (0, 1), of this shape for each image."""
+        name = f"stress/{kind}/{severity}"
+        words = seeds.random_words(_SEED, name, len(grey) * int(np.prod(shape)))
+        return ((words >> np.uint64(11)) + 0.5).reshape(len(grey), *shape) / 2**53
+
+    found = _APPLY[kind](grey, _LEVELS[kind][severity - 1], drawn)
+    return np.clip(np.rint(found), 0, 255).astype(np.uint8)[..., np.newaxis]
+
+
+_Grey = NDArray[np.float32]
+_Drawn = Callable[..., NDArray[np.float64]]
+
+
+def _noise(grey: _Grey, deviation: float, drawn: _Drawn) -> _Grey:
+    normal: NDArray[np.float64] = special.ndtri(drawn(*grey.shape[1:]))
+    return (grey + deviation * normal).astype(np.float32)
+
+
+def _blur(grey: _Grey, deviation: float, drawn: _Drawn) -> _Grey:
+    blurred: _Grey = ndimage.gaussian_filter(grey, (0, deviation, deviation), mode="constant")
+    return blurred
+
+
+def _shift(grey: _Grey, pixels: float, drawn: _Drawn) -> _Grey:
+    by, sides = int(pixels), np.floor(4 * drawn())
+    moved = np.zeros_like(grey)
+    height, width = grey.shape[1:]
+    for side, (down, across) in enumerate(((0, by), (0, -by), (by, 0), (-by, 0))):
+        of = sides == side
+        to = (slice(max(down, 0), height + min(down, 0)),
+              slice(max(across, 0), width + min(across, 0)))  # fmt: skip
+        source = (slice(max(-down, 0), height + min(-down, 0)),
+                  slice(max(-across, 0), width + min(-across, 0)))  # fmt: skip
+        moved[(of, *to)] = grey[(of, *source)]
+    return moved
+
+
+def _rotate(grey: _Grey, degrees: float, drawn: _Drawn) -> _Grey:
+    left, turned = drawn() < 0.5, np.empty_like(grey)
+    for of, angle in ((left, degrees), (~left, -degrees)):
+        turned[of] = ndimage.rotate(
+            grey[of], angle, axes=(2, 1), reshape=False, order=1, mode="grid-constant"
+        )
+    return turned
+
+
+def _fade(grey: _Grey, share: float, drawn: _Drawn) -> _Grey:
+    middle = grey.mean(axis=(1, 2), keepdims=True)
+    faded: _Grey = middle + share * (grey - middle)
+    return faded
+
+
+def _occlude(grey: _Grey, side: float, drawn: _Drawn) -> _Grey:
+    begin = np.floor(drawn(2) * (grey.shape[1] - side + 1))[..., np.newaxis]
+    place = np.arange(grey.shape[1])
+    inside = (place >= begin) & (place < begin + side)  # (n, 2, 28): rows and columns
+    covered = inside[:, 0, :, np.newaxis] & inside[:, 1, np.newaxis, :]
+    return np.where(covered, np.float32(0), grey)
+
+
+_APPLY: Mapping[str, Callable[[_Grey, float, _Drawn], _Grey]] = {
+    "noise": _noise,
+    "blur": _blur,
+    "shift": _shift,
+    "rotation": _rotate,
+    "contrast": _fade,
+    "occlusion": _occlude,
+}
