@@ -56,8 +56,8 @@ def render(
         question=(language == "ja" and record.question_ja) or record.question,
         pairs=any(verdict.difference.n for verdict in comparison.verdicts),
         finished=int((record.cells["state"] == "FINISHED").sum()),
-        sentences=[
-            *(sentence(verdict, rule, language) for verdict in comparison.verdicts),
+        verdicts=[sentence(verdict, rule, language) for verdict in comparison.verdicts],
+        beside=[
             *filter(None, [looks_sentence(record, language)]),
             *second_evidence(record, language),
         ],
