@@ -16,8 +16,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from fashion_dropout.learning.dataset import Examples
 from fashion_dropout.learning.dropout import dropout_layers
+from fashion_dropout.learning.examples import Examples
 from fashion_dropout.learning.inference import BATCH_SIZE
 from fashion_dropout.learning.model import build_classifier, build_network
 

@@ -19,8 +19,8 @@ from fashion_dropout import seeds
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import CheckpointError, TrainingDivergedError
 from fashion_dropout.learning.compiled import Form, give_back, resident, take
-from fashion_dropout.learning.dataset import EVALUATED_TRAINING_IMAGES, Examples
 from fashion_dropout.learning.dropout import set_masks
+from fashion_dropout.learning.examples import EVALUATED_TRAINING_IMAGES, Examples
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 _HISTORY = "history"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +14,8 @@ from fashion_dropout import provenance
 from fashion_dropout.comparison.pairing import mixed_pairs
 from fashion_dropout.comparison.record import Changed, StudyRecord, foremost
 from fashion_dropout.config.decision import Decision, Promotion
-from fashion_dropout.learning import dataset as data
+from fashion_dropout.learning.dataset import DATASETS
+from fashion_dropout.learning.examples import Examples
 from fashion_dropout.studies.found import (
     FoundCells,
     declaration,
@@ -32,7 +34,7 @@ _SHOWN = (
 )
 
 
-def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
+def read_record(run_id: str, test: Examples | None = None) -> StudyRecord:
     """Everything that MLflow holds about a study.
 
     Args:
@@ -50,7 +52,7 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
     rule = Decision.model_validate(declared["decision"])
     configs = regime_configs(run, declared, rule.baseline)
     differing, common = _differing(configs)
-    dataset = data.DATASETS[common["dataset"]]
+    classes = json.loads(recorded.get(tags.CLASSES, "[]")) or DATASETS[common["dataset"]].classes
     found = found_cells(run, declared, configs)
     looks = found.looks
     runs, histories, cells = _seen(found)
@@ -60,7 +62,7 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
         run.info.artifact_uri,
         runs,
         (rule.baseline, foremost(runs, histories, others, rule)),
-        dataset.classes,
+        tuple(classes),
         test,
     )
     if len(runs) and histories.empty:
@@ -71,7 +73,6 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
         question=recorded.get(tags.QUESTION, recorded[tags.STUDY]),
         question_ja=recorded.get(tags.QUESTION_JA, ""),
         begun=_time(run.info.start_time),
-        generated=dataset.generated,
         rule=rule,
         regimes=differing,
         common=common,
