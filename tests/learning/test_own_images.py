@@ -50,7 +50,8 @@ def test_every_form_gives_the_same_images_and_the_same_digest(tmp_path):
 def test_names_of_classes_are_the_users_and_part_of_the_digest(folder):
     assert open_dataset("idx", folder).classes[3] == "class 3"
     names = ["零", "one", *map(str, range(2, 10))]
-    (folder / "classes.txt").write_text("\ufeff" + "\r\n".join(names) + "\r\n", encoding="utf-8")
+    text = "\ufeff" + "\r\n".join(names) + "\r\n\r\n"  # as Windows writes it
+    (folder / "classes.txt").write_bytes(text.encode())
     dataset = open_dataset("idx", folder)
     assert dataset.classes == tuple(names)
     assert dataset.sha256 != DIGITS

@@ -152,7 +152,7 @@ def read_classes(files: Files, needed: int) -> tuple[str, ...]:
     """
     path = files["train"][0].with_name(CLASSES_FILE)
     try:
-        names = read_file(path, LARGEST_TEXT).decode("utf-8-sig").splitlines()
+        names = read_file(path, LARGEST_TEXT).decode("utf-8-sig").rstrip().splitlines()
     except FileNotFoundError:
         names = [f"class {label}" for label in range(needed)]
     except (OSError, UnicodeDecodeError) as error:
