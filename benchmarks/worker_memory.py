@@ -17,6 +17,7 @@ import psutil
 from fashion_dropout.colours import of_regimes
 from fashion_dropout.config.cell import Cell
 from fashion_dropout.config.training import TrainingConfig
+from fashion_dropout.learning.archives import dataset_sha256
 from fashion_dropout.studies.cluster import Session, local_cluster, run_cell
 from fashion_dropout.tracking.store.connect import connect
 
@@ -33,6 +34,7 @@ def main(cells: int) -> None:
             tracking_uri=mlflow.get_tracking_uri(),
             experiment="memory",
             data_dir=None,
+            dataset_sha256=dataset_sha256(),
             study_run_id="none",
             fresh=True,
             colours=of_regimes(["none", "dropout"]),

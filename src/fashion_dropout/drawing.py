@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+
+def fonts_for(names: Iterable[str]) -> dict[str, Any]:
+    """Settings with a font that has Japanese glyphs, if names need more than ASCII."""
+    if all(name.isascii() for name in names):
+        return {}
+    import matplotlib as mpl
+
+    with mpl.rc_context():  # the import makes its font the default, which is undone here
+        import matplotlib_fontja  # noqa: F401
+    return {"font.family": ["DejaVu Sans", "IPAexGothic"]}  # the second where the first lacks one
 
 
 @contextmanager

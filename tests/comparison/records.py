@@ -106,7 +106,6 @@ def make_record(
             "key": "made-up-000000000000",
             "question": "Does <dropout> change it?",
             "begun": "2026-01-02 03:04 UTC",
-            "generated": False,
             "rule": RULE,
             "regimes": {name: {"dropout": dose} for name, dose in doses.items()},
             "common": {"epochs": epochs, "dataset": "fashion-mnist"},

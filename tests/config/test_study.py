@@ -83,6 +83,16 @@ def test_the_key_names_what_decides_the_study_and_nothing_else():
         assert parse_study(changed(**change)).key != key, change
 
 
+def test_images_of_ones_own_are_part_of_the_key():
+    own = parse_study(changed(dataset="idx"))
+    keys = {
+        own.key,
+        *(parse_study(changed(dataset="idx", dataset_sha256=64 * of)).key for of in "ab"),
+    }
+    assert len(keys) == 3
+    assert own.model_copy(update={"dataset_sha256": 64 * "a"}).key in keys, "as `compare` does"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -154,6 +164,8 @@ def test_the_key_names_what_decides_the_study_and_nothing_else():
         ),
         ({"regimes__dropout__dropout": 0.0}, r"\[regimes.dropout\]: .* above 0, .* received 0;"),
         ({"dataset": "mnist"}, "dataset: .* received 'mnist'"),
+        ({"dataset_sha256": 64 * "a"}, 'expected dataset = "idx", received synthetic'),
+        ({"dataset": "idx", "dataset_sha256": "A"}, "expected 64 hexadecimal digits.*received 'A'"),
         ({"name": "Two words"}, "name: .* received 'Two words'"),
     ],
 )

@@ -21,6 +21,7 @@ from fashion_dropout import provenance
 from fashion_dropout.cli import cli
 from fashion_dropout.errors import UsageError
 from fashion_dropout.learning.dataset import CLASSES, Synthetic
+from fashion_dropout.learning.own_images import OwnImages
 from fashion_dropout.prediction import predict as prediction
 from registered import NAME, using
 
@@ -67,6 +68,11 @@ def test_class_names_are_those_in_the_folder_of_the_model(predict, images, regis
     assert file.classes == Synthetic.classes
     bare = shutil.copy(registry.model / "data" / "model.keras", tmp_path)
     (file,), _ = predict("0.png", model=str(bare))
+    assert file.classes == OwnImages.classes, "it was not trained on Fashion-MNIST"
+    from fashion_dropout.learning.model import build_classifier, build_network
+
+    build_classifier(build_network(0.5, 0)).save(tmp_path / "real.keras")
+    (file,), _ = predict("0.png", model=str(tmp_path / "real.keras"))
     assert file.classes == CLASSES
 
 
@@ -77,7 +83,7 @@ def test_a_bare_file_may_be_named_as_seen_from_where_the_user_stands(
     monkeypatch.chdir(images)
     shutil.copy(registry.model / "data" / "model.keras", images)
     (file,), errors = predict("0.png", model=name)
-    assert (file.classes, errors) == (CLASSES, [])
+    assert (file.classes, errors) == (OwnImages.classes, [])
 
 
 def test_what_cannot_be_read_is_reported_and_the_rest_is_predicted(predict, images):

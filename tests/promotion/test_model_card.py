@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 
+from fashion_dropout.learning.dataset import DATASETS
 from fashion_dropout.promotion.model_card import LONGEST, ModelCard, render, wilson_interval
 from fashion_dropout.texts import LANGUAGES, texts
 
@@ -62,7 +63,6 @@ def make_card(**changes: object) -> ModelCard:
             "dataset": "fashion-mnist",
             "dataset_sha256": DATASET,
             "split_sha256": SPLIT,
-            "generated": False,
             "training_images": 55_000,
             "validation_images": 5_000,
             "test_images": 10_000,
@@ -157,9 +157,9 @@ def test_the_card_holds_everything_that_it_was_given(language):
     assert len(page.rows) == 1 + 7 + 1 + 10
 
 
-@pytest.mark.parametrize("generated", [False, True])
-def test_both_languages_have_the_same_headings_lists_tables_and_code(generated):
-    one, other = (Page(render(make_card(generated=generated), language)) for language in LANGUAGES)
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_both_languages_have_the_same_headings_lists_tables_and_code(dataset):
+    one, other = (Page(render(make_card(dataset=dataset), language)) for language in LANGUAGES)
     assert [tag for tag, _ in one.headings] == [tag for tag, _ in other.headings]
     assert [len(row) for row in one.rows] == [len(row) for row in other.rows]
     for kind in ("list_item_open", "fence", "paragraph_open", "blockquote_open"):
@@ -168,19 +168,19 @@ def test_both_languages_have_the_same_headings_lists_tables_and_code(generated):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_generated_images_are_warned_of_above_all_else_and_real_ones_are_not(language):
+@pytest.mark.parametrize("dataset", ["synthetic", "idx"])
+def test_other_images_are_warned_of_above_all_else_and_the_real_ones_are_not(language, dataset):
     words = texts(language)["card"]
-    real, made_up = (
-        render(make_card(generated=generated, dataset="synthetic"), language)
-        for generated in (False, True)
-    )
-    assert made_up.split("\n\n")[1] == f"> **{words['warning']}**"
-    for said in (words["warning"], words["limit_generated"], "`synthetic`"):
-        assert said in made_up
+    real, other = (render(make_card(dataset=of), language) for of in ("fashion-mnist", dataset))
+    assert other.split("\n\n")[1] == f"> **{words['warning'][dataset]}**"
+    own = {*words["limits_of"][dataset]} - {*words["limits_of"]["fashion-mnist"]}
+    assert own
+    for said in (words["warning"][dataset], f"`{dataset}`", *own):
+        assert said in other
         assert said not in real
-    for said in (words["data_real"], words["limit_data"], words["limit_domain"]):
+    for said in (words["data_of"]["fashion-mnist"], words["limits_of"]["fashion-mnist"][0]):
         assert said in real
-        assert said not in made_up
+        assert said not in other
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -194,9 +194,9 @@ def test_figures_of_the_last_epoch_are_said_to_be_so_where_there_are_any(languag
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("generated", [False, True])
-def test_a_card_with_long_names_fits_into_the_registry_with_room_to_spare(language, generated):
-    assert len(render(make_card(generated=generated), language)) <= LONGEST < REGISTRY_LIMIT
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_a_card_with_long_names_fits_into_the_registry_with_room_to_spare(language, dataset):
+    assert len(render(make_card(dataset=dataset), language)) <= LONGEST < REGISTRY_LIMIT
 
 
 def test_of_many_verdicts_and_a_long_question_there_is_as_much_as_fits():
@@ -213,7 +213,7 @@ def test_of_many_verdicts_and_a_long_question_there_is_as_much_as_fits():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_line_is_blank_twice_and_none_ends_in_a_space(language):
-    for changes in ({}, {"generated": True}, {"verdicts": {language: []}}):
+    for changes in ({}, {"dataset": "synthetic"}, {"dataset": "idx"}, {"verdicts": {language: []}}):
         text = render(make_card(**changes), language)
         assert "\n\n\n" not in text
         assert all(line == line.rstrip() for line in text.split("\n"))

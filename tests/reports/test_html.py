@@ -150,11 +150,13 @@ def test_the_rule_of_a_study_with_looks_names_them_and_what_each_spends(language
     assert "0.0280" not in plain.text
 
 
-def test_what_is_absent_is_said_and_generated_images_too():
-    shown = page(make_record(absent=("predictions of none-seed0: none",), generated=True))
+@pytest.mark.parametrize("dataset", ["synthetic", "idx"])
+def test_what_is_absent_is_said_and_other_images_too(dataset):
+    common = {"epochs": 4, "dataset": dataset}
+    shown = page(make_record(absent=("predictions of none-seed0: none",), common=common))
     assert "predictions of none-seed0: none" in shown.text
-    assert texts("en")["report"]["generated"] in shown.text
-    assert texts("en")["report"]["generated"] not in page(make_record()).text
+    assert texts("en")["report"]["images"][dataset] in shown.text
+    assert texts("en")["report"]["images"][dataset] not in page(make_record()).text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

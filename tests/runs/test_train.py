@@ -7,7 +7,8 @@ import pytest
 
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import TrainingDivergedError
-from fashion_dropout.learning.dataset import Examples, Synthetic
+from fashion_dropout.learning.dataset import Synthetic
+from fashion_dropout.learning.examples import Examples
 from fashion_dropout.runs.description import run_name
 from fashion_dropout.runs.request import RunRequest
 from fashion_dropout.runs.train import record_run
@@ -93,3 +94,4 @@ def test_a_diverging_run_is_failed_and_stores_no_model():
 def test_only_the_real_images_give_a_plain_name():
     assert run_name(TrainingConfig(dropout=0.0, seed=7), "none") == "none-seed7"
     assert run_name(TrainingConfig(dataset="synthetic"), "dropout") == "dropout-seed0-synthetic"
+    assert run_name(TrainingConfig(dataset="idx"), "dropout") == "dropout-seed0-idx"

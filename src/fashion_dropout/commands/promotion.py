@@ -22,7 +22,7 @@ from fashion_dropout.files import user_path
 @optional(
     "--model-name",
     help="The registered model. Default: fashion-mnist-cnn; for a study of generated images "
-    "fashion-mnist-cnn-synthetic.",
+    "fashion-mnist-cnn-synthetic, of your own idx-cnn.",
 )
 @click.option("--dry-run", is_flag=True, help="Decide only; write nothing.")
 @data_dir_option

@@ -54,6 +54,7 @@ def train(
     Examples:
       fashion-dropout train --dropout 0.5 --seed 3
       fashion-dropout train --dataset synthetic --epochs 3
+      fashion-dropout train --dataset idx --data-dir ~/kmnist
       fashion-dropout train --dropout 0.5 --seed 3 --fresh
       fashion-dropout train --resume 0123456789abcdef0123456789abcdef
     """
@@ -139,7 +140,7 @@ def verify(run_id: str, data_dir: Path | None) -> None:
     type=ParameterType("dataset"),
     default=TrainingConfig.model_fields["dataset"].default,
     show_default=True,
-    help="fashion-mnist, or the generated images.",
+    help="fashion-mnist, the generated images, or your own, in --data-dir.",
 )
 @data_dir_option
 def data(dataset: str, data_dir: Path | None) -> None:
@@ -149,6 +150,7 @@ def data(dataset: str, data_dir: Path | None) -> None:
     Examples:
       fashion-dropout data
       fashion-dropout data --data-dir ~/fashion-mnist
+      fashion-dropout data --dataset idx --data-dir ~/kmnist
     """
     from fashion_dropout.learning.dataset import describe, open_dataset
     from fashion_dropout.learning.kernels import describe_machine

@@ -100,7 +100,6 @@ class StudyRecord:
         key: The study's name and hash.
         question: As declared.
         begun: When the study's run began, for a person.
-        generated: Whether its images are generated ones, which say nothing about the real ones.
         rule: As declared.
         regimes: Regime → the parameters in which the regimes differ; the baseline first.
         common: The parameters that all regimes share.
@@ -128,7 +127,6 @@ class StudyRecord:
     key: str
     question: str
     begun: str
-    generated: bool
     rule: Decision
     regimes: Mapping[str, Mapping[str, Any]]
     common: Mapping[str, Any]

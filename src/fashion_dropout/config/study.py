@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -14,16 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fashion_dropout.config.cell import Cell
 from fashion_dropout.config.decision import Decision, Promotion
-from fashion_dropout.config.toml import check_keys, check_known, first_of, read_toml, suggestion
-from fashion_dropout.config.training import TrainingConfig, expected
+from fashion_dropout.config.study_checks import check_study
+from fashion_dropout.config.toml import check_keys, check_known, first_of, read_toml
+from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.config.values import Whole
 from fashion_dropout.errors import UsageError
-from fashion_dropout.escapes import brief, visible
+from fashion_dropout.escapes import brief
 
 _REGIME_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Regimes name runs, metrics, columns and files: no spaces, commas, slashes or markup."""
 
-_MOST_CELLS = 100_000
 _OF_THE_STUDY = ("seed", "dataset", "split_seed")
 _FIRST = ("dropout", "epochs", "batch_size", "learning_rate", "select", "dataset", "split_seed",
           "threads")  # fmt: skip
@@ -42,8 +41,10 @@ class Study(BaseModel):
     """The same in Japanese, for the Japanese report and card; without it they show the other."""
     seeds: tuple[Whole, ...] = Field(min_length=1, max_length=10_000)
     """One run of every regime for each."""
-    dataset: Literal["fashion-mnist", "synthetic"] = "fashion-mnist"
-    """``fashion-mnist``, or ``synthetic``: small generated images."""
+    dataset: Literal["fashion-mnist", "synthetic", "idx"] = "fashion-mnist"
+    """``fashion-mnist``; ``synthetic``: small generated images; ``idx``: your own (--data-dir)."""
+    dataset_sha256: str = ""
+    """With ``idx``: the digest that ``data`` prints; the study then takes no other images."""
     split_seed: Whole = 0
     """Decides the split into training and validation images."""
     base: dict[str, Any] = {}
@@ -83,6 +84,7 @@ class Study(BaseModel):
         What becomes of the verdict is no part of it: the study stays the same study.
         """
         return {
+            **({"dataset_sha256": self.dataset_sha256} if self.dataset_sha256 else {}),
             "regimes": {
                 regime: _resolved(self.config(regime, 0)) for regime in sorted(self.regimes)
             },
@@ -167,65 +169,5 @@ def parse_study(declared: Mapping[str, Any]) -> Study:
         study = Study.model_validate(declared)
     except ValidationError as error:
         raise UsageError(first_of(error)) from error
-    _check(study)
+    check_study(study)
     return study
-
-
-def _check(study: Study) -> None:
-    for name in ("question", "question_ja"):
-        if visible(question := getattr(study, name)) != question:
-            raise UsageError(
-                f"{name}: expected one line of text without control characters, received "
-                f"{brief(question)}"
-            )
-    if len(study.seeds) * len(study.regimes) > _MOST_CELLS:
-        raise UsageError(
-            f"expected at most {_MOST_CELLS:,} runs, received {len(study.regimes):,} regimes × "
-            f"{len(study.seeds):,} seeds"
-        )
-    seed, times = Counter(study.seeds).most_common(1)[0]
-    if times > 1:
-        raise UsageError(f"seeds: expected each seed once, received {brief(seed)} {times} times")
-    _check_rule(study)
-    for regime in study.regimes:
-        _check_config(study, regime, study.seeds[0])
-    for seed in study.seeds:
-        _check_config(study, study.decision.baseline, seed)
-    for regime, rate in (("none", "0"), ("dropout", "above 0")):  # as texts call them
-        if regime in study.regimes:
-            received = study.config(regime, study.seeds[0]).dropout
-            if (received == 0) != (rate == "0"):
-                raise UsageError(
-                    f"[regimes.{regime}]: expected dropout {rate}, as the name says, received "
-                    f"{received:g}; name the regime otherwise"
-                )
-
-
-def _check_rule(study: Study) -> None:
-    rule = study.decision
-    if rule.baseline not in study.regimes:
-        raise UsageError(
-            f"decision.baseline: expected one of the regimes {', '.join(study.regimes)}, received "
-            f"{brief(rule.baseline)}{suggestion(rule.baseline, study.regimes)}"
-        )
-    rule.check()
-    rule.check_looks(len(study.seeds), len(study.others))
-    check_known(
-        [study.promotion.undecided],
-        ("simpler", "nothing", *study.regimes),
-        "value of promotion.undecided",
-    )
-
-
-def _check_config(study: Study, regime: str, seed: int) -> None:
-    try:
-        study.config(regime, seed).check()
-    except UsageError as error:
-        raise UsageError(f"[regimes.{regime}] {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        raise UsageError(
-            f"[regimes.{regime}] {name}: expected {expected(name)}, received "
-            f"{brief(first['input'])}"
-        ) from error

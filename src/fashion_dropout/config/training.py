@@ -56,10 +56,10 @@ class TrainingConfig(BaseModel):
         "Which epoch's model is stored and tested: lowest validation loss, or the last.",
         "best or last",
     )
-    dataset: Literal["fashion-mnist", "synthetic"] = _parameter(
+    dataset: Literal["fashion-mnist", "synthetic", "idx"] = _parameter(
         "fashion-mnist",
-        "fashion-mnist, or small generated images for trying things out.",
-        "fashion-mnist or synthetic",
+        "fashion-mnist; small generated images for trying things out; or your own, in --data-dir.",
+        "fashion-mnist, synthetic or idx",
     )
     split_seed: Whole = _parameter(
         0,

@@ -25,7 +25,7 @@ from fashion_dropout.examination.doubt import (
 )
 from fashion_dropout.examination.twins import NEAR, NEARER, near_twins
 from fashion_dropout.learning import metrics
-from fashion_dropout.learning.dataset import Examples, open_dataset
+from fashion_dropout.learning.examples import Examples
 from fashion_dropout.learning.split import split_of
 from fashion_dropout.texts import Count, Language, texts
 
@@ -124,13 +124,13 @@ def audit_study(
         DataError: The dataset is missing or damaged.
         TrackingError: No run has recorded predictions of these images, or the store is away.
     """
-    from fashion_dropout.studies.read import read_record
+    from fashion_dropout.studies.read import images_of, read_record
     from fashion_dropout.tracking.recording.added import add_files
     from fashion_dropout.tracking.store.connect import connect_to_existing
 
     connect_to_existing()
     record = read_record(run_id)
-    dataset = open_dataset(record.common["dataset"], data_dir)
+    dataset = images_of(record, data_dir)
     split = split_of(dataset, record.common["split_seed"])
     data = {"test": dataset.test(), "validation": split.validation}
     predicted = dict(recorded_predictions(record, data, dataset.classes))

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fashion_dropout.comparison.record import StudyRecord
-from fashion_dropout.learning.dataset import Examples
+from fashion_dropout.learning.examples import Examples
 
 CONFIDENCE = 0.9
 """An image is doubtful if each run gives another class than the label at least this."""

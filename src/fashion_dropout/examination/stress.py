@@ -17,7 +17,6 @@ from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.examination.corruptions import CORRUPTIONS, SEVERITIES, corrupted
 from fashion_dropout.learning import metrics
-from fashion_dropout.learning.dataset import open_dataset
 from fashion_dropout.provenance import cores
 from fashion_dropout.texts import Count, Language
 
@@ -123,7 +122,7 @@ def stress_study(
         DataError: The dataset or a model is missing or damaged.
         TrackingError: The study has no finished run, or the store does not answer.
     """
-    from fashion_dropout.studies.read import read_record
+    from fashion_dropout.studies.read import images_of, read_record
     from fashion_dropout.tracking.recording.added import add_files
     from fashion_dropout.tracking.store.connect import connect_to_existing
 
@@ -131,7 +130,7 @@ def stress_study(
     record = read_record(run_id)
     if record.runs.empty:
         raise TrackingError(f"expected a study with finished runs, received {run_id} without one")
-    dataset = open_dataset(record.common["dataset"], data_dir)
+    dataset = images_of(record, data_dir)
     test = dataset.test()
     rows = list(_predicted(record, test.images[:images], test.labels[:images], say))
     found = Stress(record, min(images, len(test)), pd.DataFrame(rows))

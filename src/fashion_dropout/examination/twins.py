@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fashion_dropout.learning.dataset import Dataset, Examples
+from fashion_dropout.learning.dataset import Dataset
+from fashion_dropout.learning.examples import Examples
 
 NEAR, NEARER = 0.05, 0.02
 """Root mean square of the difference of two images, grey values from 0 to 1: near-twins."""

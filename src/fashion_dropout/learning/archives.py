@@ -76,8 +76,8 @@ def locate(
     if given is not None:
         return _verified(
             given,
-            "put the four archives of Fashion-MNIST there, or leave out --data-dir and "
-            f"{DIRECTORY_VARIABLE}",
+            "put the four archives of Fashion-MNIST there, leave out --data-dir and "
+            f"{DIRECTORY_VARIABLE}, or name images of your own with --dataset idx",
         )
     if any((CHECKOUT / name).exists() for name in SHA256):
         return _verified(

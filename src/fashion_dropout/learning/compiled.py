@@ -18,8 +18,8 @@ import tensorflow as tf
 
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.learning.augmentation import Batch, changed, drawn
-from fashion_dropout.learning.dataset import Examples
 from fashion_dropout.learning.dropout import dropout_layers
+from fashion_dropout.learning.examples import Examples
 from fashion_dropout.learning.inference import BATCH_SIZE
 from fashion_dropout.learning.model import build_classifier, build_network
 

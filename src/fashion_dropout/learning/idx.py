@@ -33,12 +33,13 @@ STARTS = (_GZIP, _UNSIGNED_BYTES)
 _CONTENTS = {0x00000801: "labels", 0x00000803: "images"}
 
 
-def read_idx(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def read_idx(path: Path, shape: tuple[int | None, *tuple[int, ...]]) -> NDArray[np.uint8]:
     """Read an IDX file of unsigned bytes whose shape is known.
 
     Args:
         path: The file, gzipped or not.
-        shape: The shape that the array must have, such as (60000, 28, 28).
+        shape: The shape that the array must have, such as (60000, 28, 28). None in the first place
+            allows any number, as `parse_idx` does.
 
     Returns:
         uint8 of shape `shape`, read-only.

@@ -168,15 +168,18 @@ def summary(
 ) -> dict[str, float]:
     """The test metrics of a run, under the names that MLflow shows.
 
+    F1 is averaged over the classes that occur.
+
     Args:
         probabilities: float32 of shape (n, classes).
         labels: The true classes, integers of shape (n,).
         names: The class names, by label.
     """
     predicted = probabilities.argmax(axis=1)
+    classes = per_class(predicted, labels, names)
     return {
         "test/accuracy": float((predicted == labels).mean()),
         "test/nll": negative_log_likelihood(probabilities, labels),
         "test/ece": expected_calibration_error(probabilities, labels),
-        "test/f1_macro": float(per_class(predicted, labels, names)["f1"].mean()),
+        "test/f1_macro": float(classes.loc[classes["support"] > 0, "f1"].mean()),
     }

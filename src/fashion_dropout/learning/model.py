@@ -11,6 +11,9 @@ import keras
 
 from fashion_dropout import seeds
 
+CLASSIFIER = "classifier"
+"""The name of a Keras model that is a classifier of Fashion-MNIST."""
+
 IMAGE_SHAPE = (28, 28, 1)
 
 
@@ -71,7 +74,7 @@ def build_classifier(network: keras.Model) -> keras.Model:
     """
     image = keras.Input(IMAGE_SHAPE, dtype="uint8", name="image")
     scaled = keras.layers.Rescaling(1 / 255, name="scale")(image)
-    return keras.Model(image, network(scaled), name="classifier")
+    return keras.Model(image, network(scaled), name=CLASSIFIER)
 
 
 def describe_layers(classifier: keras.Model) -> str:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fashion_dropout import seeds
-from fashion_dropout.errors import DataError
-from fashion_dropout.learning.dataset import Dataset, Examples
+from fashion_dropout.learning.dataset import Dataset
+from fashion_dropout.learning.examples import Examples
 
 
 class Split(NamedTuple):
@@ -33,27 +33,24 @@ def split_of(dataset: Dataset, split_seed: int) -> Split:
 def stratified_split(examples: Examples, validation_size: int, split_seed: int) -> Split:
     """Split the examples into training and validation, each class in the same proportion.
 
+    Where a class cannot give its share exactly, shares are rounded down, and the classes with the
+    largest remainders (of equal ones, the lowest label) give one example more.
+
     Args:
         examples: n of them.
-        validation_size: How many go to validation. Every class must be able to give its share of
-            them exactly.
+        validation_size: How many go to validation.
         split_seed: Which ones; nothing else decides it.
 
     Returns:
         The two parts, each in the original order.
-
-    Raises:
-        DataError: The classes cannot be split in that proportion.
     """
+    labels, counts = np.unique(examples.labels, return_counts=True)
+    shares, remainders = np.divmod(validation_size * counts, len(examples))
+    largest = np.argsort(-remainders, kind="stable")
+    shares[largest[: validation_size - shares.sum()]] += 1
     chosen = np.zeros(len(examples), dtype=bool)
-    for label in np.unique(examples.labels):
+    for label, share in zip(labels, shares, strict=True):
         members = np.flatnonzero(examples.labels == label)
-        share, remainder = divmod(validation_size * len(members), len(examples))
-        if remainder:
-            raise DataError(
-                f"expected class {label} to be divisible for a validation part of "
-                f"{validation_size} in {len(examples)}, received {len(members)} examples of it"
-            )
         order = seeds.permutation(split_seed, f"split/{label}", len(members))
         chosen[members[order[:share]]] = True
     return Split(

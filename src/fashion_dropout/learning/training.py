@@ -20,9 +20,9 @@ from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import CheckpointError, TrainingDivergedError
 from fashion_dropout.learning.augmentation import epoch_seeds
 from fashion_dropout.learning.compiled import Form, give_back, resident, take
-from fashion_dropout.learning.dataset import EVALUATED_TRAINING_IMAGES, Examples
 from fashion_dropout.learning.dropout import set_masks
 from fashion_dropout.learning.epoch_record import EpochRecord
+from fashion_dropout.learning.examples import EVALUATED_TRAINING_IMAGES, Examples
 from fashion_dropout.learning.schedule import learning_rates
 
 _SECONDS_BETWEEN_LOOKS = 0.1

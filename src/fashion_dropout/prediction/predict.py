@@ -13,6 +13,7 @@ from fashion_dropout.errors import DataError
 from fashion_dropout.escapes import brief
 from fashion_dropout.files import LARGEST_TEXT, read_file
 from fashion_dropout.learning.dataset import CLASSES
+from fashion_dropout.learning.own_images import OwnImages
 from fashion_dropout.tracking.models import loader
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def predict(
 
         weights = find_weights()
         classifier = inference.load_classifier(weights)
-        classes = _read_classes(weights)
+        classes = _read_classes(weights, classifier.name)
     images = np.concatenate([pictures.images for pictures in files])
     spreads = None
     if masks is None:
@@ -122,8 +123,11 @@ def _read_all(
                 on_error(str(error))
 
 
-def _read_classes(weights: Path) -> tuple[str, ...]:
-    """Read the class names in the model's folder. For a bare file, they are the dataset's.
+def _read_classes(weights: Path, model: str) -> tuple[str, ...]:
+    """Read the class names in the model's folder.
+
+    Of a bare file it is only known whether it was trained on Fashion-MNIST: by the name of the
+    model in it.
 
     Raises:
         DataError: They are no ten names.
@@ -131,7 +135,9 @@ def _read_classes(weights: Path) -> tuple[str, ...]:
     weights = weights.absolute()  # "model.keras" alone has no second parent
     stored = weights.parent.parent / loader.CLASSES_FILE
     if weights.parent.name != "data" or not stored.is_file():
-        return CLASSES
+        from fashion_dropout.learning.model import CLASSIFIER
+
+        return CLASSES if model == CLASSIFIER else OwnImages.classes
     try:
         names = json.loads(read_file(stored, LARGEST_TEXT))
     except (OSError, ValueError, RecursionError) as error:

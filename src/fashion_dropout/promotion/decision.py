@@ -112,7 +112,7 @@ def decide(
         candidate: The candidate.
         champion: The version to compare with; None if there is none.
         policy: The policy of the gate.
-        data_dir: A folder with the four archives; None to look in the usual places.
+        data_dir: As for `learning.dataset.open_dataset`.
 
     Raises:
         TrackingError: The candidate's model, or the recorded predictions of candidate or champion,

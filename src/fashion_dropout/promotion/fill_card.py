@@ -70,7 +70,6 @@ def _card(candidate: Candidate, model: str, version: str) -> ModelCard:
         dataset=config.dataset,
         dataset_sha256=run.data.tags[tags.DATASET_SHA256],
         split_sha256=run.data.tags[tags.SPLIT_SHA256],
-        generated=record.generated,
         training_images=images["training"],
         validation_images=images["validation"],
         test_images=images["test"],
@@ -108,7 +107,9 @@ def _classes(run: Run) -> pd.DataFrame:
                 f"expected the artifact per_class.csv of run {run.info.run_id}, received none; run "
                 "the study again with --fresh"
             )
-        return pd.read_csv(BytesIO(read_file(path, LARGEST_TEXT)))
+        content = BytesIO(read_file(path, LARGEST_TEXT))
+        # A user's own class may be called 07 or None.
+        return pd.read_csv(content, dtype={"class": str}, keep_default_na=False)
 
 
 def _environment(run: Run) -> dict[str, Any]:

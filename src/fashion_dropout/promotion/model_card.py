@@ -46,10 +46,9 @@ class ModelCard:
         regime_choice: Language → the regime and why it was chosen, from
             `selection.Choice.sentence`.
         runs: The number of runs of the regime, one for each seed.
-        dataset: The name of the dataset.
+        dataset: The name of the dataset, as the parameter has it; it decides what is warned of.
         dataset_sha256: SHA-256 of the dataset, hexadecimal; the card shows the first 12 digits.
         split_sha256: SHA-256 of the split, likewise.
-        generated: Whether the images are generated, and say nothing about real ones.
         training_images: The number of training images.
         validation_images: The number of validation images.
         test_images: The number of test images.
@@ -79,7 +78,6 @@ class ModelCard:
     dataset: str
     dataset_sha256: str
     split_sha256: str
-    generated: bool
     training_images: int
     validation_images: int
     test_images: int

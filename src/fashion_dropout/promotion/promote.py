@@ -13,7 +13,6 @@ import pandas as pd
 from fashion_dropout.config.promotion import Policy
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.interrupts import shielded
-from fashion_dropout.learning.dataset import DATASETS
 from fashion_dropout.promotion.candidate import Candidate, read_candidate
 from fashion_dropout.promotion.decision import GateDecision, decide
 from fashion_dropout.promotion.fill_card import CARD_FILES, write_cards
@@ -57,10 +56,9 @@ def promote_study(
         study: The id of the study's own run.
         policy: The policy of the gate.
         say: Called with each line or table that is to be shown.
-        model_name: The registered model; None for `registry.MODEL`, or, if the images are
-            generated, for a name of its own.
+        model_name: The registered model; None for the dataset's own, `registry.MODEL_OF`.
         dry_run: Decide, and write nothing.
-        data_dir: A folder with the four archives; None to look in the usual places.
+        data_dir: As for `learning.dataset.open_dataset`.
 
     Raises:
         UsageError: There is no such study, or it is not finished.
@@ -79,7 +77,7 @@ def promote_study(
             "held back: the verdict names no regime, and the study declares to offer none then",
         )
     say(candidate.text)
-    models = Registry(model_name or _default_name(candidate.config.dataset))
+    models = Registry(model_name or registry.MODEL_OF[candidate.config.dataset])
     champion = models.version(CHAMPION)
     if champion and champion.run_id == candidate.run.info.run_id:
         if not dry_run and models.aliases().get(CHALLENGER) == str(champion.version):
@@ -101,10 +99,6 @@ def promote_study(
         text, version = carry_out(candidate, decision, models)
     page = {f"version {version}": f"/{version_page(models.name, version)}"}
     return Outcome(decision.promoted, f"{text}\n{how_to_look_at(page)}")
-
-
-def _default_name(dataset: str) -> str:
-    return f"{registry.MODEL}-{dataset}" if DATASETS[dataset].generated else registry.MODEL
 
 
 def carry_out(candidate: Candidate, decision: GateDecision, models: Registry) -> tuple[str, str]:

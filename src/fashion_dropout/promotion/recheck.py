@@ -51,7 +51,7 @@ class ValidationPredictions:
         return np.asarray(self.predicted == self.labels)
 
     def figures(self) -> dict[str, float]:
-        """Accuracy, expected calibration error, and the lowest recall of any class."""
+        """Accuracy, expected calibration error, and the lowest recall of any class that occurs."""
         names = [str(label) for label in range(self.probabilities.shape[1])]
         classes = metrics.per_class(self.predicted, self.labels, names)
         return {
@@ -59,7 +59,7 @@ class ValidationPredictions:
             "calibration_error": metrics.expected_calibration_error(
                 self.probabilities, self.labels
             ),
-            "worst_class_recall": float(classes["recall"].min()),
+            "worst_class_recall": float(classes.loc[classes["support"] > 0, "recall"].min()),
         }
 
 
@@ -99,7 +99,7 @@ def recheck_model(
         recorded: The predictions that its run recorded.
         largest_drift: How far a probability may be from the recorded one if this process computes
             with other kernels than the run did. With the same kernels it must have the same bits.
-        data_dir: A folder with the four archives; None to look in the usual places.
+        data_dir: As for `learning.dataset.open_dataset`, which gives further errors.
 
     Returns:
         The check of the signature and the check of the repeated predictions.
@@ -109,7 +109,7 @@ def recheck_model(
         DataError: The dataset is missing or damaged.
     """
     config = candidate.config
-    dataset = data.open_dataset(config.dataset, data_dir)
+    dataset = data.open_dataset(config.dataset, data_dir, recorded=recorded.digests[0])
     split = split_of(dataset, config.split_seed)
     if recorded.digests != (dataset.sha256, split.sha256):
         raise TrackingError(

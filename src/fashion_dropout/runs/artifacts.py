@@ -11,10 +11,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fashion_dropout.drawing import fixed_settings
+from fashion_dropout.drawing import fixed_settings, fonts_for
 from fashion_dropout.escapes import brief
 from fashion_dropout.learning import metrics
-from fashion_dropout.learning.dataset import Examples
+from fashion_dropout.learning.examples import Examples
 from fashion_dropout.runs import figures
 
 
@@ -74,7 +74,7 @@ class RunArtifacts:
         }
         for name, draw in drawn.items():
             try:
-                with fixed_settings():
+                with fixed_settings(fonts_for(self.classes)):
                     draw().savefig(folder / name, dpi=120)
             except OSError:  # no room, which concerns the run
                 raise

@@ -9,15 +9,16 @@ from fashion_dropout import colours, provenance
 from fashion_dropout.config.cell import cell_name
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.learning import dataset as data
+from fashion_dropout.learning.examples import EVALUATED_TRAINING_IMAGES
 from fashion_dropout.learning.kernels import Kernels
 from fashion_dropout.texts import Count
 from fashion_dropout.tracking.store import tags, urls
 
 
 def run_name(config: TrainingConfig, regime: str) -> str:
-    """``<regime>-seed<seed>``; generated images are named behind it, as a warning."""
+    """``<regime>-seed<seed>``; other images than Fashion-MNIST's are named behind it."""
     name = cell_name(regime, config.seed)
-    return f"{name}-{config.dataset}" if data.DATASETS[config.dataset].generated else name
+    return name if config.dataset == data.FashionMnist.name else f"{name}-{config.dataset}"
 
 
 def kernel_tags(kernels: Kernels) -> dict[str, str]:
@@ -65,9 +66,9 @@ def description(
         beside: Where the run is seen beside others: the page's name, and its address.
     """
     warning = (
-        f"**{dataset.name} images: says nothing about Fashion-MNIST.** "
-        if dataset.generated
-        else ""
+        ""
+        if dataset.name == data.FashionMnist.name
+        else f"**{dataset.title}: says nothing about Fashion-MNIST.** "
     )
     return (
         f"{warning}Regime `{regime}` ({config.regularization}), seed {config.seed}, "
@@ -75,7 +76,7 @@ def description(
         f"{config.batch_size}; the stored model is that of the {config.select} epoch. "
         f"See [{beside[0]}]({beside[1]}). "
         f"`train/loss` and `train/accuracy` are measured on the first "
-        f"{data.EVALUATED_TRAINING_IMAGES:,} images of the training split, or "
+        f"{EVALUATED_TRAINING_IMAGES:,} images of the training split, or "
         "on all if there are fewer, "
         "with dropout off.\n\n"
         "Look at `curves.png` for how it learned, at `gap/loss` for how it overfits, and at "

@@ -16,8 +16,14 @@ from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.learning.checkpoint import Checkpoint
 from fashion_dropout.learning.epoch_record import EpochRecord
+from fashion_dropout.learning.examples import Examples
 from fashion_dropout.learning.inference import predict
-from fashion_dropout.learning.model import build_classifier, build_network, describe_layers
+from fashion_dropout.learning.model import (
+    CLASSIFIER,
+    build_classifier,
+    build_network,
+    describe_layers,
+)
 from fashion_dropout.learning.split import Split
 from fashion_dropout.learning.training import Trainer
 from fashion_dropout.progress import Display
@@ -131,6 +137,8 @@ def store(
 ) -> None:
     """Store the classifier as the model of its run."""
     epoch = fitted.selected.epoch
+    if dataset.name != data.FashionMnist.name:  # its bare file must not be taken for one of these
+        fitted.classifier.name = f"{CLASSIFIER}_of_{dataset.name}"
     with run.model(
         step=epoch,
         params={**config.model_dump(), "epoch": epoch},
@@ -145,7 +153,7 @@ def store(
 
 
 def evaluate(
-    fitted: Fitted, classes: tuple[str, ...], split: Split, test: data.Examples, title: str
+    fitted: Fitted, classes: tuple[str, ...], split: Split, test: Examples, title: str
 ) -> RunArtifacts:
     """Predict the validation and the test images.
 

@@ -12,6 +12,7 @@ from fashion_dropout import provenance
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import Interrupted, TrainingDivergedError
 from fashion_dropout.learning import dataset as data
+from fashion_dropout.learning.examples import Examples
 from fashion_dropout.learning.kernels import foreseen
 from fashion_dropout.learning.runtime import start_tensorflow
 from fashion_dropout.learning.split import split_of
@@ -44,7 +45,7 @@ def train_run(
     Args:
         config: What decides the numbers.
         display: Told what happens.
-        data_dir: A folder with the four archives; None to look in the usual places.
+        data_dir: As for `learning.dataset.open_dataset`.
         experiment: As `RunRequest.experiment`.
         fresh: As `RunRequest.fresh`; `record_run` gives further errors.
 
@@ -73,13 +74,15 @@ def resume_run(run_id: str, display: Display, *, data_dir: Path | None = None) -
         data_dir: As for `train_run`.
 
     Raises:
-        UsageError: There is no such run among the interrupted ones, or not in this store.
+        UsageError: There is no such run among the interrupted ones, or not in this store; or the
+            images of the user's own are others.
     """
     from fashion_dropout.tracking.store.connect import connect
 
     run = interrupted_run(run_id)
     connect()
-    dataset = data.open_dataset(run.config.dataset, data_dir, say=display.note)
+    images = run.identity.conditions[tags.DATASET_SHA256]
+    dataset = data.open_dataset(run.config.dataset, data_dir, display.note, recorded=images)
     request = RunRequest(
         run.config,
         run.identity.regime,
@@ -221,7 +224,7 @@ def _train(
     steps.store(fitted, config, dataset, split, run)
 
     test = dataset.test()  # read here and nowhere before: training and selection have ended
-    title = f"{request.name} on {dataset.name} ({config.regularization})"
+    title = f"{request.name} on {dataset.title} ({config.regularization})"
     artifacts = steps.evaluate(fitted, dataset.classes, split, test, title)
     test_metrics = artifacts.test_metrics()
     test_input = _log_dataset(run, dataset, test, "test")
@@ -235,7 +238,7 @@ def _train(
 
 
 def _log_dataset(
-    run: TrackedRun, dataset: data.Dataset, examples: data.Examples, context: str
+    run: TrackedRun, dataset: data.Dataset, examples: Examples, context: str
 ) -> NumpyDataset:
     return run.log_dataset(
         examples.images,

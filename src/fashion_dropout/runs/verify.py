@@ -85,10 +85,11 @@ def verify_run(run_id: str, display: DisplayOf, *, data_dir: Path | None = None)
     Args:
         run_id: A finished training run.
         display: Gives a `Display` for a run of so many epochs, as a context manager.
-        data_dir: A folder with the four archives; None to look in the usual places.
+        data_dir: As for `learning.dataset.open_dataset`.
 
     Raises:
-        UsageError: There is no such run, or it is not a finished training run.
+        UsageError: There is no such run, or it is not a finished training run; or the images of
+            the user's own are others.
     """
     import mlflow
 
@@ -110,7 +111,8 @@ def verify_run(run_id: str, display: DisplayOf, *, data_dir: Path | None = None)
     config = recorded_config(recorded.data.params)
     metrics = [name for name in recorded.data.metrics if not name.startswith(_CLOCK)]
     before = {name: queries.history(run_id, name) for name in metrics}
-    dataset = data.open_dataset(config.dataset, data_dir)
+    images = recorded.data.tags[tags.DATASET_SHA256]
+    dataset = data.open_dataset(config.dataset, data_dir, recorded=images)
     home = mlflow.get_tracking_uri()
     with tempfile.TemporaryDirectory() as folder, without_launched_run():
         mlflow.set_tracking_uri(sqlite_uri(Path(folder) / "mlflow.db"))

@@ -37,7 +37,8 @@ class Session:
         name: The tag ``study.session`` of its runs.
         tracking_uri: The store.
         experiment: The name of the experiment.
-        data_dir: The folder with the four archives; None to look in the usual places.
+        data_dir: As for `learning.dataset.open_dataset`.
+        dataset_sha256: The digest of the dataset, which a worker's must have, too.
         study_run_id: The study's own run.
         colours: Regime → its colour in MLflow's charts, ``#rrggbb``.
         fresh: Whether its runs begin anew, whatever was interrupted.
@@ -47,6 +48,7 @@ class Session:
     tracking_uri: str
     experiment: str
     data_dir: Path | None
+    dataset_sha256: str
     study_run_id: str
     colours: Mapping[str, str]
     fresh: bool
@@ -176,7 +178,7 @@ def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
             experiment=session.experiment,
             fresh=session.fresh,
         )
-        dataset = _dataset(cell.config.dataset, session.data_dir)
+        dataset = _dataset(cell.config.dataset, session.data_dir, session.dataset_sha256)
         summary = record_run(request, dataset, _Reporter(cell, topic))
         return CellResult(cell, run_id=summary.run_id)
     except Exception as error:  # whatever it is, it is this cell's own
@@ -188,8 +190,8 @@ def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
 
 
 @lru_cache(maxsize=1)
-def _dataset(name: str, data_dir: Path | None) -> data.Dataset:
-    return data.open_dataset(name, data_dir)
+def _dataset(name: str, data_dir: Path | None, sha256: str) -> data.Dataset:
+    return data.open_dataset(name, data_dir, recorded=sha256)
 
 
 class _Reporter:

@@ -47,11 +47,12 @@ def compare_study(
         workers: Processes of the local cluster; None for one on each core.
         scheduler: Address of a Dask scheduler to use instead; None for a local cluster.
         fresh: Run every cell from its beginning, also those that have finished.
-        data_dir: A folder with the four archives; None to look in the usual places.
+        data_dir: As for `learning.dataset.open_dataset`.
         experiment: The MLflow experiment; None for MLflow's own variables, else the project's.
 
     Raises:
-        UsageError: The scheduler does not answer, or cells were trained by other code.
+        UsageError: The scheduler does not answer, cells were trained by other code, or the study
+            declares other images.
         DataError: The dataset cannot be had; no run was made.
         TrackingError: The store does not answer, or not any more.
         UnpairedError: Two runs of a pair began differently; no verdict is recorded.
@@ -59,19 +60,22 @@ def compare_study(
     with closing(Workers(workers or provenance.runs_at_once(), scheduler)) as crew:
         dataset = None
         if is_new():  # then hardly anything but the dataset can be missing
-            dataset = data.open_dataset(study.dataset, data_dir, say=display.note)
+            dataset = _opened_dataset(study, data_dir, display)
             crew.begin(_looks(study)[0] * len(study.regimes), study.cells()[0].config)
         tracking_uri = _connected(study, scheduler, display)
-        dataset = dataset or data.open_dataset(study.dataset, data_dir, say=display.note)
+        dataset = dataset or _opened_dataset(study, data_dir, display)
+        if dataset.name == "idx":  # each set of images makes a study of its own
+            study = study.model_copy(update={"dataset_sha256": dataset.sha256})
         from fashion_dropout.studies.charts import prepare_charts
         from fashion_dropout.tracking.reading.queries import experiment_name
 
-        with _opened(study, name := Session.new_name(), experiment, fresh) as run:
+        with _opened(study, dataset, name := Session.new_name(), experiment, fresh) as run:
             session = Session(
                 name=name,
                 tracking_uri=tracking_uri,
                 experiment=experiment_name(run.experiment_id),
                 data_dir=data_dir.resolve() if data_dir else None,
+                dataset_sha256=dataset.sha256,
                 study_run_id=run.run_id,
                 colours=colours.of_regimes([study.decision.baseline, *study.others]),
                 fresh=fresh,
@@ -84,6 +88,11 @@ def compare_study(
                 from fashion_dropout.studies.conclude import conclude
 
                 return conclude(study, run, failed, dataset.test())
+
+
+def _opened_dataset(study: Study, data_dir: Path | None, display: StudyDisplay) -> data.Dataset:
+    declared = study.dataset_sha256 or None
+    return data.open_dataset(study.dataset, data_dir, display.note, recorded=declared)
 
 
 def _connected(study: Study, scheduler: str | None, display: StudyDisplay) -> str:
@@ -105,7 +114,7 @@ def _connected(study: Study, scheduler: str | None, display: StudyDisplay) -> st
 
 @contextmanager
 def _opened(
-    study: Study, session: str, experiment: str | None, fresh: bool
+    study: Study, dataset: data.Dataset, session: str, experiment: str | None, fresh: bool
 ) -> Iterator[TrackedRun]:
     """The study's own run, with what it declares; one that was interrupted goes on."""
     from fashion_dropout.tracking.recording.run import tracked_run
@@ -127,7 +136,8 @@ def _opened(
             tags.FRESH: fresh,
             tags.QUESTION: study.question,
             **({tags.QUESTION_JA: study.question_ja} if study.question_ja else {}),
-            tags.DATASET: study.dataset,
+            tags.DATASET: dataset.name,
+            tags.CLASSES: json.dumps(dataset.classes, ensure_ascii=False),
         },
     ) as run:
         run.log_text(json.dumps(study.recorded(), indent=2) + "\n", "study.json")

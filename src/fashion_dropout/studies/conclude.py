@@ -16,7 +16,7 @@ from fashion_dropout.config.cell import cell_name
 from fashion_dropout.config.study import Study
 from fashion_dropout.errors import UnpairedError, UsageError
 from fashion_dropout.escapes import csv_cell, markdown, visible
-from fashion_dropout.learning.dataset import Examples
+from fashion_dropout.learning.examples import Examples
 from fashion_dropout.plain_table import plain_table
 from fashion_dropout.studies.blocks import markdown_table
 from fashion_dropout.studies.charts import prepare_charts

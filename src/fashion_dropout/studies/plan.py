@@ -202,6 +202,8 @@ class Plan:
         if speeds is None:
             return "–"
         kind = data.DATASETS[self.study.dataset]
+        if not kind.training_size:  # known once somebody names a folder
+            return "–"
         images = (kind.training_size - kind.validation_size) * EVALUATION
         configs = [self.study.config(regime, base.seed) for regime in self.study.regimes]
         epochs = sum(config.epochs for config in configs) / len(configs)

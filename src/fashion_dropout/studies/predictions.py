@@ -19,7 +19,7 @@ from fashion_dropout.config.cell import cell_name
 from fashion_dropout.errors import DataError
 from fashion_dropout.learning import calibration, metrics
 from fashion_dropout.learning.arrays import read_arrays
-from fashion_dropout.learning.dataset import Examples
+from fashion_dropout.learning.examples import Examples
 from fashion_dropout.tracking.reading import queries
 
 DISAGREEMENTS_FILE = "disagreements.npz"

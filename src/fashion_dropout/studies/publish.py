@@ -48,6 +48,7 @@ def publish(
         raise UsageError(
             f"expected the study that {folder / name}.toml declares, {declared.key}, received "
             f"{record.key}; run `compare` on the file as it is now"
+            + ("; of your own images it declares dataset_sha256" * (declared.dataset == "idx"))
         )
     cells = record.cells
     names = map(cell_name, cells["regime"], cells["seed"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,7 +16,8 @@ from fashion_dropout.comparison.pairing import mixed_pairs
 from fashion_dropout.comparison.record import Changed, StudyRecord, foremost
 from fashion_dropout.config.decision import Decision, Promotion
 from fashion_dropout.config.training import TrainingConfig
-from fashion_dropout.learning import dataset as data
+from fashion_dropout.learning.dataset import DATASETS, Dataset, open_dataset
+from fashion_dropout.learning.examples import Examples
 from fashion_dropout.studies.found import (
     FoundCells,
     declaration,
@@ -33,7 +36,7 @@ _SHOWN = (
 )
 
 
-def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
+def read_record(run_id: str, test: Examples | None = None) -> StudyRecord:
     """Everything that MLflow holds about a study.
 
     Args:
@@ -51,7 +54,7 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
     rule = Decision.model_validate(declared["decision"])
     configs = regime_configs(run, declared, rule.baseline)
     differing, common = _differing(configs)
-    dataset = data.DATASETS[common["dataset"]]
+    classes = json.loads(recorded.get(tags.CLASSES, "[]")) or DATASETS[common["dataset"]].classes
     found = found_cells(run, declared, configs)
     looks = found.looks
     runs, histories, cells = _seen(found)
@@ -61,7 +64,7 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
         run.info.artifact_uri,
         runs,
         (rule.baseline, foremost(runs, histories, others, rule)),
-        dataset.classes,
+        tuple(classes),
         test,
     )
     if len(runs) and histories.empty:
@@ -72,7 +75,6 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
         question=recorded.get(tags.QUESTION, recorded[tags.STUDY]),
         question_ja=recorded.get(tags.QUESTION_JA, ""),
         begun=_time(run.info.start_time),
-        generated=dataset.generated,
         rule=rule,
         regimes=differing,
         common=common,
@@ -91,6 +93,13 @@ def read_record(run_id: str, test: data.Examples | None = None) -> StudyRecord:
         looks=looks,
         unused=len(found.runs) - len(runs),
     )
+
+
+def images_of(record: StudyRecord, data_dir: Path | None) -> Dataset:
+    """The dataset of a study, opened; arguments and errors as of `dataset.open_dataset`."""
+    digests = record.environment[tags.DATASET_SHA256]
+    recorded = digests[0] if digests else None
+    return open_dataset(record.common["dataset"], data_dir, recorded=recorded)
 
 
 def _seen(found: FoundCells) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

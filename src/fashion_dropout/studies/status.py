@@ -93,7 +93,8 @@ def _with_checkpoints() -> dict[str, str]:
 def _interrupted(unfinished: UnfinishedRun, epoch: int, run: Run) -> str:
     line = f"interrupted: {_named(run)}, after epoch {epoch} of {unfinished.config.epochs}"
     if place_of(run).digest == unfinished.identity.place:
-        return f"{line}\n  to go on: fashion-dropout train --resume {unfinished.run_id}"
+        images = _images(unfinished.config.dataset)
+        return f"{line}\n  to go on: fashion-dropout train --resume {unfinished.run_id}{images}"
     folder = folder_of_runs() / unfinished.identity.asked
     again = _again(run)
     if unfinished.experiment != EXPERIMENT:
@@ -123,10 +124,16 @@ def _again(run: Run) -> str:
         study = visible(run.data.tags.get(tags.STUDY_RUN_ID, "<study run>"))
         return f"fashion-dropout promote {study}"
     if tags.STUDY in run.data.tags:
-        return f"fashion-dropout compare <the file of study {visible(run.data.tags[tags.STUDY])}>"
+        images = _images(run.data.tags.get(tags.DATASET))
+        study = visible(run.data.tags[tags.STUDY])
+        return f"fashion-dropout compare <the file of study {study}>{images}"
     try:
         given = recorded_config(run.data.params).model_dump(exclude_defaults=True)
     except FashionDropoutError:
         return "the same `fashion-dropout train` again"
     options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
-    return shlex.join(["fashion-dropout", "train", *options])
+    return shlex.join(["fashion-dropout", "train", *options]) + _images(given.get("dataset"))
+
+
+def _images(dataset: str | None) -> str:
+    return " --data-dir <the folder of its images>" if dataset == "idx" else ""

@@ -24,15 +24,23 @@ from fashion_dropout.tracking.store.timeouts import FILES_SECONDS
 MODEL = "fashion-mnist-cnn"
 """The registered model of this project."""
 
+MODEL_OF = {"fashion-mnist": MODEL, "synthetic": f"{MODEL}-synthetic", "idx": "idx-cnn"}
+"""Dataset → the registered model that its classifiers become, unless a user names another."""
+
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
 _PROJECT = {tags.PROJECT: "fashion-mnist-dropout"}
 _DESCRIPTION = """\
-Classifiers of Fashion-MNIST from paired studies of dropout. `champion` is in use, `previous` was
+Classifiers of {images} from paired studies of dropout. `champion` is in use, `previous` was
 before it, `challenger` is the last candidate that did not become champion. Only `fashion-dropout
 promote` and `rollback` move them; each version says which study it comes from and how the gate
 decided.
 """
+_IMAGES = {
+    "fashion-mnist": "Fashion-MNIST",
+    "synthetic": "generated images, not of Fashion-MNIST,",
+    "idx": "a user's own images, not of Fashion-MNIST,",
+}
 _TURN_SECONDS = 300
 _LONGEST = 5_000  # characters that the registry keeps of a description or of a tag
 
@@ -114,7 +122,8 @@ class Registry:
         Args:
             run_id: The run that trained the model.
             model_id: The logged model.
-            version_tags: The tags of the version: where the model comes from.
+            version_tags: The tags of the version: where the model comes from, its dataset among
+                them.
 
         Returns:
             The number of the version.
@@ -122,7 +131,8 @@ class Registry:
         if number := self.version_of(run_id):
             return number
         if not self._model():
-            self._client.create_registered_model(self.name, _PROJECT, _DESCRIPTION)
+            about = _DESCRIPTION.format(images=_IMAGES[version_tags[tags.DATASET]])
+            self._client.create_registered_model(self.name, _PROJECT, about)
         made = self._client.create_model_version(
             self.name,
             source=f"models:/{model_id}",

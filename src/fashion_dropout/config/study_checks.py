@@ -1,0 +1,91 @@
+"""What a study file must keep to beyond the types of its values."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from fashion_dropout.config.toml import check_known, suggestion
+from fashion_dropout.config.training import expected
+from fashion_dropout.errors import UsageError
+from fashion_dropout.escapes import brief, visible
+
+if TYPE_CHECKING:
+    from fashion_dropout.config.study import Study
+
+_MOST_CELLS = 100_000
+
+
+def check_study(study: Study) -> None:
+    """Refuse a study that cannot be run or decided as it is declared.
+
+    Raises:
+        UsageError: Says what was expected and received.
+    """
+    for name in ("question", "question_ja"):
+        if visible(question := getattr(study, name)) != question:
+            raise UsageError(
+                f"{name}: expected one line of text without control characters, received "
+                f"{brief(question)}"
+            )
+    if len(study.seeds) * len(study.regimes) > _MOST_CELLS:
+        raise UsageError(
+            f"expected at most {_MOST_CELLS:,} runs, received {len(study.regimes):,} regimes × "
+            f"{len(study.seeds):,} seeds"
+        )
+    seed, times = Counter(study.seeds).most_common(1)[0]
+    if times > 1:
+        raise UsageError(f"seeds: expected each seed once, received {brief(seed)} {times} times")
+    if study.dataset_sha256 and study.dataset != "idx":
+        raise UsageError(f'dataset_sha256: expected dataset = "idx", received {study.dataset}')
+    if not re.fullmatch(r"([0-9a-f]{64})?", study.dataset_sha256):
+        raise UsageError(
+            "dataset_sha256: expected 64 hexadecimal digits, as `data` prints them, received "
+            f"{brief(study.dataset_sha256)}"
+        )
+    _check_rule(study)
+    for regime in study.regimes:
+        _check_config(study, regime, study.seeds[0])
+    for seed in study.seeds:
+        _check_config(study, study.decision.baseline, seed)
+    for regime, rate in (("none", "0"), ("dropout", "above 0")):  # as texts call them
+        if regime in study.regimes:
+            received = study.config(regime, study.seeds[0]).dropout
+            if (received == 0) != (rate == "0"):
+                raise UsageError(
+                    f"[regimes.{regime}]: expected dropout {rate}, as the name says, received "
+                    f"{received:g}; name the regime otherwise"
+                )
+
+
+def _check_rule(study: Study) -> None:
+    rule = study.decision
+    if rule.baseline not in study.regimes:
+        raise UsageError(
+            f"decision.baseline: expected one of the regimes {', '.join(study.regimes)}, received "
+            f"{brief(rule.baseline)}{suggestion(rule.baseline, study.regimes)}"
+        )
+    rule.check()
+    rule.check_looks(len(study.seeds), len(study.others))
+    check_known(
+        [study.promotion.undecided],
+        ("simpler", "nothing", *study.regimes),
+        "value of promotion.undecided",
+    )
+
+
+def _check_config(study: Study, regime: str, seed: int) -> None:
+    try:
+        study.config(regime, seed).check()
+    except UsageError as error:
+        raise UsageError(f"[regimes.{regime}] {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise UsageError(
+            f"[regimes.{regime}] {name}: expected {expected(name)}, received "
+            f"{brief(first['input'])}"
+        ) from error
