@@ -67,7 +67,12 @@ def study_curves(
     tick_epochs(axes, int(histories["epoch"].max()))
     axes.margins(x=0.02)
     bottom, top = axes.get_ylim()  # the band of few seeds may leave what is possible
-    axes.set_ylim(max(bottom, 0), min(top, 1) if quantity == "accuracy" else top)
+    shown = histories[[f"{part}/{quantity}" for part in _PARTS]].to_numpy(dtype=float)
+    if not (shown < 0).any():
+        bottom = max(bottom, 0)
+    if quantity == "accuracy" and not (shown > 1).any():
+        top = min(top, 1)
+    axes.set_ylim(bottom, top)
     name_line_ends(axes, ends)
     return figure
 
