@@ -14,7 +14,7 @@ from typing import TextIO
 import click
 
 from fashion_dropout import __version__, environment, escapes
-from fashion_dropout.commands import prediction, promotion, runs, studies, unforeseen, upkeep
+from fashion_dropout.commands import judge, prediction, promotion, runs, studies, unforeseen, upkeep
 from fashion_dropout.commands.launched import Verbs
 from fashion_dropout.errors import FashionDropoutError, Interrupted, UsageError
 from fashion_dropout.interrupts import interruptible
@@ -53,6 +53,7 @@ for verb in (
     runs.data,
     studies.plan,
     studies.compare,
+    judge.judge,
     studies.report,
     studies.publish,
     studies.ui,

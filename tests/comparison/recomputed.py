@@ -1,6 +1,7 @@
-"""The verdicts of a ``result.json`` from its measurements and its rule: NumPy and SciPy, nothing of ours.
+"""The verdicts of a ``result.json`` from its measurements and its rule, with NumPy and SciPy.
 
-It follows docs/method.md and the schema, as somebody would who has the file only. Looks are left out.
+It follows docs/method.md and the schema, as somebody would who has the file only. Looks are left
+out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What stands in a ``result.json`` is enough to recompute the verdicts, with SciPy and from it alone."""
+"""A ``result.json`` is enough to recompute the verdicts: from it alone, with SciPy."""
 
 from __future__ import annotations
 
@@ -69,10 +69,14 @@ def result(
         ({"dropout": 0.0}, {"spread": 20}, ["not shown"]),
         ({"dropout": -0.05}, {"seeds": 5}, ["not shown"]),
         ({"dropout": -0.05}, {"seeds": 1}, ["not shown"]),
-        ({"low": -0.05, "high": 0.0001, "higher": 0.03}, {}, ["better", "no difference that matters", "worse"]),
+        (
+            {"low": -0.05, "high": 0.0001, "higher": 0.03},
+            {},
+            ["better", "no difference that matters", "worse"],
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
-)  # fmt: skip
+)
 def test_the_verdict_follows_from_the_file_alone(effects, options, kinds):
     text = result(effects, **options)
     assert recomputed.check(text) == kinds

@@ -1,4 +1,4 @@
-"""A comparison as numbers that other programs can analyse: what a ``result.json`` holds beside texts.
+"""A comparison as numbers that other programs can analyse: a ``result.json`` without its texts.
 
 `result.schema.json` beside this module says what each key means.
 """
@@ -49,11 +49,12 @@ def numbers(record: StudyRecord, comparison: Comparison) -> dict[str, Any]:
 
 
 def _measurements(record: StudyRecord, comparison: Comparison) -> Iterator[dict[str, Any]]:
-    """Every value of every run; those at equal fit for each pair, on whose other run they depend."""
+    """Every value of every run; those at equal fit once for each pair, on which they depend."""
     rule, runs = comparison.rule, record.runs
     if record.results and not record.results.recalibrated.empty:
         runs = runs.merge(record.results.recalibrated, on=["regime", "seed"], how="left")
-        after = [name for name in record.results.recalibrated if name not in ("regime", "seed")]
+        columns = map(str, record.results.recalibrated)
+        after = [name for name in columns if name not in ("regime", "seed")]
     else:
         after = []
     declared = (rule.primary, *rule.secondary, *rule.guards)

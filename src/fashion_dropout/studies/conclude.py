@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from fashion_dropout.comparison import pairing, sentences, summary
-from fashion_dropout.comparison.recalibrated import second_evidence
 from fashion_dropout.comparison.overview import overview
+from fashion_dropout.comparison.recalibrated import second_evidence
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.config.study import Study, cell_name

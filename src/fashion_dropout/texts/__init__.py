@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 Language = Literal["en", "ja", "en-table", "ja-table"]
-"""Whose words they are: those of a language, or those that it has for a table of anybody's numbers."""
+"""Whose words they are: of a language, or those that it has for a table of anybody's numbers."""
 
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
 

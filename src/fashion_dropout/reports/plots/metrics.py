@@ -67,10 +67,10 @@ def study_curves(
     tick_epochs(axes, int(histories["epoch"].max()))
     axes.margins(x=0.02)
     bottom, top = axes.get_ylim()  # the band of few seeds may leave what is possible
-    shown = histories[[f"{part}/{quantity}" for part in _PARTS]].to_numpy(dtype=float)
-    if not (shown < 0).any():
+    values = histories[[f"{part}/{quantity}" for part in _PARTS]]
+    if not values.lt(0).any(axis=None):
         bottom = max(bottom, 0)
-    if quantity == "accuracy" and not (shown > 1).any():
+    if quantity == "accuracy" and not values.gt(1).any(axis=None):
         top = min(top, 1)
     axes.set_ylim(bottom, top)
     name_line_ends(axes, ends)
