@@ -141,7 +141,7 @@ def judge(
     \b
     Examples:
       fashion-dropout judge results.csv --baseline none --metric val/loss --smallest-difference 0.01
-      fashion-dropout judge r.csv --baseline a --metric bleu --direction higher --smallest-difference 1
+      fashion-dropout judge r.csv --baseline a --metric ce --direction lower --smallest-difference 1
     """
     from fashion_dropout.comparison.judging import judge as judged_by
     from fashion_dropout.comparison.tables import read_table

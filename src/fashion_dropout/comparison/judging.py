@@ -10,14 +10,13 @@ from typing import Any
 import pandas as pd
 from pydantic import Field, ValidationError
 
-import fashion_dropout
 from fashion_dropout.comparison import sentences, summary
 from fashion_dropout.comparison.equal_fit import EPOCHS, OVER_RANGE, VALIDATION_LOSS
 from fashion_dropout.comparison.overview import overview
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.result import numbers
-from fashion_dropout.comparison.stopping import Looks, looks_taken
+from fashion_dropout.comparison.table_record import curves_of, record_of
 from fashion_dropout.comparison.tables import Table, listed, read_table
 from fashion_dropout.comparison.verdict import Kind
 from fashion_dropout.config.decision import Decision
@@ -27,9 +26,6 @@ from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief
 from fashion_dropout.texts import Language
 
-_LOSSES = ("train/loss", "val/loss")
-_CURVES = (*_LOSSES, "train/accuracy", "val/accuracy")
-_RUN = ["regime", "seed"]
 _WORDS: Language = "en-table"
 
 
@@ -123,17 +119,12 @@ def judge(  # noqa: PLR0913
             or no pair has a value of the primary metric.
     """
     known = table if isinstance(table, Table) else read_table(table)
-    rows = known.rows
-    regimes = list(dict.fromkeys([baseline, *rows["regime"]]))
-    check_known([baseline], dict.fromkeys(rows["regime"]), "baseline of the table")
-    _check_regimes(rows, regimes)
-    curves = _curves(rows)
-    metrics = [*dict.fromkeys(rows["metric"])]
+    regimes, curves = _regimes(known.rows, baseline), curves_of(known.rows)
+    metrics = [*dict.fromkeys(known.rows["metric"])]
     metrics += [OVER_RANGE, VALIDATION_LOSS, EPOCHS] if len(curves) else []
-    chosen = [of for of in metrics if of != metric] if secondary is None else list(secondary)
-    check_known(
-        [metric, *chosen, *(guards or {}), *(directions or {})], metrics, "metric of the table"
-    )
+    chosen = metrics if secondary is None else secondary
+    told = {**(directions or {}), **({metric: direction} if direction else {})}
+    check_known([metric, *chosen, *(guards or {}), *told], metrics, "metric of the table")
     rule = _rule(
         {
             "primary": metric,
@@ -144,25 +135,20 @@ def judge(  # noqa: PLR0913
             "guards": dict(guards or {}),
             "looks": tuple(looks),
         },
-        {**(directions or {}), **({metric: direction} if direction else {})},
+        told,
         metrics,
     )
-    record = _record(known, rule, regimes, curves)
-    comparison = record.compare()
-    if (not rule.looks or record.looks.seen) and not any(
-        verdict.difference.n for verdict in comparison.verdicts
-    ):
-        raise UsageError(
-            f"expected values of {metric} in both regimes of a seed, received no finite pair"
-        )
-    return Judged(record, comparison)
+    record = record_of(known, rule, regimes, curves)
+    return Judged(record, _compared(record))
 
 
-def _check_regimes(rows: pd.DataFrame, regimes: Sequence[str]) -> None:
-    """Refuse a single regime, and one that lacks seeds of the others."""
-    if len(regimes) < 2:
+def _regimes(rows: pd.DataFrame, baseline: str) -> list[str]:
+    """The regimes, the baseline first; refused if there is one only, or one lacks seeds."""
+    there = list(dict.fromkeys(rows["regime"]))
+    check_known([baseline], there, "baseline of the table")
+    if len(there) < 2:
         raise UsageError(
-            f"expected two regimes or more, received only {brief(regimes[0])} in the table"
+            f"expected two regimes or more, received only {brief(there[0])} in the table"
         )
     everything = set(rows["seed"])
     for regime, own in rows.groupby("regime", sort=False)["seed"]:
@@ -172,6 +158,18 @@ def _check_regimes(rows: pd.DataFrame, regimes: Sequence[str]) -> None:
                 f"{'seed' if len(missing) == 1 else 'seeds'} {listed(missing)}; add these runs, or "
                 "leave those of the other regimes out"
             )
+    return [baseline, *(regime for regime in there if regime != baseline)]
+
+
+def _compared(record: StudyRecord) -> Comparison:
+    comparison = record.compare()
+    waiting = record.rule.looks and not record.looks.seen
+    if not waiting and not any(of.difference.n for of in comparison.verdicts):
+        raise UsageError(
+            f"expected values of {record.rule.primary} in both regimes of a seed, received no "
+            "finite pair"
+        )
+    return comparison
 
 
 def _rule(declared: dict[str, Any], told: Mapping[str, Direction], metrics: Sequence[str]) -> Rule:
@@ -196,79 +194,3 @@ def _rule(declared: dict[str, Any], told: Mapping[str, Direction], metrics: Sequ
         )
     except ValidationError as error:
         raise UsageError(first_of(error)) from error
-
-
-def _record(table: Table, rule: Rule, regimes: Sequence[str], curves: pd.DataFrame) -> StudyRecord:
-    rows = table.rows
-    order = rows.sort_values("epoch", kind="stable", na_position="last")
-    last = order.drop_duplicates([*_RUN, "metric"], keep="last")
-    runs = last.pivot(index=_RUN, columns="metric", values="value").reset_index()  # noqa: PD010
-    runs.columns.name = None
-    cells = rows.drop_duplicates(_RUN)[[*_RUN, "run_id"]].sort_values("seed", kind="stable")
-    cells = cells.assign(state="FINISHED", reason="").reset_index(drop=True)
-    runs = runs.merge(cells[[*_RUN, "run_id"]], on=_RUN)
-    there = sorted(int(seed) for seed in rows["seed"].unique())
-    to_come = range(there[-1] + 1, there[-1] + 1 + max(0, max(rule.looks, default=0) - len(there)))
-    seeds = (*there, *to_come)  # of the pairs that the looks declare
-    others = [regime for regime in regimes if regime != rule.baseline]
-    looks = _looks(runs, curves, others, rule, seeds)
-    seen = looks.seen[-1] if looks.seen else there
-    counted, curves, needed = (
-        of[of["seed"].isin(seen)].reset_index(drop=True) for of in (runs, curves, cells)
-    )
-    return StudyRecord(
-        run_id="",
-        key=f"{table.source}-{table.sha256[:12]}" if table.sha256 else table.source,
-        question=f"{rule.primary}: {', '.join(others)} − {rule.baseline}",
-        begun="",
-        generated=False,
-        rule=rule,
-        regimes={regime: {} for regime in regimes},
-        common={},
-        seeds=seeds,
-        cells=needed if looks.over else cells,
-        runs=counted,
-        histories=curves,
-        results=None,
-        environment={
-            "table": [table.source],
-            **({"table.sha256": [table.sha256]} if table.sha256 else {}),
-            "program": [f"fashion-dropout {fashion_dropout.__version__}"],
-        },
-        looks=looks,
-        unused=len(runs) - len(counted),
-    )
-
-
-def _looks(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    others: Sequence[str],
-    rule: Rule,
-    seeds: Sequence[int],
-) -> Looks:
-    """The looks so far; those after more pairs than the table has are still to come."""
-    try:
-        rule.check_looks(len(seeds), len(others))
-    except UsageError as error:
-        raise UsageError(str(error).removeprefix("decision.")) from error
-    return looks_taken(runs, curves, others, rule, seeds, set(runs["seed"]))
-
-
-def _curves(rows: pd.DataFrame) -> pd.DataFrame:
-    """The learning curves, where the table has both losses of the same epochs; else no row.
-
-    Returns:
-        See `equal_fit.loss_curves`, with columns for the accuracies, too.
-    """
-    columns = [*_RUN, "epoch", *_CURVES]
-    timed = rows[rows["epoch"].notna()]
-    if not set(_LOSSES) <= set(timed["metric"]) or timed["epoch"].nunique() < 2:
-        return pd.DataFrame(columns=columns)
-    place = [*_RUN, "epoch"]
-    of = {name: timed[timed["metric"] == name].set_index(place)["value"] for name in _CURVES}
-    curves = pd.concat([of[name].rename(name) for name in _LOSSES], axis=1, join="inner")
-    for name in _CURVES[2:]:
-        curves[name] = of[name].reindex(curves.index)
-    curves = curves.reset_index()
-    return curves.assign(epoch=curves["epoch"].astype(int))[columns]
