@@ -26,7 +26,7 @@ COLUMNS = ("seed", "regime", "metric", "value")
 _LARGEST = 2**28  # bytes: about four million values
 _PLACE = ["regime", "seed", "metric", "epoch"]
 _MISSING = ("", "nan", "na", "null", "none")
-_LONGEST_NAME = 100
+_LONGEST_NAME = {"regime": 40, "metric": 100}  # regimes stand beside the lines of figures
 _OF_MLFLOW = {"regime": ("tags.regime", "params.regime"), "seed": ("params.seed", "tags.seed")}
 _NO_METRICS = ("run_id", "regime", "seed", "epoch")
 _COMPUTED = (OVER_RANGE, VALIDATION_LOSS, EPOCHS)
@@ -177,8 +177,8 @@ def _names(rows: pd.DataFrame, column: str) -> pd.Series:
     names = rows[column].map(lambda name: "" if pd.isna(name) else str(name))
     taken = {"regime": _headings(), "metric": {*_NO_METRICS, *_COMPUTED}}[column]
     for name in names.unique():
-        if not name.strip() or len(name) > _LONGEST_NAME or visible(name) != name:
-            what = f"a name of 1 to {_LONGEST_NAME} characters that can be seen"
+        if not name.strip() or len(name) > _LONGEST_NAME[column] or visible(name) != name:
+            what = f"a name of 1 to {_LONGEST_NAME[column]} characters that can be seen"
         elif name in taken:
             what = f"a {column} of another name, because a report has this one for something else"
         else:

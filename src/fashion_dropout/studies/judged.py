@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from pathlib import Path
 
 from fashion_dropout.comparison.judging import Judged
@@ -62,7 +63,10 @@ def write_judged(judged: Judged, output: Path, language: Language) -> list[Path]
     from fashion_dropout.studies.publish import as_json, as_result
 
     record, comparison, words = judged.record, judged.comparison, OF_A_TABLE[language]
-    figures = draw(record, comparison, words)
+    with warnings.catch_warnings():
+        # A name in a script that no font here has, or one that leaves little room.
+        warnings.simplefilter("ignore", UserWarning)
+        figures = draw(record, comparison, words)
     report = html.render(record, comparison, figures, words).encode()
     if output.suffix.lower() in (".html", ".htm"):
         write_whole(output, report)
