@@ -22,11 +22,13 @@ def place(output: Path) -> Path:
     Raises:
         UsageError: It can only fail, or is a folder that holds files of others.
     """
-    if output.suffix.lower() in (".html", ".htm"):
+    never = "\0" in str(output) or output.name == "-"
+    if output.suffix.lower() in (".html", ".htm") and not never:
         return writable(output)
-    output = Path(os.path.realpath(output))
+    output = output if never else Path(os.path.realpath(output))
     if (
-        (output.exists() and not output.is_dir())
+        never
+        or (output.exists() and not output.is_dir())
         or not output.parent.is_dir()
         or not os.access(output.parent, os.W_OK)
     ):
@@ -94,9 +96,9 @@ def _replace(folder: Path, contents: dict[str, bytes]) -> None:
             folder.rename(old)
         new.rename(folder)
     except OSError as error:
-        if old.exists():
-            old.rename(folder)
         raise UsageError(f"expected to write {folder}, received: {error.strerror}") from error
     finally:
+        if old.exists() and not folder.exists():  # stopped between the two
+            old.rename(folder)
         shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
