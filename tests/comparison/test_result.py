@@ -12,7 +12,9 @@ from comparison import recomputed
 from comparison.records import make_record
 from comparison.tables import RULE
 from conftest import ROOT
+from fashion_dropout.comparison import judge
 from fashion_dropout.studies.publish import as_json, as_result, check
+from fashion_dropout.texts import OF_A_TABLE
 
 SPREAD = np.array([0.004, -0.003, 0.001, -0.004, 0.002, 0.003, -0.002, 0.0, -0.001, 0.0])
 
@@ -80,6 +82,39 @@ def result(
 def test_the_verdict_follows_from_the_file_alone(effects, options, kinds):
     text = result(effects, **options)
     assert recomputed.check(text) == kinds
+
+
+@pytest.mark.parametrize(
+    ("effects", "seeds", "kinds", "looks"),
+    [
+        ({"a": -0.05, "b": -0.014}, 10, ["better", "better"], [1, 2]),
+        ({"a": 0.03, "b": 0.0}, 8, ["worse", "not shown"], [1, 1]),
+        ({"a": 0.03, "b": 0.0}, 6, ["not shown", "not shown"], [0, 0]),
+    ],
+)
+def test_the_verdicts_of_looks_follow_from_it_too(effects, seeds, kinds, looks):
+    rows = [
+        {"seed": seed, "regime": regime, "metric": metric, "value": np.sin(seed) + effect + moved}
+        for number, (regime, effect) in enumerate({"none": 0.0, **effects}.items())
+        for seed in range(seeds)
+        for metric, moved in (
+            ("loss", (1 if number < 2 else 4) * SPREAD[(seed + 3 * number) % 10]),
+            ("error", 0.003 * (number > 0) + SPREAD[(2 * seed + number) % 10]),
+        )
+    ]
+    judged = judge(
+        pd.DataFrame(rows),
+        baseline="none",
+        metric="loss",
+        smallest_difference=0.004,
+        guards={"error": 0.1},
+        looks=(7, 10),
+        directions={"loss": "lower", "error": "lower"},
+    )
+    record, comparison = judged.record, judged.comparison
+    text = as_json(as_result(record, comparison, record.regimes, {}, OF_A_TABLE))
+    assert recomputed.check(text) == kinds
+    assert [of["look"] for of in json.loads(text)["verdicts"]] == looks
 
 
 def test_what_is_missing_is_null_and_the_keys_of_the_first_results_stay():
