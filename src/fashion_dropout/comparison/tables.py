@@ -136,12 +136,13 @@ def _checked(
 def _with(found: pd.DataFrame, wanted: Mapping[str, str]) -> pd.DataFrame:
     """The wanted columns, under their own names."""
     present = [str(name) for name in found]
-    for name in wanted.values():
+    for column, name in wanted.items():
         if name not in present:
+            other = f"; name another with --{column}-column" if column in _OF_MLFLOW else ""
             raise UsageError(
                 f"expected the columns {', '.join(wanted.values())}, and perhaps epoch, or those "
                 f"of `mlflow experiments csv`, received {brief(', '.join(present))} without "
-                f"{brief(name)}"
+                f"{brief(name)}{other}"
             )
     return pd.DataFrame({column: found[name].to_numpy() for column, name in wanted.items()})
 
