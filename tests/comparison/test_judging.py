@@ -136,19 +136,23 @@ def test_the_export_of_mlflow_is_read_and_only_finished_runs_count(store, tmp_pa
     for regime, values in BLEU.items():
         for seed, value in enumerate(values[:3]):
             with mlflow.start_run(tags={"regime": regime}):
-                mlflow.log_param("seed", seed)
+                mlflow.log_param("run_seed", seed)
                 mlflow.log_metric("bleu", value - 1, step=1)
                 mlflow.log_metric("bleu", value, step=2)
                 mlflow.log_metric("system/cpu", 50)
     mlflow.start_run(tags={"regime": "small"})
-    mlflow.log_params({"seed": 0})
+    mlflow.log_param("run_seed", 0)
     mlflow.log_metric("bleu", 1)
     mlflow.end_run("FAILED")
     path = tmp_path / "export.csv"
     identity = mlflow.get_experiment_by_name("table").experiment_id
     done = CliRunner().invoke(commands, ["csv", "-x", identity, "-o", str(path)])
     assert done.exit_code == 0, done.output
-    read = read_table(path)
+    with pytest.raises(
+        UsageError, match=r"without 'params\.seed'; name another with --seed-column"
+    ):
+        read_table(path)
+    read = read_table(path, seed_column="params.run_seed")
     assert read.left_out == 1
     assert set(read.rows["metric"]) == {"bleu"}
     judged = judge(read, **RULES)
