@@ -91,6 +91,18 @@ def test_a_study_and_its_table_have_the_same_differences_verdicts_and_curves():
     np.testing.assert_array_equal(judged.record.fit_curve.mean, record.fit_curve.mean)
 
 
+def test_losses_of_every_second_epoch_are_a_curve_and_a_lost_epoch_is_none():
+    record = make_record(epochs=8)
+    curves = record.histories.melt(["regime", "seed", "epoch"], var_name="metric")
+    second = curves[(curves["epoch"] % 2 == 0) | (curves["metric"] == "train/loss")]
+    rule = {"baseline": "none", "metric": "val/loss_over_equal_fit", "smallest_difference": 0.01}
+    assert judge(second, **rule).numbers["differences"][0]["n"] == 6
+    place = (second["seed"] == 3) & (second["epoch"] == 4) & (second["regime"] == "dropout")
+    lost = judge(second[~(place & (second["metric"] == "val/loss"))], **rule)
+    assert "The pairs of seeds 3 have no value" in lost.text
+    assert lost.numbers["verdicts"][0]["undefined_seeds"] == [3]
+
+
 def test_looks_that_the_table_has_not_reached_are_still_to_come():
     table, rule = tidy(), {**RULES, "looks": (7, 9, 12)}
     first = table[table["seed"] < 8]

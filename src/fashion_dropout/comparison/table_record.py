@@ -91,6 +91,9 @@ def _looks(
 def curves_of(rows: pd.DataFrame) -> pd.DataFrame:
     """The learning curves, where the table has both losses of the same epochs; else no row.
 
+    Epochs that no run has are left out, as where losses are measured at every fifth. An epoch that
+    only some runs have is NaN in the others up to their last one.
+
     Returns:
         See `equal_fit.loss_curves`, with columns for the accuracies, too.
     """
@@ -104,4 +107,7 @@ def curves_of(rows: pd.DataFrame) -> pd.DataFrame:
     for name in _CURVES[2:]:
         curves[name] = of[name].reindex(curves.index)
     curves = curves.reset_index()
-    return curves.assign(epoch=curves["epoch"].astype(int))[columns]
+    last = curves.groupby(_RUN, as_index=False).agg(last=("epoch", "max"))
+    every = last.merge(curves[["epoch"]].drop_duplicates().sort_values("epoch"), how="cross")
+    there = every[every["epoch"] <= every["last"]].merge(curves, on=place, how="left")
+    return there.assign(epoch=there["epoch"].astype(int))[columns]
