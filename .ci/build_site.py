@@ -63,6 +63,7 @@ PAGES = (
     Listed("docs/how-to-read.md", "How to read", "読み方"),
     Listed("docs/method.md", "Method", "方法"),
     Listed("experiments/dropout/README.md", "The study", "本実験(英語)"),
+    Listed("docs/judge.md", "Judge your own numbers", "手元の数値を判定する"),
     Listed("docs/reference.md", "Reference", "リファレンス"),
     Listed("docs/records.md", "Records", "記録"),
     Listed("docs/use-the-model.md", "Use the model", "モデルを使う"),

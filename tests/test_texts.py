@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import tomllib
 
 import pytest
 
 from conftest import ROOT
-from fashion_dropout.texts import Count
+from fashion_dropout.texts import OF_A_TABLE, Count, texts
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,24 @@ def test_nothing_that_is_shown_counts_without_it():
             if plural.search(line) and not allowed.search(line):
                 found.append(f"{path.name}: {line.strip()}")
     assert found == []
+
+
+def test_what_is_said_otherwise_of_a_table_takes_the_place_of_something_in_both_languages():
+    def places(texts, path=""):
+        for key, value in texts.items():
+            yield f"{path}{key}"
+            if isinstance(value, dict):
+                yield from places(value, f"{path}{key}.")
+
+    found = {}
+    for language, table in OF_A_TABLE.items():
+        base, changed = (
+            tomllib.loads((ROOT / f"src/fashion_dropout/texts/{name}.toml").read_text("utf-8"))
+            for name in (language, table)
+        )
+        found[language] = set(places(changed))
+        new = {"environment.table", "environment.table.sha256", "environment.program"}
+        assert found[language] - new <= set(places(base))
+        assert texts(table)["regimes"] == texts(table)["metrics"] == {}
+        assert texts(table)["verdict"]["change"] == texts(language)["verdict"]["change"]
+    assert found["en"] == found["ja"]

@@ -16,6 +16,7 @@ import click
 from fashion_dropout import __version__, environment, escapes
 from fashion_dropout.commands import (
     examination,
+    judge,
     prediction,
     promotion,
     runs,
@@ -61,6 +62,7 @@ for verb in (
     runs.data,
     studies.plan,
     studies.compare,
+    judge.judge,
     studies.report,
     studies.publish,
     studies.ui,

@@ -31,5 +31,6 @@ def fixed_settings(changed: Any = None) -> Iterator[None]:
 
     with mpl.rc_context():
         mpl.rcdefaults()
+        mpl.rcParams["text.parse_math"] = False  # a name with two $ is no formula
         mpl.rcParams.update(changed or {})
         yield

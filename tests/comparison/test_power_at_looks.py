@@ -36,7 +36,8 @@ def decided(primary: np.ndarray, harm: np.ndarray, comparisons: int) -> np.ndarr
         low = t_interval(values + M, 1 - LOOKED.alpha / comparisons)[0]
         ends = t_interval(values, 1 - 2 * each[look])
         seen = Difference("val/loss", "", dict(enumerate(harm[:pairs])), *[0.0] * 8)
-        clear = guard(seen, 0.01, LOOKED.spending[look]).kind == "no harm that matters"
+        harmed = guard(seen, 0.01, LOOKED.spending[look], "lower")
+        clear = harmed.kind == "no harm that matters"
         found = difference[look] and low > 0
         inside = none[look] and ends[0] > -M and ends[1] < M
         rows.append((found, found and clear, inside))

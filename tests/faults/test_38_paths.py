@@ -19,12 +19,15 @@ from registered import using
 
 LONG, NOBODY = "x" * 300, "~nosuchuser"
 PATHS = {"a long name": LONG, "a long path": "x/" * 5_000, "nobody's home": f"{NOBODY}/x"}
+RULE = ("--baseline", "none", "--metric", "val/loss", "--smallest-difference", "0.01")
 COMMANDS = {
     "data": ("data", "--data-dir", "{}"),
     "train": ("train", "--data-dir", "{}"),
     "compare": ("compare", "{}"),
     "report": ("report", "0" * 32, "--output", "{}"),
     "publish": ("publish", "{}", "--check"),
+    "judge": ("judge", "{}", *RULE),
+    "judge, output": ("judge", "none.csv", *RULE, "--output", "{}"),
     "promote": ("promote", "0" * 32, "--policy", "{}"),
     "predict, image": ("predict", "{}"),
     "predict, model": ("predict", "none.png", "--model", "{}/model.keras"),

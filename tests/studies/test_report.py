@@ -14,6 +14,7 @@ from statistics import fmean
 import mlflow
 import pytest
 
+from comparison import recomputed
 from conftest import ROOT, run_here
 from fashion_dropout.cli import main
 from fashion_dropout.config.study import read_study
@@ -182,6 +183,7 @@ def test_what_is_published_belongs_to_its_study_until_something_changes(recorded
     home = project / "experiments/dropout/smoke"
     result = json.loads((home / "result.json").read_text())
     assert result["study"] == read_study(SMOKE).key
+    assert recomputed.check((home / "result.json").read_bytes()) == ["not shown"]
     assert {path.name for path in home.glob("*.png")} == set(result["figures"])
     assert len(set(result["runs"].values())) == len(result["runs"]) > 0
     for one in result["differences"]:  # whoever doubts a figure can compute it again

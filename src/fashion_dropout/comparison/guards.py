@@ -9,7 +9,7 @@ import numpy as np
 
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.statistics import Difference
-from fashion_dropout.config.metrics import COMPARED, GAIN
+from fashion_dropout.config.metrics import GAIN, Direction
 
 Harm = Literal["no harm that matters", "harm", "harm not excluded"]
 
@@ -23,21 +23,25 @@ class Guarded:
     Attributes:
         difference: The difference in the metric, regime − baseline.
         margin: The harm that would matter, in the metric's unit.
+        mean: The mean harm; NaN without a pair.
         low: The lower one-sided limit of the mean harm at confidence 1 − alpha; NaN with fewer
             than two pairs.
         high: The upper one; NaN likewise.
+        confidence: Of each limit.
         kind: The first that applies: ``no harm that matters`` if the upper limit is below the
             margin; ``harm`` if the lower limit is above zero; else ``harm not excluded``.
     """
 
     difference: Difference
     margin: float
+    mean: float
     low: float
     high: float
+    confidence: float
     kind: Harm
 
 
-def guard(difference: Difference, margin: float, alpha: float) -> Guarded:
+def guard(difference: Difference, margin: float, alpha: float, direction: Direction) -> Guarded:
     """Whether a metric suffers, by the paired one-sided limits of Student's t.
 
     All guards have to hold, so that each is tested at alpha itself (the intersection–union
@@ -47,9 +51,11 @@ def guard(difference: Difference, margin: float, alpha: float) -> Guarded:
         difference: The difference in the metric.
         margin: The harm that would matter.
         alpha: The level of each one-sided limit.
+        direction: Which values of the metric are better.
     """
     values = np.array(list(difference.by_seed.values()), dtype=float)
-    harm = -GAIN[COMPARED[difference.metric]] * values
+    sign = -GAIN[direction]
+    harm = sign * values
     # The two limits at confidence 1 − alpha are the ends of the interval at 1 − 2·alpha.
     low, high = statistics.t_interval(harm, 1 - 2 * alpha)
     kind: Harm = "harm not excluded"  # as where a limit is NaN
@@ -57,4 +63,4 @@ def guard(difference: Difference, margin: float, alpha: float) -> Guarded:
         kind = "no harm that matters"
     elif low > 0:
         kind = "harm"
-    return Guarded(difference, margin, low, high, kind)
+    return Guarded(difference, margin, sign * difference.mean, low, high, 1 - alpha, kind)

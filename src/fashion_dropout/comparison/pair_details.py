@@ -83,7 +83,9 @@ def effects(record: StudyRecord, comparison: Comparison, language: Language) -> 
                 else "–",
                 words["better"]: words["of"].format(
                     better=difference.prob_better * difference.n, n=difference.n
-                ),
+                )
+                if math.isfinite(difference.prob_better)
+                else "–",
             }
         )
     sentences = [

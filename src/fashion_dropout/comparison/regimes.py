@@ -11,13 +11,13 @@ import pandas as pd
 from fashion_dropout.comparison import attainable, statistics
 from fashion_dropout.comparison.early import bias_adjusted
 from fashion_dropout.comparison.equal_fit import at_equal_fit
-from fashion_dropout.comparison.guards import guard
+from fashion_dropout.comparison.guards import Guarded, guard
 from fashion_dropout.comparison.pairing import paired_seeds
 from fashion_dropout.comparison.sequential import in_order
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.comparison.verdict import DECIDED, Verdict, decide
 from fashion_dropout.config.decision import Decision
-from fashion_dropout.config.metrics import COMPARED, described, of_pairs
+from fashion_dropout.config.metrics import described, of_pairs
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,15 @@ def _difference(
         metric,
         regime=regime,
         baseline=rule.baseline,
-        direction=COMPARED[metric],
+        direction=rule.direction_of(metric),
         confidence=confidence,
     )
+
+
+def _guarded(difference: Difference, rule: Decision, alpha: float) -> Guarded:
+    direction = rule.direction_of(difference.metric)
+    assert direction, "a guard is on a metric of which it is known what is better"
+    return guard(difference, rule.guards[difference.metric], alpha, direction)
 
 
 def _verdicts_at(
@@ -158,12 +164,12 @@ def _verdicts_at(
     least = statistics.holm([attainable.smallest_p(difference.n) for difference in primary])
     for difference, smallest_p in zip(primary, least, strict=True):
         guards = [
-            guard(
+            _guarded(
                 _difference(runs, equal_fit, metric, difference.regime, rule, 1 - rule.alpha),
-                margin,
+                rule,
                 newly or rule.alpha,
             )
-            for metric, margin in rule.guards.items()
+            for metric in rule.guards
         ]
         pairs = paired_seeds(runs, difference.regime, rule.baseline)
         undefined = tuple(sorted(pairs - difference.by_seed.keys()))

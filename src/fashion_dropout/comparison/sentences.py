@@ -13,8 +13,8 @@ from fashion_dropout.comparison.power import POWER, seeds_needed
 from fashion_dropout.comparison.record import Changed, StudyRecord
 from fashion_dropout.comparison.verdict import Verdict
 from fashion_dropout.config.decision import Decision
-from fashion_dropout.config.metrics import COMPARED, GAIN
-from fashion_dropout.texts import Count, Language, Signed, regime_label, texts
+from fashion_dropout.config.metrics import GAIN
+from fashion_dropout.texts import Count, Language, Signed, metric_label, regime_label, texts
 
 _BETTER = ("better", "mixed", "better, harm not excluded")
 _LESS = ("better, by less than matters", "worse, by less than matters")
@@ -42,7 +42,7 @@ def sentence(
     known: dict[str, Any] = {
         "regime": regime_label(difference.regime, language),
         "baseline": regime_label(rule.baseline, language),
-        "noun": words["metrics"][rule.primary],
+        "noun": metric_label(rule.primary, language),
         "comparative": phrases[kind]["lower" if difference.mean < 0 else "higher"],
         "mean": Signed(difference.mean),
         "size": abs(difference.mean),
@@ -115,7 +115,7 @@ def _guards(guards: Sequence[Guarded], language: Language) -> str:
     for kind in _GUARDS:
         items = [
             phrases["items"]["unknown" if math.isnan(guarded.high) else kind].format(
-                noun=words["metrics"][guarded.difference.metric],
+                noun=metric_label(guarded.difference.metric, language),
                 low=Signed(guarded.low),
                 high=Signed(guarded.high),
                 margin=guarded.margin,
@@ -189,13 +189,14 @@ def guard_warnings(record: StudyRecord, language: Language = "en") -> list[str]:
     found = []
     for metric, margin in rule.guards.items():
         best = f"best/{metric.replace('/', '_')}"
-        if not {metric, best} <= set(runs):
+        direction = rule.direction_of(metric)
+        if direction is None or not {metric, best} <= set(runs):
             continue
-        lost = GAIN[COMPARED[metric]] * float((baseline[best] - baseline[metric]).mean())
+        lost = GAIN[direction] * float((baseline[best] - baseline[metric]).mean())
         if lost > margin:
             words = texts(language)
             known = {
-                "noun": words["metrics"][metric],
+                "noun": metric_label(metric, language),
                 "baseline": regime_label(rule.baseline, language),
                 "lost": lost,
                 "margin": margin,

@@ -101,7 +101,7 @@ def compare(
     *,
     regime: str,
     baseline: str,
-    direction: Direction,
+    direction: Direction | None,
     confidence: float = CONFIDENCE,
 ) -> Difference:
     """All statistics of one metric and one pair of regimes; `p_holm` is `p` until `with_holm`.
@@ -111,7 +111,8 @@ def compare(
         metric: A column of it.
         regime: The regime that is compared.
         baseline: The one it is compared with.
-        direction: Which values are better.
+        direction: Which values are better; None if that is not known, and then the share of pairs
+            in which the regime is better is NaN.
         confidence: Of the intervals.
     """
     by_seed = paired_differences(runs, metric, regime, baseline)
@@ -119,7 +120,7 @@ def compare(
     low, high = t_interval(values, confidence)
     bca_low, bca_high = bca_interval(values, confidence)
     p = sign_flip_p(values)
-    signs = GAIN[direction] * np.sign(values)
+    signs = GAIN[direction] * np.sign(values) if direction else np.full(len(values), np.nan)
     return Difference(
         metric=metric,
         regime=regime,

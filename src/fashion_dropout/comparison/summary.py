@@ -171,8 +171,10 @@ def _mean_interval(table: pd.DataFrame, regime: str, metric: str) -> tuple[float
     mean, low, high = statistics.mean_interval(table, regime, metric)
     if described(metric):
         return mean, math.nan, math.nan
-    ends = np.clip([low, high], metrics.of(metric).smallest, metrics.of(metric).largest)
-    return mean, float(ends[0]), float(ends[1])
+    smallest, largest = metrics.of(metric).smallest, metrics.of(metric).largest
+    if smallest <= mean <= largest:  # else in another unit, as accuracy in per cent
+        low, high = (float(end) for end in np.clip([low, high], smallest, largest))
+    return mean, low, high
 
 
 def table_of(metric: str, regime: str, runs: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:

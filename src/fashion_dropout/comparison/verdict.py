@@ -57,6 +57,8 @@ class Verdict:
             confidence 1 − 2·alpha, simultaneous likewise; with looks, 1 − 2 · what this look newly
             spends of alpha. None with fewer than two pairs.
         equivalence_confidence: Of that interval.
+        equivalence_tests: The one-sided sign-flip tests of d + m > 0 and of m − d > 0, with m the
+            smallest difference of interest, at that look; None with fewer than two pairs.
         guards: The metrics that must not suffer, in the order of the rule.
         beyond: Whether the whole interval is better than the baseline by more than the smallest
             difference of interest.
@@ -73,6 +75,7 @@ class Verdict:
     smallest_p: float = 1.0
     equivalence: tuple[float, float] | None = None
     equivalence_confidence: float = math.nan
+    equivalence_tests: tuple[Look, Look] | None = None
     guards: tuple[Guarded, ...] = ()
     beyond: bool = False
     undefined: tuple[int, ...] = ()
@@ -113,22 +116,23 @@ def decide(
         looks = (tuple(difference.by_seed),)
     least = attainable.smallest_p(difference.n, comparisons) if smallest_p is None else smallest_p
     spending = [newly / comparisons for newly in rule.spending[: len(looks)]]
-    last, equivalence, shown, equivalent = None, None, False, False
+    found = _Tests()
     if difference.n > 1 and looks:
-        last, equivalence, shown, equivalent = _tested(difference, rule, looks, spending)
+        found = _tested(difference, rule, looks, spending)
     worst, best = sorted(GAIN[rule.direction] * end for end in (difference.low, difference.high))
     return Verdict(
-        _kind(shown, equivalent, worst, best, {guarded.kind for guarded in guards}),
+        _kind(found.shown, found.equivalent, worst, best, {guarded.kind for guarded in guards}),
         difference,
         comparisons,
         least,
-        equivalence,
-        1 - 2 * spending[-1] if equivalence else math.nan,
+        found.interval,
+        1 - 2 * spending[-1] if found.interval else math.nan,
+        found.one_sided,
         tuple(guards),
-        beyond=shown and worst > rule.smallest_difference,
+        beyond=found.shown and worst > rule.smallest_difference,
         undefined=undefined,
         look=len(looks) if rule.looks else 0,
-        test=last,
+        test=found.two_sided,
     )
 
 
@@ -145,31 +149,46 @@ def _kind(shown: bool, equivalent: bool, worst: float, best: float, guards: set[
     return "no difference that matters" if equivalent else "not shown"
 
 
-def _tested(
-    difference: Difference, rule: Decision, looks: Sequence[Sequence[int]], spending: list[float]
-) -> tuple[Look, tuple[float, float], bool, bool]:
+@dataclass(frozen=True)
+class _Tests:
     """What the tests of a difference say so far.
 
-    Returns:
-        The two-sided test of the last look; the interval of confidence 1 − 2·alpha; whether a
-        difference is shown, at this look or at an earlier one; whether it is shown to be smaller
-        than the smallest difference of interest.
+    Attributes:
+        two_sided: That of a difference, at the last look.
+        one_sided: Those of equivalence, at the last look.
+        interval: The t interval that belongs to them.
+        shown: Whether a difference is shown, at this look or at an earlier one.
+        equivalent: Whether it is shown to be smaller than the smallest difference of interest.
     """
+
+    two_sided: Look | None = None
+    one_sided: tuple[Look, Look] | None = None
+    interval: tuple[float, float] | None = None
+    shown: bool = False
+    equivalent: bool = False
+
+
+def _tested(
+    difference: Difference, rule: Decision, looks: Sequence[Sequence[int]], spending: list[float]
+) -> _Tests:
     values, sizes = in_order(difference.by_seed, looks)
     smallest = rule.smallest_difference
     tests = sign_flip_looks(values, sizes, spending, two_sided=True)
-    significant = any(test.significant for test in tests)
-    low, high = statistics.t_interval(values, 1 - 2 * spending[-1])
-    equivalent = (
-        -smallest < low
-        and high < smallest
-        and all(
-            any(
-                test.significant
-                for test in sign_flip_looks(shifted, sizes, spending, two_sided=False)
-            )
-            for shifted in (smallest + values, smallest - values)
-        )
+    above, below = (
+        sign_flip_looks(shifted, sizes, spending, two_sided=False)
+        for shifted in (smallest + values, smallest - values)
     )
-    shown = significant if rule.looks else difference.p_holm <= rule.alpha
-    return tests[-1], (low, high), shown, equivalent
+    low, high = statistics.t_interval(values, 1 - 2 * spending[-1])
+    inside = -smallest < low and high < smallest
+    return _Tests(
+        tests[-1],
+        (above[-1], below[-1]),
+        (low, high),
+        shown=_significant(tests) if rule.looks else difference.p_holm <= rule.alpha,
+        equivalent=inside and _significant(above) and _significant(below),
+    )
+
+
+def _significant(looks: Sequence[Look]) -> bool:
+    """What a test has shown at a look stays shown."""
+    return any(look.significant for look in looks)

@@ -94,6 +94,10 @@ class Decision(BaseModel):
         ]
         return tuple(now - before for before, now in itertools.pairwise(spent))
 
+    def direction_of(self, metric: str) -> Direction | None:
+        """Which values of a metric are better; None if nobody has said it."""
+        return COMPARED.get(metric)
+
     def check_looks(self, seeds: int, comparisons: int) -> None:
         """Refuse looks at which nothing can be decided, or that never come.
 

@@ -38,13 +38,15 @@ def study_figures(
             paired_differences(differences, values, record.rule, language),
         )
     if not record.histories.empty:
-        compared = (record.foremost, record.fit_curve) if record.fit_curve else None
-        yield "equal_fit", equal_fit(record.histories, regimes, compared, record.rule, language)
+        if (record.histories["train/loss"] > 0).any():  # its axis is logarithmic
+            compared = (record.foremost, record.fit_curve) if record.fit_curve else None
+            yield "equal_fit", equal_fit(record.histories, regimes, compared, record.rule, language)
         yield "gap_over_epochs", metrics.gap_over_epochs(record.histories, regimes, language)
-        yield (
-            "accuracy_curves",
-            metrics.study_curves(record.histories, regimes, language, "accuracy"),
-        )
+        if record.histories[["train/accuracy", "val/accuracy"]].notna().any(axis=None):
+            yield (
+                "accuracy_curves",
+                metrics.study_curves(record.histories, regimes, language, "accuracy"),
+            )
     if record.doses and not record.runs.empty:
         shown = (record.rule.primary, *record.rule.secondary, "val/loss")
         present = [metric for metric in dict.fromkeys(shown) if metric in record.runs][:4]

@@ -20,9 +20,8 @@ from fashion_dropout.comparison.sentences import (
     sentence,
 )
 from fashion_dropout.comparison.summary import summary_table, table_notes, values_of_runs
-from fashion_dropout.config.metrics import COMPARED, GAIN
 from fashion_dropout.reports.pictures import Picture
-from fashion_dropout.texts import Language, Signed, regime_label, texts
+from fashion_dropout.texts import Language, Signed, regime_label, spoken_in, texts
 
 _FIRST = ("study_curves", "paired_differences")
 """The figures that stand beside each other below the verdict, before all others and all tables."""
@@ -49,11 +48,11 @@ def render(
         lstrip_blocks=True,
     )
     return environment.get_template("report.html.j2").render(
-        language=language,
+        language=spoken_in(language),
         words=words,
         t=words["report"],
         record=record,
-        question=(language == "ja" and record.question_ja) or record.question,
+        question=(spoken_in(language) == "ja" and record.question_ja) or record.question,
         pairs=any(verdict.difference.n for verdict in comparison.verdicts),
         finished=int((record.cells["state"] == "FINISHED").sum()),
         verdicts=[sentence(verdict, rule, language) for verdict in comparison.verdicts],
@@ -112,11 +111,8 @@ def _guards(comparison: Comparison, language: Language) -> list[dict[str, str]]:
     rows = []
     for verdict in comparison.verdicts:
         for guard in verdict.guards:
-            sign = -GAIN[COMPARED[guard.difference.metric]]
             known = math.isfinite(guard.high)
-            harm, low, high = (
-                Signed(value) for value in (sign * guard.difference.mean, guard.low, guard.high)
-            )
+            harm, low, high = (Signed(value) for value in (guard.mean, guard.low, guard.high))
             rows.append(
                 {
                     "metric": guard.difference.metric,

@@ -32,7 +32,7 @@ from fashion_dropout.comparison.sentences import change_warning, looks_sentence,
 from fashion_dropout.comparison.statistics import Difference, mean_interval
 from fashion_dropout.comparison.summary import intervals, number, summary_table, table_notes
 from fashion_dropout.errors import UsageError
-from fashion_dropout.texts import Language, Signed, regime_label, texts
+from fashion_dropout.texts import Language, Signed, metric_title, regime_label, texts
 
 KINDS = ("verdict", "table", "short")
 """``verdict``: the sentences; ``table``: every metric; ``short``: `SHORT` with plain names."""
@@ -165,8 +165,7 @@ def _short(record: StudyRecord, comparison: Comparison, language: Language) -> p
     for metric in SHORT:
         if metric not in means:
             continue
-        noun = words["metrics"][metric].removeprefix("the ")
-        row = {words["short"]["metric"]: noun[:1].upper() + noun[1:]}
+        row = {words["short"]["metric"]: metric_title(metric, language)}
         for regime, (mean, _, _) in means[metric].items():
             row[regime_label(regime, language)] = _known(metric, mean) or "–"
         for difference in comparison.differences:

@@ -9,15 +9,15 @@ from pathlib import Path
 import pandas as pd
 
 from fashion_dropout.comparison import pairing, sentences, summary
+from fashion_dropout.comparison.overview import overview
 from fashion_dropout.comparison.recalibrated import second_evidence
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.config.cell import cell_name
 from fashion_dropout.config.study import Study
 from fashion_dropout.errors import UnpairedError, UsageError
-from fashion_dropout.escapes import csv_cell, markdown, visible
+from fashion_dropout.escapes import csv_cell, markdown
 from fashion_dropout.learning.examples import Examples
-from fashion_dropout.plain_table import plain_table
 from fashion_dropout.studies.blocks import markdown_table
 from fashion_dropout.studies.charts import prepare_charts
 from fashion_dropout.studies.read import read_record
@@ -77,7 +77,9 @@ def conclude(
     warnings = [*([warning] if warning else []), *sentences.guard_warnings(record)]
     lacking = [f"the report lacks {line}" for line in record.absent]
     notes = summary.table_notes(comparison)
-    text = _text(study, table, notes, statements, [*warnings, *lacking], missing)
+    text = overview(
+        study.key, table, notes, statements, [*warnings, *lacking], missing, len(study.others)
+    )
     if metrics := summary.difference_metrics(comparison):
         run.log_metrics(metrics, step=0)
     with run.artifacts() as folder:
@@ -140,27 +142,6 @@ def _missing(record: StudyRecord, failed: Mapping[str, str]) -> dict[str, str]:
     cells = record.cells[record.cells["state"] != "FINISHED"]
     names = map(cell_name, cells["regime"], cells["seed"])
     return {name: failed.get(name, "no finished run") for name in names}
-
-
-def _text(
-    study: Study,
-    table: pd.DataFrame,
-    notes: list[str],
-    verdicts: list[str],
-    warnings: list[str],
-    missing: Mapping[str, str],
-) -> str:
-    lines = [
-        f"{study.key}: mean [95 % CI] of each regime, difference over pairs of a seed",
-        plain_table([list(table.columns), *table.to_numpy().tolist()]).rstrip("\n"),
-        *notes,
-        "",
-        *(f"verdict: {sentence}" for sentence in verdicts[: len(study.others)]),
-        *(f"note: {sentence}" for sentence in verdicts[len(study.others) :]),
-        *(f"warning: {warning}" for warning in warnings),
-        *(f"missing: {cell}: {visible(reason)}" for cell, reason in missing.items()),
-    ]
-    return "\n".join(lines)
 
 
 def _links(study: Study, run: TrackedRun, runs: list[str]) -> dict[str, str]:

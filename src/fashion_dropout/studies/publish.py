@@ -14,15 +14,21 @@ from typing import Any
 
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
+from fashion_dropout.comparison.result import SCHEMA_VERSION, numbers
 from fashion_dropout.config.cell import cell_name
 from fashion_dropout.config.study import read_study
 from fashion_dropout.errors import OutdatedError, UsageError
 from fashion_dropout.escapes import brief
-from fashion_dropout.files import LARGEST_TEXT, read_file
+from fashion_dropout.files import read_file
 from fashion_dropout.studies.blocks import blocks, filled, values
 from fashion_dropout.texts import LANGUAGES, Language
 
 RESULT = "result.json"
+
+OF_A_STUDY: Mapping[Language, Language] = {language: language for language in LANGUAGES}
+"""Language → the words in which a study of this program is told."""
+
+_LARGEST_RESULT = 2**26  # bytes: a hundred runs have 400 kB
 
 
 def publish(
@@ -50,30 +56,13 @@ def publish(
             f"{record.key}; run `compare` on the file as it is now"
             + ("; of your own images it declares dataset_sha256" * (declared.dataset == "idx"))
         )
-    cells = record.cells
-    names = map(cell_name, cells["regime"], cells["seed"])
-    result: dict[str, Any] = {
-        "study": record.key,
-        "regimes": declared.resolved()["regimes"],
-        "run_id": record.run_id,
-        "begun": record.begun,
-        "environment": dict(record.environment),
-        "runs": dict(zip(names, cells["run_id"], strict=True)),
-        "differences": [
-            {"regime": of.regime, "metric": of.metric, "by_seed": dict(of.by_seed)}
-            for of in comparison.differences
-        ],
-        "blocks": {language: blocks(record, comparison, language) for language in LANGUAGES},
-        "values": values(record, comparison),
-        "figures": {f"{name}.png": _sha256(png) for name, png in figures.items()},
-    }
+    result = as_result(record, comparison, declared.resolved()["regimes"], figures)
     home = folder / name
     home.mkdir(exist_ok=True)
     for old in home.glob("*.png"):
         old.unlink()
     contents = {home / f"{figure}.png": png for figure, png in figures.items()}
-    text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
-    contents[home / RESULT] = text.encode()
+    contents[home / RESULT] = as_json(result)
     results = {name: result}
     for page in _pages(folder):
         before = page.read_text(encoding="utf-8")
@@ -82,6 +71,45 @@ def publish(
     for path, content in contents.items():
         path.write_bytes(content)
     return list(contents)
+
+
+def as_result(
+    record: StudyRecord,
+    comparison: Comparison,
+    regimes: Mapping[str, Any],
+    figures: Mapping[str, bytes],
+    words: Mapping[Language, Language] = OF_A_STUDY,
+) -> dict[str, Any]:
+    """What a ``result.json`` holds, JSON values; see `comparison.result` for its schema.
+
+    Args:
+        record: The study.
+        comparison: The comparison of its runs.
+        regimes: Regime → all its parameters.
+        figures: Name → PNG file.
+        words: Language → the words of its texts.
+    """
+    cells = record.cells
+    names = map(cell_name, cells["regime"], cells["seed"])
+    runs = dict(zip(names, cells["run_id"], strict=True))
+    return {
+        "study": record.key,
+        "regimes": dict(regimes),
+        "run_id": record.run_id or None,
+        "begun": record.begun or None,
+        "environment": dict(record.environment),
+        "runs": {name: run_id for name, run_id in runs.items() if run_id},
+        **numbers(record, comparison),
+        "blocks": {of: blocks(record, comparison, words[of]) for of in LANGUAGES},
+        "values": values(record, comparison),
+        "figures": {f"{name}.png": _sha256(png) for name, png in figures.items()},
+    }
+
+
+def as_json(result: Mapping[str, Any]) -> bytes:
+    """A result as the bytes of its file."""
+    text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode()
 
 
 def check(folder: Path) -> list[str]:
@@ -120,11 +148,16 @@ def check(folder: Path) -> list[str]:
 
 def _read_result(path: Path) -> dict[str, Any]:
     try:
-        result: dict[str, Any] = json.loads(read_file(path, LARGEST_TEXT))
+        result: dict[str, Any] = json.loads(read_file(path, _LARGEST_RESULT))
     except (OSError, ValueError, RecursionError) as error:
         raise OutdatedError(f"{path}: expected a published result, received: {error}") from error
     if not isinstance(result, dict) or {"study", "blocks", "figures"} - result.keys():
         raise OutdatedError(f"{path}: expected a published result, received {brief(result)}")
+    if result.get("schema_version", 1) not in (1, SCHEMA_VERSION):
+        raise OutdatedError(
+            f"{path}: expected a result of schema version 1 to {SCHEMA_VERSION}, received "
+            f"{brief(result['schema_version'])}; read it with the program that wrote it"
+        )
     return result
 
 

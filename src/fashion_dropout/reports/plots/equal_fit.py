@@ -118,7 +118,11 @@ def _paths(axes: Axes, histories: pd.DataFrame, regimes: Sequence[str], language
     equal = np.linspace(max(left, bottom), min(right, top), 100)
     axes.plot(equal, equal, color=MARKED, linewidth=1, linestyle=":", label=words["both_equal"])
     axes.set(xlim=(right, left), ylim=(bottom, top))  # learning goes to the right
-    axes.set_xticks([tick for tick in _TICKS if left <= tick <= right])
+    ticks = [tick for tick in _TICKS if left <= tick <= right]
+    if len(ticks) > 1:
+        axes.set_xticks(ticks)
+    else:  # losses of another size than those of a classifier
+        axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel(words["equal_fit_y"])

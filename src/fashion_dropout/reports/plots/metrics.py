@@ -67,7 +67,12 @@ def study_curves(
     tick_epochs(axes, int(histories["epoch"].max()))
     axes.margins(x=0.02)
     bottom, top = axes.get_ylim()  # the band of few seeds may leave what is possible
-    axes.set_ylim(max(bottom, 0), min(top, 1) if quantity == "accuracy" else top)
+    values = histories[[f"{part}/{quantity}" for part in _PARTS]]
+    if not values.lt(0).any(axis=None):
+        bottom = max(bottom, 0)
+    if quantity == "accuracy" and not values.gt(1).any(axis=None):
+        top = min(top, 1)
+    axes.set_ylim(bottom, top)
     name_line_ends(axes, ends)
     return figure
 

@@ -19,7 +19,7 @@ from fashion_dropout.reports.plots.style import (
     plot_words,
     styled,
 )
-from fashion_dropout.texts import Count, Language, Signed, regime_label, texts
+from fashion_dropout.texts import Count, Language, Signed, metric_title, regime_label
 
 _NAMED_SEEDS = 12
 """Up to so many pairs, each dot of the paired differences has the number of its seed."""
@@ -49,8 +49,7 @@ def paired_differences(
     """
     sloped = len(differences) == 1
     figure = Figure(figsize=(WIDTH, 3.6 if sloped else 1.8 + 1.3 * len(differences)))
-    noun = texts(language)["metrics"][rule.primary].removeprefix("the ")
-    title = noun[:1].upper() + noun[1:]
+    title = metric_title(rule.primary, language)
     if sloped:
         words = plot_words(language)
         title = words["paired"].format(

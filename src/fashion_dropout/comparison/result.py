@@ -1,0 +1,156 @@
+"""A comparison as numbers that other programs can analyse: a ``result.json`` without its texts.
+
+`result.schema.json` beside this module says what each key means.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fashion_dropout.comparison.record import StudyRecord
+from fashion_dropout.comparison.regimes import Comparison
+from fashion_dropout.comparison.statistics import CONFIDENCE, Difference
+from fashion_dropout.comparison.summary import intervals, table_of
+from fashion_dropout.comparison.verdict import Verdict
+from fashion_dropout.config.decision import Decision
+from fashion_dropout.config.metrics import METRICS, of_pairs
+
+SCHEMA_VERSION = 2
+"""Of a result. It changes when a key gets another meaning or goes; the first results have none."""
+
+
+def numbers(record: StudyRecord, comparison: Comparison) -> dict[str, Any]:
+    """Everything from which the verdicts follow, and what follows, as JSON values.
+
+    A number that does not exist, or is not finite, is None.
+
+    Args:
+        record: The study.
+        comparison: The comparison of its runs.
+    """
+    rule = comparison.rule
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "decision": {
+            **rule.model_dump(mode="json", include=set(Decision.model_fields)),
+            "spending": list(rule.spending),
+        },
+        "looks": {"seen": [list(seeds) for seeds in record.looks.seen], "over": record.looks.over},
+        "measurements": list(_measurements(record, comparison)),
+        "regime_means": list(_regime_means(record, comparison)),
+        "differences": [_difference(of, rule) for of in comparison.differences],
+        "verdicts": [_verdict(verdict, rule) for verdict in comparison.verdicts],
+    }
+
+
+def _measurements(record: StudyRecord, comparison: Comparison) -> Iterator[dict[str, Any]]:
+    """Every value of every run; those at equal fit once for each pair, on which they depend."""
+    rule, runs = comparison.rule, record.runs
+    if record.results and not record.results.recalibrated.empty:
+        runs = runs.merge(record.results.recalibrated, on=["regime", "seed"], how="left")
+        columns = map(str, record.results.recalibrated)
+        after = [name for name in columns if name not in ("regime", "seed")]
+    else:
+        after = []
+    declared = (rule.primary, *rule.secondary, *rule.guards)
+    for metric in dict.fromkeys((*declared, *METRICS, *after)):
+        if of_pairs(metric):
+            for regime, table in comparison.equal_fit.items():
+                other = {regime: rule.baseline, rule.baseline: regime}
+                yield from _values(table, metric, other)
+        elif metric in runs:
+            yield from _values(runs, metric, dict.fromkeys(record.regimes))
+
+
+def _values(
+    table: pd.DataFrame, metric: str, paired_with: dict[str, str | None] | dict[str, str]
+) -> Iterator[dict[str, Any]]:
+    if metric not in table:
+        return
+    for regime, other in paired_with.items():
+        own = table[table["regime"] == regime].sort_values("seed")
+        for seed, value in zip(own["seed"], own[metric], strict=True):
+            yield {
+                "regime": regime,
+                "seed": int(seed),
+                "metric": metric,
+                "value": _known(value),
+                "paired_with": other,
+            }
+
+
+def _regime_means(record: StudyRecord, comparison: Comparison) -> Iterator[dict[str, Any]]:
+    for metric, means in intervals(record.runs, list(record.regimes), comparison).items():
+        for regime, (mean, low, high) in means.items():
+            table = table_of(metric, regime, record.runs, comparison)
+            values = table.loc[table["regime"] == regime, metric].to_numpy(dtype=float)
+            yield {
+                "regime": regime,
+                "metric": metric,
+                "n": int(np.isfinite(values).sum()),
+                "mean": _known(mean),
+                "low": _known(low),
+                "high": _known(high),
+                "confidence": CONFIDENCE,
+            }
+
+
+def _difference(difference: Difference, rule: Decision) -> dict[str, Any]:
+    described = ("mean", "low", "high", "confidence", "bca_low", "bca_high", "prob_better")
+    tested = ("p", "p_holm")
+    return {
+        "regime": difference.regime,
+        "metric": difference.metric,
+        "by_seed": dict(difference.by_seed),
+        "direction": rule.direction_of(difference.metric),
+        "n": difference.n,
+        **{name: _known(getattr(difference, name)) for name in (*described, *tested)},
+    }
+
+
+def _verdict(verdict: Verdict, rule: Decision) -> dict[str, Any]:
+    equivalence = None
+    if verdict.equivalence and verdict.equivalence_tests:
+        above, below = verdict.equivalence_tests
+        equivalence = {
+            "low": _known(verdict.equivalence[0]),
+            "high": _known(verdict.equivalence[1]),
+            "confidence": _known(verdict.equivalence_confidence),
+            "p_above": above.p,
+            "p_below": below.p,
+        }
+    return {
+        "regime": verdict.difference.regime,
+        "kind": verdict.kind,
+        "look": verdict.look,
+        "test": {"p": verdict.test.p, "level": verdict.test.level} if verdict.test else None,
+        "comparisons": verdict.comparisons,
+        "smallest_p": verdict.smallest_p,
+        "exceeds_smallest_difference": verdict.beyond,
+        "equivalence": equivalence,
+        "guards": [
+            {
+                "metric": guard.difference.metric,
+                "direction": rule.direction_of(guard.difference.metric),
+                "n": guard.difference.n,
+                "margin": guard.margin,
+                "mean": _known(guard.mean),
+                "low": _known(guard.low),
+                "high": _known(guard.high),
+                "confidence": guard.confidence,
+                "kind": guard.kind,
+            }
+            for guard in verdict.guards
+        ],
+        "undefined_seeds": list(verdict.undefined),
+        "mean_adjusted": _known(verdict.adjusted),
+    }
+
+
+def _known(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
