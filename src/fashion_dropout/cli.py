@@ -14,7 +14,15 @@ from typing import TextIO
 import click
 
 from fashion_dropout import __version__, environment, escapes
-from fashion_dropout.commands import prediction, promotion, runs, studies, unforeseen, upkeep
+from fashion_dropout.commands import (
+    prediction,
+    promotion,
+    results,
+    runs,
+    studies,
+    unforeseen,
+    upkeep,
+)
 from fashion_dropout.commands.launched import Verbs
 from fashion_dropout.errors import FashionDropoutError, Interrupted, UsageError
 from fashion_dropout.interrupts import interruptible
@@ -53,8 +61,9 @@ for verb in (
     runs.data,
     studies.plan,
     studies.compare,
-    studies.report,
-    studies.publish,
+    results.studies,
+    results.report,
+    results.publish,
     studies.ui,
     prediction.predict,
     promotion.promote,
