@@ -63,6 +63,7 @@ for verb in (
     studies.compare,
     results.studies,
     results.report,
+    results.export,
     results.publish,
     studies.ui,
     prediction.predict,

@@ -1,4 +1,4 @@
-"""What studies have found: ``studies``, ``report``, ``publish``."""
+"""What studies have found: ``studies``, ``report``, ``export``, ``publish``."""
 
 from __future__ import annotations
 
@@ -81,6 +81,30 @@ def report(study: str, lang: Language, output: str, index: str | None) -> None:
 
         if run_id := keep_with_launched_run(path):
             click.echo(f"kept as an artifact of run {run_id}, too")
+
+
+@click.command()
+@click.argument("study")
+@click.option("--to", "folder", required=True, metavar="FOLDER", help="The folder to write.")
+@language_option
+def export(study: str, folder: str, lang: Language) -> None:
+    """Write a study for a paper: figures, tables and methods, from its records in MLflow.
+
+    STUDY is latest, the name of a study, or the id of its own run. The folder gets every figure as
+    PDF and SVG, tables for LaTeX and as CSV with every value, the methods and results in words, the
+    references, and SHA256SUMS. A second export has the same bytes. It replaces an export that
+    nobody has changed, and no other files.
+
+    \b
+    Examples:
+      fashion-dropout export latest --to paper
+      fashion-dropout export full --to paper-ja --lang ja
+    """
+    from fashion_dropout.studies.export import export_study
+
+    to = user_path(folder).absolute()
+    names = export_study(run_of_study(study), to, lang, _warn)
+    click.echo(f"wrote {len(names)} files into {visible(str(to))}; begin with paper.tex")
 
 
 @click.command()
