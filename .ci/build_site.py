@@ -65,6 +65,7 @@ PAGES = (
     Listed("experiments/dropout/README.md", "The study", "本実験(英語)"),
     Listed("docs/reference.md", "Reference", "リファレンス"),
     Listed("docs/records.md", "Records", "記録"),
+    Listed("docs/paper.md", "For a paper", "論文のために"),
     Listed("docs/use-the-model.md", "Use the model", "モデルを使う"),
     Listed("docs/reproducibility.md", "Reproducibility", "再現性"),
     Listed("docs/reliability.md", "Reliability", "信頼性"),
