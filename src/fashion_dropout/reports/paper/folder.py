@@ -78,9 +78,10 @@ def _latex_tables(
     record: StudyRecord, comparison: Comparison, language: Language
 ) -> dict[str, str]:
     words, rule = texts(language)["paper"], comparison.rule
-    others = [of.difference.regime for of in comparison.verdicts]
+    regimes = [of.difference.regime for of in comparison.verdicts]
+    regime = regimes[0] if len(regimes) == 1 else texts(language)["report"]["regime"]
     caption = words["differences"].format(
-        regimes="; ".join(difference_label(of, rule.baseline, language) for of in others),
+        difference=difference_label(regime, rule.baseline, language),
         primary=rule.primary,
         comparisons=sum(not described(of.metric) for of in comparison.secondary),
     )

@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 
-from fashion_dropout.texts import Language
+from fashion_dropout.texts import Language, texts
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -64,17 +64,17 @@ def table(frame: pd.DataFrame, caption: str, label: str, language: Language) -> 
     """
     escaped = frame.map(lambda cell: latex(cell, language))
     escaped.columns = [latex(str(name), language) for name in frame.columns]
-    return str(
-        escaped.to_latex(
-            index=False,
-            escape=False,  # that of pandas leaves characters out that are no ASCII
-            longtable=len(frame) > LONGEST_TABLE,
-            column_format="l" * len(frame.columns),
-            caption=prose(caption, language),
-            label=label,
-            position=None if len(frame) > LONGEST_TABLE else "tbp",
-        )
+    long = len(frame) > LONGEST_TABLE
+    written = escaped.to_latex(
+        index=False,
+        escape=False,  # that of pandas leaves characters out that are no ASCII
+        longtable=long,
+        column_format="l" * len(frame.columns),
+        caption=prose(caption, language),
+        label=label,
+        position=None if long else "tbp",
     )
+    return str(written.replace("Continued on next page", texts(language)["paper"]["continued"]))
 
 
 def _broken(word: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -113,8 +114,8 @@ def _known(
         "count": Count(len(record.regimes)),
         "common": _parameters(record.common),
         "dataset": record.common.get("dataset", words["unrecorded"]),
-        "dataset_sha256": recorded["dataset.sha256"][:_SHOWN_DIGITS],
-        "split_sha256": recorded["split.sha256"][:_SHOWN_DIGITS],
+        "dataset_sha256": _digits(recorded["dataset.sha256"]),
+        "split_sha256": _digits(recorded["split.sha256"]),
         "split_seed": record.common.get("split_seed", words["unrecorded"]),
         "seeds": ", ".join(map(str, seeds)),
         "seed_count": Count(len(seeds)),
@@ -132,9 +133,9 @@ def _known(
         "rule": rule_sentence(record, language),
         "versions": ", ".join(f"{name} {recorded[f'version.{name}']}" for name in PACKAGES),
         "scipy": version("scipy"),
-        "commit": recorded["git.commit"][:_SHOWN_DIGITS],
+        "commit": _digits(recorded["git.commit"]),
         "uncommitted": words["uncommitted"] if "True" in recorded["git.dirty"] else "",
-        "code": recorded["code.training.sha256"][:_SHOWN_DIGITS],
+        "code": _digits(recorded["code.training.sha256"]),
         "cpu": recorded["cpu"],
         "device": recorded["device"],
         "onednn": recorded["kernels.onednn"],
@@ -155,6 +156,11 @@ _RECORDED = (
 
 def _listed(values: Sequence[str], words: Mapping[str, Any]) -> str:
     return ", ".join(values) or str(words["unrecorded"])
+
+
+def _digits(digest: str) -> str:
+    """The first digits of a digest; several digests, or none, as they are."""
+    return f"{digest[:_SHOWN_DIGITS]}…" if re.fullmatch("[0-9a-f]+", digest) else digest
 
 
 def _parameters(of: Mapping[str, Any]) -> str:

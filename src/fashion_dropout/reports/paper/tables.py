@@ -22,7 +22,7 @@ from fashion_dropout.comparison.summary import (
     p_text,
 )
 from fashion_dropout.config import metrics
-from fashion_dropout.texts import Language, difference_label, regime_label, texts
+from fashion_dropout.texts import Language, regime_label, texts
 
 _METRICS = (*metrics.METRICS, "temperature", *RECALIBRATED)
 _WIDEST = 3
@@ -130,31 +130,29 @@ def metrics_table(record: StudyRecord, comparison: Comparison, language: Languag
 
 def differences_for_reader(comparison: Comparison, language: Language) -> pd.DataFrame:
     """Each difference with n, mean, interval, p and p after Holm's adjustment, as text."""
-    words, paper = texts(language)["short"], texts(language)["paper"]
-    several = len(comparison.verdicts) > 1
+    words, report = texts(language)["short"], texts(language)["report"]
+    paper, several = texts(language)["paper"], len(comparison.verdicts) > 1
+    interval = paper["interval"].format(confidence=100 * (1 - comparison.rule.alpha))
     by_metric: dict[str, list[Difference]] = {}
     for difference in comparison.differences:
         by_metric.setdefault(difference.metric, []).append(difference)
     rows = []
-    for of in (of for group in _first_on_top(by_metric).values() for of in group):
-        label = difference_label(of.regime, comparison.rule.baseline, language)
-        interval = math.isfinite(of.low)
-        adjusted = several or of.metric != comparison.rule.primary
-        rows.append(
-            {
-                words["metric"]: of.metric,
-                **({paper["difference"]: label} if several else {}),
+    for metric, differences in _first_on_top(by_metric).items():
+        adjusted = several or metric != comparison.rule.primary
+        for at, of in enumerate(differences):
+            row = {words["metric"]: metric if at == 0 else ""}
+            if several:
+                row[report["regime"]] = regime_label(of.regime, language)
+            row |= {
                 "n": str(of.n),
-                paper["mean"]: _number(of.metric, of.mean),
-                paper["interval"].format(confidence=100 * (1 - comparison.rule.alpha)): (
-                    f"[{_number(of.metric, of.low)}, {_number(of.metric, of.high)}]"
-                    if interval
-                    else "–"
-                ),
+                paper["mean"]: _number(metric, of.mean),
+                interval: f"[{_number(metric, of.low)}, {_number(metric, of.high)}]"
+                if math.isfinite(of.low)
+                else "–",
                 words["p"]: p_text(of.p if of.n else math.nan),
                 words["holm"]: p_text(of.p_holm if of.n and adjusted else math.nan),
             }
-        )
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
