@@ -75,7 +75,7 @@ def test_of_studies_that_have_not_finished_the_newest_is_meant(recorded):
     ("named", "words"),
     [
         ("quik", "received 'quik'; did you mean 'quick'?"),
-        ("lastest", "did you mean 'latest'?"),
+        ("the-latest", "did you mean 'latest'?"),
         ("0123", "received '0123'; `fashion-dropout studies` lists them"),
         ("quick' or tags.role = 'run", "`fashion-dropout studies` lists them"),
         ("f" * 32, "expected the id of a run in"),
