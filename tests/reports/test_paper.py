@@ -152,6 +152,10 @@ def test_latex_sees_no_command_in_what_a_user_wrote():
         " [U+5B57]"
     )
     assert latex.latex(HOSTILE, "ja").endswith("字")
+    assert (
+        latex.latex("a\n\nb\x1b", "ja")
+        == r"a\textbackslash{}n\textbackslash{}nb\textbackslash{}x1b"
+    )
     record = make_record(question=HOSTILE)
     document = paper_files(record, record.compare(), {}, {}, "en")["paper.tex"].decode()
     assert r"\title{50 \% of \$x\_" in document

@@ -6,6 +6,7 @@ import re
 
 import pandas as pd
 
+from fashion_dropout.escapes import visible
 from fashion_dropout.texts import Language, texts
 
 _SPECIAL = {
@@ -32,7 +33,7 @@ def latex(text: str, language: Language) -> str:
     Of a character that LaTeX's own fonts do not have, the English document, which any LaTeX
     compiles, shows the code point: ``[U+5B57]``. The Japanese one has a font for it.
     """
-    escaped = "".join(_SPECIAL.get(character, character) for character in text)
+    escaped = "".join(_SPECIAL.get(character, character) for character in visible(text))
     if language == "ja":
         return escaped
     return _BEYOND_LATIN.sub(lambda found: f"[U+{ord(found[0]):04X}]", escaped)

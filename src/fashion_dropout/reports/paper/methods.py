@@ -18,6 +18,7 @@ from fashion_dropout.comparison.sentences import (
     sentence,
 )
 from fashion_dropout.config.metrics import described, of_pairs
+from fashion_dropout.escapes import visible
 from fashion_dropout.provenance import PACKAGES, version
 from fashion_dropout.reports.html import rule_sentence
 from fashion_dropout.texts import Count, Language, regime_label, texts
@@ -155,7 +156,7 @@ _RECORDED = (
 
 
 def _listed(values: Sequence[str], words: Mapping[str, Any]) -> str:
-    return ", ".join(values) or str(words["unrecorded"])
+    return visible(", ".join(values)) or str(words["unrecorded"])
 
 
 def _digits(digest: str) -> str:
