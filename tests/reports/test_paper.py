@@ -133,6 +133,16 @@ def test_the_methods_have_every_number(language):
     assert "2026-01-03" in found  # whoever reads the paper knows that the rule came late
 
 
+@pytest.mark.parametrize(
+    ("dataset", "words"),
+    [("synthetic", "say nothing about real ones"), ("idx", "the user's own (idx"),
+     ("fashion-mnist", "those of Fashion-MNIST [@xiao2017]")],
+)  # fmt: skip
+def test_the_methods_say_what_the_images_are(dataset, words):
+    record = make_record(common={"dataset": dataset})
+    assert words in methods.methods(record, record.compare(), IMAGES, "en")[0]
+
+
 def test_every_reference_is_cited_and_every_citation_has_its_reference():
     bib = (files("fashion_dropout.reports.paper") / "references.bib").read_text(encoding="utf-8")
     known = set(re.findall(r"^@\w+\{(\w+),$", bib, re.MULTILINE))

@@ -23,6 +23,7 @@ from fashion_dropout.provenance import PACKAGES, version
 from fashion_dropout.reports.html import rule_sentence
 from fashion_dropout.texts import Count, Language, regime_label, texts
 
+_IMAGES = {"fashion-mnist": "data", "synthetic": "generated"}
 _SHOWN_DIGITS = 12
 """Of a SHA-256."""
 
@@ -62,7 +63,6 @@ def results(record: StudyRecord, comparison: Comparison, language: Language) -> 
         looks_sentence(record, language),
         change_warning(record.changed, len(record.runs), language),
         kernel_warning(record.mixed_kernels, language),
-        texts(language)["report"]["generated"] if record.generated else None,
     )
     return [*found, *guard_warnings(record, language), *filter(None, more)]
 
@@ -70,7 +70,7 @@ def results(record: StudyRecord, comparison: Comparison, language: Language) -> 
 def _trained(record: StudyRecord, images: Mapping[str, int]) -> Iterator[str]:
     yield "regimes"
     yield "network"
-    yield "generated" if record.generated else "data"
+    yield _IMAGES.get(record.common.get("dataset", ""), "own")
     yield "split" if images else "split_unknown"
     yield "seeds"
     yield "measured"
