@@ -66,6 +66,7 @@ PAGES = (
     Listed("docs/judge.md", "Judge your own numbers", "手元の数値を判定する"),
     Listed("docs/reference.md", "Reference", "リファレンス"),
     Listed("docs/records.md", "Records", "記録"),
+    Listed("docs/paper.md", "For a paper", "論文のために"),
     Listed("docs/use-the-model.md", "Use the model", "モデルを使う"),
     Listed("docs/adapt.md", "Adapt it", "改造する"),
     Listed("docs/own-images.md", "Your own images", "自分の画像を使う"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from io import BufferedReader
 from itertools import islice
 from pathlib import Path
+from shutil import rmtree
 
 from fashion_dropout.errors import UsageError
 
@@ -100,6 +102,38 @@ def write_whole(path: Path, content: bytes) -> int:
             beside.unlink(missing_ok=True)
         raise UsageError(f"expected to write {path}, received: {error.strerror}") from error
     return len(content)
+
+
+def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write a folder that nobody ever sees half-written; one that is there is replaced.
+
+    Args:
+        folder: The folder, in one that exists.
+        contents: Name, with ``/`` for folders → content.
+
+    Raises:
+        UsageError: It cannot be written; what was there is there still.
+    """
+    beside, before = (
+        folder.with_name(f".{folder.name}.{os.getpid()}.{end}") for end in ("part", "old")
+    )
+    try:
+        for name, content in contents.items():
+            (beside / name).parent.mkdir(parents=True, exist_ok=True)
+            (beside / name).write_bytes(content)
+        if folder.exists():
+            folder.rename(before)
+        try:
+            beside.rename(folder)
+        except BaseException:
+            if before.exists():
+                before.rename(folder)
+            raise
+        rmtree(before, ignore_errors=True)
+    except OSError as error:
+        raise UsageError(f"expected to write {folder}, received: {error.strerror}") from error
+    finally:
+        rmtree(beside, ignore_errors=True)
 
 
 def writable(path: Path) -> Path:

@@ -13,8 +13,8 @@ def test_promote_without_a_study_says_what_to_do(command, tmp_path, arguments):
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == (
-        "Error: expected the id of a study's own run as STUDY, received none; `compare` prints it "
-        "at its end\n"
+        "Error: expected as STUDY latest, the name of a study, or the id of its own run, received "
+        "none; `fashion-dropout studies` lists them\n"
     )
     assert list(tmp_path.iterdir()) == []
 

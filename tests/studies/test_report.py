@@ -119,7 +119,11 @@ def test_what_cannot_be_done_is_one_line_and_leaves_no_file(recorded, command, t
     old = tmp_path / "old.html"
     old.write_text("old")
     for arguments, words in (
-        (("report", "nonsense"), "expected the id of a run"),
+        (("report", "nonsense"), "expected a study in"),
+        (("report", "0" * 32), "expected the id of a run"),
+        (("report",), "received neither"),
+        (("report", "smok"), "did you mean 'smoke'?"),
+        (("report", "smoke", "--index", str(tmp_path)), "received both"),
         (("report", a_run), "expected the run of a study"),
         (("report", run_id, "--output", "no/such/folder/r.html"), "no/such/folder/r.html"),
         (("report", run_id, "--output", str(tmp_path)), str(tmp_path)),
@@ -144,7 +148,7 @@ def test_what_is_no_study_is_refused_before_a_server_starts(recorded, command, m
     client = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     a_run = client.search_runs(["1"], "tags.role = 'run'")[0].info.run_id
     for argument, words in (
-        ("nonsense", "expected the id of a run"),
+        ("nonsense", "expected a study in"),
         (a_run, "expected the run of a study"),
     ):
         done = command("ui", argument)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fashion_dropout.commands.options import WholeNumber, data_dir_option
+from fashion_dropout.commands.options import WholeNumber, data_dir_option, run_of_study
 
 
 @click.command()
@@ -22,17 +22,17 @@ from fashion_dropout.commands.options import WholeNumber, data_dir_option
 def stress(study: str, images: int, data_dir: Path | None) -> None:
     """Predict corrupted test images with every stored model of a study.
 
-    STUDY is the id of the study's own run. Noise, blur, shift, rotation, less contrast and
-    occlusion, each at five severities; the paired differences in accuracy, and a figure that is
-    stored with the study.
+    STUDY is latest, the name of a study, or the id of its own run; `studies` lists them. Noise,
+    blur, shift, rotation, less contrast and occlusion, each at five severities; the paired
+    differences in accuracy, and a figure that is stored with the study.
 
     \b
     Examples:
-      fashion-dropout stress 0123456789abcdef0123456789abcdef
+      fashion-dropout stress latest
     """
     from fashion_dropout.examination.stress import stress_study
 
-    found = stress_study(study, click.echo, data_dir=data_dir, images=images)
+    found = stress_study(run_of_study(study), click.echo, data_dir=data_dir, images=images)
     click.echo(f"\n{found.text()}\nstored with the study's run: stress.csv, stress.png")
 
 
@@ -42,17 +42,17 @@ def stress(study: str, images: int, data_dir: Path | None) -> None:
 def audit(study: str, data_dir: Path | None) -> None:
     """Look for doubtful labels and near-twins, and compare the regimes without them.
 
-    STUDY is the id of the study's own run. Doubtful is an image for which each run is sure of
-    another class than its label; a near-twin is a test image that is nearly a training image. The
-    tables and a contact sheet are stored with the study.
+    STUDY is latest, the name of a study, or the id of its own run; `studies` lists them. Doubtful
+    is an image for which each run is sure of another class than its label; a near-twin is a test
+    image that is nearly a training image. The tables and a contact sheet are stored with the study.
 
     \b
     Examples:
-      fashion-dropout audit 0123456789abcdef0123456789abcdef
+      fashion-dropout audit latest
     """
     from fashion_dropout.examination.audit import audit_study
 
-    found = audit_study(study, click.echo, data_dir=data_dir)
+    found = audit_study(run_of_study(study), click.echo, data_dir=data_dir)
     click.echo(
         f"\n{found.text()}\n"
         "stored with the study's run: audit_labels.csv, audit_twins.csv, audit.png"

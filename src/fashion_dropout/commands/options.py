@@ -11,7 +11,7 @@ import click
 from fashion_dropout.config.training import TrainingConfig, expected, parse_parameter
 from fashion_dropout.config.values import as_meant, experiment_name
 from fashion_dropout.errors import UsageError
-from fashion_dropout.escapes import brief
+from fashion_dropout.escapes import brief, visible
 from fashion_dropout.files import user_path
 
 _YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
@@ -164,3 +164,20 @@ experiment_option = click.option(
     callback=_experiment,
     help="MLflow experiment. Default: MLflow's own variables, else fashion-mnist-dropout.",
 )
+
+language_option = click.option(
+    "--lang",
+    type=click.Choice(["en", "ja"]),
+    default="en",
+    show_default=True,
+    help="Language of what is written.",
+)
+
+
+def run_of_study(named: str) -> str:
+    """The run of the study that a user names, in the store that is there; see `named_study`."""
+    from fashion_dropout.tracking.reading.studies import named_study
+    from fashion_dropout.tracking.store.connect import connect_to_existing
+
+    connect_to_existing()
+    return named_study(named, lambda line: click.echo(f"note: {visible(line)}", err=True))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from fashion_dropout.commands.options import data_dir_option, optional
+from fashion_dropout.commands.options import data_dir_option, optional, run_of_study
 from fashion_dropout.errors import ExitCode, UsageError
 from fashion_dropout.files import user_path
 
@@ -31,18 +31,18 @@ def promote(
 ) -> None:
     """Check the model behind a study's verdict; if it passes the gate, it becomes the champion.
 
-    STUDY is the id of the study's own run, which `compare` prints at its end. Exit code 0:
-    promoted; 3: held back.
+    STUDY is latest, the name of a study, or the id of its own run; `studies` lists them. Exit code
+    0: promoted; 3: held back.
 
     \b
     Examples:
-      fashion-dropout promote 0123456789abcdef0123456789abcdef
+      fashion-dropout promote latest
       fashion-dropout promote 0123456789abcdef0123456789abcdef --dry-run
     """
     if not study:
         raise UsageError(
-            "expected the id of a study's own run as STUDY, received none; `compare` prints it at "
-            "its end"
+            "expected as STUDY latest, the name of a study, or the id of its own run, received "
+            "none; `fashion-dropout studies` lists them"
         )
     from fashion_dropout.config.promotion import POLICY_FILE, read_policy, standard_policy
 
@@ -53,7 +53,7 @@ def promote(
     from fashion_dropout.promotion.promote import promote_study
 
     outcome = promote_study(
-        study,
+        run_of_study(study),
         declared,
         click.echo,
         model_name=model_name,

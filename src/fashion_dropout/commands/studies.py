@@ -1,4 +1,4 @@
-"""Studies: ``plan``, ``compare``, ``report``, ``publish``, ``ui``."""
+"""Studies on their way: ``plan``, ``compare``, ``ui``; what they found is in `results`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from fashion_dropout.commands.options import (
     WithSwitches,
     data_dir_option,
     experiment_option,
+    language_option,
     optional,
+    run_of_study,
     switch,
 )
 from fashion_dropout.errors import ExitCode, Interrupted, UsageError
@@ -107,19 +109,11 @@ def compare(
         sys.exit(ExitCode.INCOMPLETE)
 
 
-_language_option = click.option(
-    "--lang",
-    type=click.Choice(["en", "ja"]),
-    default="en",
-    show_default=True,
-    help="Language of what is written.",
-)
-
-
 @click.command()
 @click.argument("study")
 @optional(
-    "--pilot", help="Id of the run of a study of the same regimes, whose pairs show the spread."
+    "--pilot",
+    help="A study of the same regimes, whose pairs show the spread: latest, its name, or its id.",
 )
 @click.option(
     "--sd",
@@ -128,7 +122,7 @@ _language_option = click.option(
     help="Standard deviation of the paired differences in the primary metric.",
 )
 @optional("--output", help="A PNG or SVG file to write the figure to.")
-@_language_option
+@language_option
 def plan(
     study: str, pilot: str | None, sd: float | None, output: str | None, lang: Language
 ) -> None:
@@ -155,76 +149,11 @@ def plan(
         file = writable(user_path(output))
         if file.suffix.lower() not in (".png", ".svg"):
             raise UsageError(f"--output: expected a .png or .svg file, received {visible(output)}")
-    found = Plan(declared, spread_of(declared, pilot, sd))
+    found = Plan(declared, spread_of(declared, pilot and run_of_study(pilot), sd))
     click.echo(found.text)
     if file is not None:
         write_whole(file, found.figure(file.suffix.lower(), lang))
         click.echo(f"wrote {visible(str(file))}")
-
-
-@click.command()
-@click.argument("study")
-@_language_option
-@click.option("--output", default="report.html", show_default=True, help="The HTML file to write.")
-def report(study: str, lang: Language, output: str) -> None:
-    """Build the report of a study, one HTML file, from its records in MLflow.
-
-    STUDY is the id of the study's own run, which `compare` prints at its end.
-
-    \b
-    Examples:
-      fashion-dropout report 0123456789abcdef0123456789abcdef
-      fashion-dropout report 0123456789abcdef0123456789abcdef --lang ja --output report.ja.html
-    """
-    from fashion_dropout.studies.report import write_report
-
-    if output == "-":
-        raise UsageError(
-            "expected the name of a file for the report, received -; name one, such as report.html"
-        )
-
-    def warn(line: str) -> None:
-        click.echo(f"warning: {visible(line)}", err=True)
-
-    path = user_path(output).absolute()
-    size = write_report(study, lang, path, warn)
-    click.echo(f"wrote {visible(str(path))}, {size / 2**20:.1f} MiB; open it in any browser")
-    if "MLFLOW_RUN_ID" in os.environ:
-        from fashion_dropout.tracking.recording.launched import keep_with_launched_run
-
-        if run_id := keep_with_launched_run(path):
-            click.echo(f"kept as an artifact of run {run_id}, too")
-
-
-@click.command()
-@click.argument("folder")
-@optional("--study", help="Id of the study's own run, whose result to publish.")
-@click.option(
-    "--check", is_flag=True, help="Change nothing; say whether the published files match the study."
-)
-def publish(folder: str, study: str | None, check: bool) -> None:
-    """Write a study's figures and table beside its study file, and into the pages that show them.
-
-    FOLDER is the folder of the study file, e.g. experiments/dropout. With --check, compare the
-    published files with the study file and the pages; exit code 1 if something has changed since.
-
-    \b
-    Examples:
-      fashion-dropout publish experiments/dropout --study 0123456789abcdef0123456789abcdef
-      fashion-dropout publish experiments/dropout --check
-    """
-    if check == (study is not None):
-        raise click.UsageError("expected either --study or --check")
-    from fashion_dropout.studies.publish import check as checked
-
-    if study is None:
-        for key in checked(Path(folder)):
-            click.echo(f"{key}: the published files match it")
-        return
-    from fashion_dropout.studies.report import publish_study
-
-    for path in publish_study(study, Path(folder)):
-        click.echo(f"wrote {visible(str(path.absolute()))}")
 
 
 @click.command()
@@ -236,12 +165,13 @@ def publish(folder: str, study: str | None, check: bool) -> None:
 def ui(study: str | None, port: int, browser: bool) -> None:
     """Open MLflow's UI on the comparison of a study: the last one, or the one that STUDY names.
 
-    It serves this machine only (127.0.0.1), on another port if the wanted one is taken, until
-    Ctrl-C.
+    STUDY is latest, the name of a study, or the id of its own run. The UI serves this machine only
+    (127.0.0.1), on another port if the wanted one is taken, until Ctrl-C.
 
     \b
     Examples:
       fashion-dropout ui
+      fashion-dropout ui quick
       fashion-dropout ui 0123456789abcdef0123456789abcdef --port 5001 --no-browser
     """
     from fashion_dropout.tracking.pages.serve import show_study

@@ -67,6 +67,13 @@ def with_temperatures(record: StudyRecord) -> pd.DataFrame:
     return record.runs.merge(known, on=["regime", "seed"])
 
 
+def with_recalibrated(record: StudyRecord) -> pd.DataFrame:
+    """The table of runs, with temperatures and metrics after recalibration if there are any."""
+    if record.results is None or record.results.recalibrated.empty:
+        return record.runs
+    return record.runs.merge(record.results.recalibrated, on=["regime", "seed"], how="left")
+
+
 @dataclass(frozen=True)
 class Share:
     """The mean difference after recalibration, as a share of that before.

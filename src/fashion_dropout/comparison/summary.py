@@ -105,7 +105,7 @@ def summary_table(
         row = {words["metric"]: metric}
         for regime in regimes:
             shown = means[metric].get(regime)
-            row[regime_label(regime, language)] = _interval(metric, *shown) if shown else "–"
+            row[regime_label(regime, language)] = mean_text(metric, *shown) if shown else "–"
         for verdict in comparison.verdicts:
             difference = by_place[verdict.difference.regime, metric]
             base = comparison.rule.baseline
@@ -114,8 +114,8 @@ def summary_table(
             row[label] = _difference(difference, pairs)
             adjusted = several or metric != comparison.rule.primary
             of = f", {label}" if several else ""
-            row[f"{words['p']}{of}"] = _p(difference.p if difference.n else math.nan)
-            row[f"{words['holm']}{of}"] = _p(
+            row[f"{words['p']}{of}"] = p_text(difference.p if difference.n else math.nan)
+            row[f"{words['holm']}{of}"] = p_text(
                 difference.p_holm if difference.n and adjusted else math.nan
             )
         rows.append(row)
@@ -212,7 +212,7 @@ def number(metric: str, value: float, sign: str = "") -> str:
 def with_interval(difference: Difference) -> str:
     """A difference with its interval, for a person."""
     of = difference
-    return _interval(of.metric, of.mean, of.low, of.high, sign="+")
+    return mean_text(of.metric, of.mean, of.low, of.high, sign="+")
 
 
 def _difference(difference: Difference, pairs: int) -> str:
@@ -221,11 +221,13 @@ def _difference(difference: Difference, pairs: int) -> str:
     return with_interval(difference) + (f", n = {difference.n}" if some else "")
 
 
-def _p(value: float) -> str:
+def p_text(value: float) -> str:
+    """A p-value for a person; – without one."""
     return f"{value:.2g}" if math.isfinite(value) else "–"
 
 
-def _interval(metric: str, mean: float, low: float, high: float, sign: str = "") -> str:
+def mean_text(metric: str, mean: float, low: float, high: float, sign: str = "") -> str:
+    """A mean with its interval, if it has one, for a person; – without a mean."""
     if not math.isfinite(mean):
         return "–"
     shown, low_end, high_end = (number(metric, value, sign) for value in (mean, low, high))

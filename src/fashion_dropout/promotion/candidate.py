@@ -11,13 +11,12 @@ from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.sentences import sentence
 from fashion_dropout.config.training import TrainingConfig, recorded_config
-from fashion_dropout.errors import UsageError
 from fashion_dropout.promotion import selection
 from fashion_dropout.promotion.selection import Choice
-from fashion_dropout.studies.read import read_record
+from fashion_dropout.studies.read import read_finished
 from fashion_dropout.texts import Count, Language, texts
 from fashion_dropout.tracking.models import registry
-from fashion_dropout.tracking.reading import queries, studies
+from fashion_dropout.tracking.reading import queries
 from fashion_dropout.tracking.store import tags
 
 STORED_MODEL_METRICS = {
@@ -109,17 +108,7 @@ def read_candidate(study: str) -> Candidate | None:
     Raises:
         UsageError: There is no such study, or it is not finished.
     """
-    run = studies.study_run(study)
-    record = read_record(study)
-    unfinished = int((record.cells["state"] != "FINISHED").sum())
-    if run.info.status != "FINISHED" or unfinished:
-        received = [f"status {run.info.status}"] if run.info.status != "FINISHED" else []
-        if unfinished:
-            received.append(f"{unfinished} of {len(record.cells)} cells without a finished run")
-        raise UsageError(
-            f"expected a finished study, received {study} with {' and '.join(received)}; run "
-            "`compare` again and give the id that it prints"
-        )
+    record = read_finished(study)
     comparison = record.compare()
     choice = selection.choose_regime(comparison, record.regimes, record.undecided)
     if choice is None:

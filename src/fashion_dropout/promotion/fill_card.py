@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from mlflow.entities import Run
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from fashion_dropout.comparison.statistics import mean_interval
 from fashion_dropout.config.values import plain
@@ -21,6 +19,7 @@ from fashion_dropout.promotion.model_card import ModelCard
 from fashion_dropout.runs.summary import stored_epoch
 from fashion_dropout.texts import LANGUAGES, Language
 from fashion_dropout.tracking.reading import queries
+from fashion_dropout.tracking.reading.datasets import image_counts
 from fashion_dropout.tracking.store import tags
 
 CARD_FILES: dict[Language, str] = {"en": "MODEL_CARD.md", "ja": "MODEL_CARD.ja.md"}
@@ -53,7 +52,7 @@ def write_cards(
 def _card(candidate: Candidate, model: str, version: str) -> ModelCard:
     record, run, config = candidate.record, candidate.run, candidate.config
     choice = candidate.choice
-    images = _image_counts(run)
+    images = image_counts(run)
     return ModelCard(
         model=model,
         uri=f"models:/{model}/{version}",
@@ -79,15 +78,6 @@ def _card(candidate: Candidate, model: str, version: str) -> ModelCard:
         classes=_classes(run),
         environment=_environment(run),
     )
-
-
-def _image_counts(run: Run) -> dict[str, int]:
-    """``training``, ``validation``, ``test`` → the number of images that the run was given."""
-    counts = {}
-    for given in run.inputs.dataset_inputs:
-        context = {tag.key: tag.value for tag in given.tags}[MLFLOW_DATASET_CONTEXT]
-        counts[context] = int(json.loads(given.dataset.profile)["features_shape"][0])
-    return counts
 
 
 def _figures(candidate: Candidate) -> pd.DataFrame:

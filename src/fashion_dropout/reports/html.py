@@ -40,14 +40,7 @@ def render(
     """
     words = texts(language)
     rule = record.rule
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fashion_dropout.reports", ""),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         language=spoken_in(language),
         words=words,
         t=words["report"],
@@ -73,14 +66,26 @@ def render(
         summary=summary_table(record.runs, list(record.regimes), comparison, language),
         first={name: picture for name, picture in figures.items() if name in _FIRST},
         figures={name: picture for name, picture in figures.items() if name not in _FIRST},
-        rule=_rule(record, language),
+        rule=rule_sentence(record, language),
         details=details(record, comparison, language),
         guards=_guards(comparison, language),
         cells=_cells(record, comparison),
     )
 
 
-def _rule(record: StudyRecord, language: Language) -> str:
+def template(name: str) -> jinja2.Template:
+    """A page of this package, to be filled; what is put into it is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("fashion_dropout.reports", ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
+
+
+def rule_sentence(record: StudyRecord, language: Language) -> str:
     """What was declared, in a sentence, and whether before the runs."""
     words, rule = texts(language)["report"], record.rule
     looks = words["how_looks"].format(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from fashion_dropout.comparison import pairing, sentences, summary
 from fashion_dropout.comparison.overview import overview
-from fashion_dropout.comparison.recalibrated import second_evidence
+from fashion_dropout.comparison.recalibrated import second_evidence, with_recalibrated
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.config.cell import cell_name
@@ -84,7 +84,7 @@ def conclude(
         run.log_metrics(metrics, step=0)
     with run.artifacts() as folder:
         write_study_files(record, comparison, folder)
-        _write_csv(_with_recalibrated(record), folder / "runs.csv")
+        _write_csv(with_recalibrated(record), folder / "runs.csv")
         differences = summary.differences_table(comparison, record.image_intervals)
         _write_csv(differences, folder / "differences.csv")
         (folder / "verdict.txt").write_text(f"{text}\n", encoding="utf-8")
@@ -93,6 +93,7 @@ def conclude(
         {
             tags.VERDICT: " ".join(verdicts),
             tags.VERDICT_KIND: "; ".join(verdict.kind for verdict in comparison.verdicts),
+            tags.PAIRS: max(verdict.difference.n for verdict in comparison.verdicts),
             tags.MISSING: ", ".join(missing),
             tags.NOTE: _note(
                 study, run.run_id, links, table, notes, [*statements, *warnings], missing
@@ -100,13 +101,6 @@ def conclude(
         }
     )
     return StudyOutcome(run.run_id, run.experiment_id, missing, text)
-
-
-def _with_recalibrated(record: StudyRecord) -> pd.DataFrame:
-    """The table of runs, with temperatures and metrics after recalibration if there are any."""
-    if record.results is None or record.results.recalibrated.empty:
-        return record.runs
-    return record.runs.merge(record.results.recalibrated, on=["regime", "seed"], how="left")
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:

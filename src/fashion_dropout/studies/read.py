@@ -16,6 +16,7 @@ from fashion_dropout.comparison.pairing import mixed_pairs
 from fashion_dropout.comparison.record import Changed, StudyRecord, foremost
 from fashion_dropout.config.decision import Decision, Promotion
 from fashion_dropout.config.training import TrainingConfig
+from fashion_dropout.errors import UsageError
 from fashion_dropout.learning.dataset import DATASETS, Dataset, open_dataset
 from fashion_dropout.learning.examples import Examples
 from fashion_dropout.studies.found import (
@@ -100,6 +101,27 @@ def images_of(record: StudyRecord, data_dir: Path | None) -> Dataset:
     digests = record.environment[tags.DATASET_SHA256]
     recorded = digests[0] if digests else None
     return open_dataset(record.common["dataset"], data_dir, recorded=recorded)
+
+
+def read_finished(run_id: str) -> StudyRecord:
+    """As `read_record`, of a study that has finished: it is promoted, or goes into a paper.
+
+    Raises:
+        UsageError: There is no such study, or it has not finished.
+        TrackingError: The run does not say what was declared.
+    """
+    run = studies.study_run(run_id)
+    record = read_record(run_id)
+    unfinished = int((record.cells["state"] != "FINISHED").sum())
+    if run.info.status != "FINISHED" or unfinished:
+        received = [f"status {run.info.status}"] if run.info.status != "FINISHED" else []
+        if unfinished:
+            received.append(f"{unfinished} of {len(record.cells)} cells without a finished run")
+        raise UsageError(
+            f"expected a finished study, received {run_id} with {' and '.join(received)}; run "
+            "`compare` again and give the id that it prints"
+        )
+    return record
 
 
 def _seen(found: FoundCells) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
@@ -31,7 +31,14 @@ def write_study_files(record: StudyRecord, comparison: Comparison, folder: Path)
 
 
 def _drawn(record: StudyRecord, comparison: Comparison, language: Language) -> dict[str, Picture]:
-    """The figures; meanwhile a thread computes the intervals for images like these.
+    """The figures."""
+    with computing_intervals(record):
+        return draw(record, comparison, language)
+
+
+@contextmanager
+def computing_intervals(record: StudyRecord) -> Iterator[None]:
+    """While figures are drawn, a thread computes the intervals for images like these.
 
     It leaves Python to the drawing for most of its time. Who interrupts the drawing does not wait
     for it, and its error is raised where the intervals are shown.
@@ -43,9 +50,8 @@ def _drawn(record: StudyRecord, comparison: Comparison, language: Language) -> d
 
     thread = Thread(target=compute, daemon=True)
     thread.start()
-    figures = draw(record, comparison, language)
+    yield
     thread.join()
-    return figures
 
 
 def write_report(
@@ -74,9 +80,12 @@ def write_report(
     record = read_record(run_id)
     for line in record.absent:
         warn(f"the report lacks {line}")
-    comparison = record.compare()
-    text = html.render(record, comparison, _drawn(record, comparison, language), language)
-    return write_whole(output, text.encode())
+    return write_whole(output, report_of(record, record.compare(), language).encode())
+
+
+def report_of(record: StudyRecord, comparison: Comparison, language: Language) -> str:
+    """The report of a study, HTML."""
+    return html.render(record, comparison, _drawn(record, comparison, language), language)
 
 
 def publish_study(run_id: str, folder: Path) -> list[Path]:

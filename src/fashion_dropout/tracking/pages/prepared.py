@@ -21,20 +21,22 @@ class Pages:
         uri: The store.
         paths: Name of each page → its path in MLflow's UI. The first is opened.
         warning: Why MLflow's own page is shown and not a prepared one; None if there is no reason.
+        notes: Which study is shown, if its name leaves that open.
     """
 
     shown: str
     uri: str
     paths: Mapping[str, str]
     warning: str | None = None
+    notes: tuple[str, ...] = ()
 
 
-def find_pages(run_id: str | None) -> Pages:
+def find_pages(named: str | None) -> Pages:
     """The pages of a study.
 
     Args:
-        run_id: The study's own run. None for the study that was begun last; if there is none, for
-            the runs that belong to no study.
+        named: The study; see `studies.named_study`. None for the one that was begun last; if there
+            is none, for the runs that belong to no study.
 
     Raises:
         UsageError: There is no such study, or nothing at all to show.
@@ -47,7 +49,12 @@ def find_pages(run_id: str | None) -> Pages:
 
     connect_to_existing()
     uri = mlflow.get_tracking_uri()
-    run = studies.newest_study() if run_id is None else studies.study_run(run_id)
+    notes: list[str] = []
+    run = (
+        studies.newest_study()
+        if named is None
+        else studies.study_run(studies.named_study(named, notes.append))
+    )
     if run is None:
         experiment = studies.newest_run().info.experiment_id
         charts, warning = prepared(experiment, views.of_single_runs())
@@ -55,7 +62,7 @@ def find_pages(run_id: str | None) -> Pages:
     study, experiment = run.data.tags[tags.STUDY], run.info.experiment_id
     charts, warning = _charts_of(run)
     report = {"verdict, figures and report": f"/{run_page(experiment, run.info.run_id)}"}
-    return Pages(f"study {study}", uri, charts | report, warning)
+    return Pages(f"study {study}", uri, charts | report, warning, tuple(notes))
 
 
 def prepared(

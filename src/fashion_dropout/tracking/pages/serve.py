@@ -31,13 +31,13 @@ _START_SECONDS = 90
 _STOP_SECONDS = 10
 
 
-def show_study(run_id: str | None, port: int, browser: bool, say: Say) -> None:
+def show_study(named: str | None, port: int, browser: bool, say: Say) -> None:
     """Serve the store, print and open the pages that compare a study's runs; Ctrl-C ends it.
 
     A store that is a tracking server already is not served again: its pages are opened.
 
     Args:
-        run_id: The study's own run; None for the study that was begun last.
+        named: The study; see `reading.studies.named_study`. None for the one that was begun last.
         port: Where to serve; another one is taken if it is not free.
         browser: Whether to open the pages.
         say: Told what to look at.
@@ -48,7 +48,7 @@ def show_study(run_id: str | None, port: int, browser: bool, say: Say) -> None:
     """
     free = _free_port(port)
     # Another process asks MLflow while the server starts: sooner, and its memory is free again.
-    with submitted(find_pages, run_id) as study:
+    with submitted(find_pages, named) as study:
         uri = _known_store() or study.result().uri
         if uri.startswith(("http:", "https:")):
             _present(study.result(), without_login(uri).rstrip("/"), browser, say)
@@ -56,7 +56,7 @@ def show_study(run_id: str | None, port: int, browser: bool, say: Say) -> None:
         if uri.startswith("sqlite:"):
             with suppress(SQLAlchemyError):  # the other process says what is wrong
                 examine(uri)  # before MLflow's server migrates it
-        if run_id is not None or not uri.startswith("sqlite:"):
+        if named is not None or not uri.startswith("sqlite:"):
             study.result()  # no server starts for a study that is not there
         if free != port:
             say(f"port {port} is taken; using port {free}")
@@ -140,6 +140,8 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
 
 
 def _present(pages: Pages, address: str, browser: bool, say: Say) -> None:
+    for note in pages.notes:
+        say(f"note: {note}")
     say(f"{pages.shown}:")
     for what, path in pages.paths.items():
         say(f"  {what}\n    {address}{path}")

@@ -2,14 +2,88 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 import mlflow
 from mlflow.entities import Run
 
+from fashion_dropout.config.toml import suggestion
 from fashion_dropout.errors import UsageError
+from fashion_dropout.escapes import brief
 from fashion_dropout.tracking.reading.queries import get_run
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import asks_mlflow
 from fashion_dropout.tracking.store.connect import store_name
+
+LATEST = "latest"
+"""What a user may write for the study that was begun last."""
+
+_RUN_ID = re.compile("[0-9a-f]{32}")
+_MOST = 50_000
+
+
+def named_study(named: str, say: Callable[[str], object]) -> str:
+    """The run of the study that a user names; whoever takes a study takes all these names.
+
+    Args:
+        named: `LATEST`, the name of a study, its key, or the id of its own run. Of several studies
+            or runs of one name, the newest that has finished is meant.
+        say: Told which one is meant, if the name leaves that open.
+
+    Returns:
+        The id of the study's own run.
+
+    Raises:
+        UsageError: There is no such study.
+    """
+    if _RUN_ID.fullmatch(named):
+        return str(study_run(named).info.run_id)
+    known = all_studies()
+    found = known[:1] if named == LATEST else [run for run in known if named in names_of(run)]
+    if not found:
+        names = dict.fromkeys(name for run in known for name in names_of(run))
+        hint = "; there is none yet: run `fashion-dropout compare` first"
+        if known:
+            listed = "; `fashion-dropout studies` lists them"
+            hint = suggestion(named, [LATEST, *names]) or listed
+        raise UsageError(
+            f"expected a study in {store_name(mlflow.get_tracking_uri())} ({LATEST}, its name, or "
+            f"the id of its own run), received {brief(named)}{hint}"
+        )
+    chosen = next((run for run in found if is_complete(run)), found[0])
+    which = f"{chosen.data.tags[tags.STUDY]}, run {chosen.info.run_id}"
+    if named == LATEST:
+        say(f"{LATEST} is {which}")
+    elif len(found) > 1:
+        kind = "newest finished" if is_complete(chosen) else "newest, as none has finished"
+        say(f"{len(found)} runs of studies are called {named}; taken is the {kind}: {which}")
+    return str(chosen.info.run_id)
+
+
+def names_of(run: Run) -> tuple[str, str]:
+    """The name and the key of a study, from its own run."""
+    key = run.data.tags[tags.STUDY]
+    return key.rpartition("-")[0], key
+
+
+def is_complete(run: Run) -> bool:
+    """Whether a study's own run has ended with a finished run for each of its cells."""
+    return run.info.status == "FINISHED" and not run.data.tags.get(tags.MISSING)
+
+
+@asks_mlflow()
+def all_studies() -> list[Run]:
+    """The runs of all studies, in any experiment; the one that was begun last is the first."""
+    found = mlflow.search_runs(
+        None,
+        f"tags.{tags.ROLE} = '{tags.STUDY_RUN}'",
+        order_by=["attributes.start_time DESC"],
+        max_results=_MOST,
+        search_all_experiments=True,
+        output_format="list",
+    )
+    return [run for run in found if tags.STUDY in run.data.tags]
 
 
 def study_run(run_id: str) -> Run:

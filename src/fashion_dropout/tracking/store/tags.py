@@ -25,6 +25,8 @@ SESSION = "study.session"
 FRESH = "study.fresh"
 QUESTION, QUESTION_JA = "question", "question.ja"
 VERDICT, VERDICT_KIND, MISSING = "verdict", "verdict.kind", "missing"
+PAIRS = "pairs"
+"""From how many pairs a study's verdict is; of several regimes the most."""
 
 # Of a promotion's run and of the versions that it registers.
 ACTION, REGISTERED_MODEL, CANDIDATE = "action", "registered_model", "candidate"

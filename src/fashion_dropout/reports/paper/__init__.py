@@ -1,0 +1,1 @@
+"""A study for a paper: tables, the methods in words, and what LaTeX needs around them."""

@@ -1,0 +1,168 @@
+"""How a study was made, in a few paragraphs for a paper, with every number that belongs there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from fashion_dropout.comparison.attainable import EXACT_UP_TO, RESAMPLES
+from fashion_dropout.comparison.recalibrated import second_evidence
+from fashion_dropout.comparison.record import StudyRecord
+from fashion_dropout.comparison.regimes import Comparison
+from fashion_dropout.comparison.sentences import (
+    change_warning,
+    guard_warnings,
+    kernel_warning,
+    looks_sentence,
+    sentence,
+)
+from fashion_dropout.config.metrics import described, of_pairs
+from fashion_dropout.escapes import visible
+from fashion_dropout.provenance import PACKAGES, version
+from fashion_dropout.reports.html import rule_sentence
+from fashion_dropout.texts import Count, Language, regime_label, texts
+
+_IMAGES = {"fashion-mnist": "data", "synthetic": "generated"}
+_SHOWN_DIGITS = 12
+"""Of a SHA-256."""
+
+
+def methods(
+    record: StudyRecord, comparison: Comparison, images: Mapping[str, int], language: Language
+) -> list[str]:
+    """The methods, a paragraph each: what was trained on what; how it was decided; with what.
+
+    Args:
+        record: The study.
+        comparison: The comparison of its runs.
+        images: ``training``, ``validation`` and ``test`` → their number; empty if the runs do not
+            say it.
+        language: ``en`` or ``ja``.
+
+    Returns:
+        Pandoc's Markdown: citations are ``[@key]``, with the keys of ``references.bib``.
+    """
+    words = texts(language)["paper"]["methods"]
+    known = _known(record, comparison, images, language)
+    paragraphs = (_trained(record, images), _decided(record, comparison), ("software", "machine"))
+    return [
+        texts(language)["verdict"]["between"].join(
+            known["rule"] if part == "rule" else str(words[part].format(**known)) for part in parts
+        )
+        for parts in paragraphs
+    ]
+
+
+def results(record: StudyRecord, comparison: Comparison, language: Language) -> list[str]:
+    """What was found, a paragraph for each verdict and for whatever a reader of it must know."""
+    rule = record.rule
+    found = [sentence(of, rule, language, advice=False) for of in comparison.verdicts]
+    found += second_evidence(record, language)
+    more = (
+        looks_sentence(record, language),
+        change_warning(record.changed, len(record.runs), language),
+        kernel_warning(record.mixed_kernels, language),
+    )
+    return [*found, *guard_warnings(record, language), *filter(None, more)]
+
+
+def _trained(record: StudyRecord, images: Mapping[str, int]) -> Iterator[str]:
+    yield "regimes"
+    yield "network"
+    yield _IMAGES.get(record.common.get("dataset", ""), "own")
+    yield "split" if images else "split_unknown"
+    yield "seeds"
+    yield "measured"
+
+
+def _decided(record: StudyRecord, comparison: Comparison) -> Iterator[str]:
+    rule = record.rule
+    yield "rule"
+    yield "statistics"
+    if len(comparison.verdicts) > 1:
+        yield "simultaneous"
+    yield "adjusted"
+    yield "equivalence"
+    if rule.looks:
+        yield "looks"
+    if any(of_pairs(difference.metric) for difference in comparison.differences):
+        yield "equal_fit"
+    if record.image_intervals:
+        yield "images"
+    if record.results is not None and not record.results.recalibrated.empty:
+        yield "recalibration"
+
+
+def _known(
+    record: StudyRecord, comparison: Comparison, images: Mapping[str, int], language: Language
+) -> dict[str, Any]:
+    """The values of all sentences."""
+    words, rule = texts(language)["paper"], record.rule
+    pairs = max((verdict.difference.n for verdict in comparison.verdicts), default=0)
+    exact = words["methods"]["exact"].format(patterns=2**pairs, n=pairs)
+    drawn = words["methods"]["drawn"].format(resamples=RESAMPLES)
+    tested = [difference for difference in comparison.secondary if not described(difference.metric)]
+    seeds = sorted(map(int, record.runs["seed"].unique()))
+    environment = {name: _listed(values, words) for name, values in record.environment.items()}
+    recorded: dict[str, str] = dict.fromkeys(_RECORDED, words["unrecorded"]) | environment
+    return {
+        **images,
+        "regimes": "; ".join(
+            f"{regime_label(regime, language)} ({_parameters(of)})"
+            for regime, of in record.regimes.items()
+        ),
+        "count": Count(len(record.regimes)),
+        "common": _parameters(record.common),
+        "dataset": record.common.get("dataset", words["unrecorded"]),
+        "dataset_sha256": _digits(recorded["dataset.sha256"]),
+        "split_sha256": _digits(recorded["split.sha256"]),
+        "split_seed": record.common.get("split_seed", words["unrecorded"]),
+        "seeds": ", ".join(map(str, seeds)),
+        "seed_count": Count(len(seeds)),
+        "pairs": Count(pairs),
+        "baseline": regime_label(rule.baseline, language),
+        "confidence": 100 * (1 - rule.alpha),
+        "simultaneous": 100 * (1 - rule.alpha / max(1, len(comparison.verdicts))),
+        "comparisons": len(comparison.verdicts),
+        "patterns": exact if pairs <= EXACT_UP_TO else drawn,
+        "secondary": len(tested),
+        "alpha": rule.alpha,
+        "smallest": rule.smallest_difference,
+        "equivalence": 100 * (1 - 2 * rule.alpha / max(1, len(comparison.verdicts))),
+        "resamples": RESAMPLES,
+        "rule": rule_sentence(record, language),
+        "versions": ", ".join(f"{name} {recorded[f'version.{name}']}" for name in PACKAGES),
+        "scipy": version("scipy"),
+        "commit": _digits(recorded["git.commit"]),
+        "uncommitted": words["uncommitted"] if "True" in recorded["git.dirty"] else "",
+        "code": _digits(recorded["code.training.sha256"]),
+        "cpu": recorded["cpu"],
+        "device": recorded["device"],
+        "onednn": recorded["kernels.onednn"],
+        "isa": recorded["kernels.isa"],
+        "threads": recorded["threads"],
+        "key": record.key,
+        "run_id": record.run_id,
+        "begun": record.begun,
+    }
+
+
+_RECORDED = (
+    *("dataset.sha256", "split.sha256", "git.commit", "git.dirty", "code.training.sha256"),
+    *("cpu", "device", "kernels.onednn", "kernels.isa", "threads"),
+    *(f"version.{name}" for name in PACKAGES),
+)
+
+
+def _listed(values: Sequence[str], words: Mapping[str, Any]) -> str:
+    return visible(", ".join(values)) or str(words["unrecorded"])
+
+
+def _digits(digest: str) -> str:
+    """The first digits of a digest; several digests, or none, as they are."""
+    return f"{digest[:_SHOWN_DIGITS]}…" if re.fullmatch("[0-9a-f]+", digest) else digest
+
+
+def _parameters(of: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in of.items())
