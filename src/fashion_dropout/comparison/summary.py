@@ -14,7 +14,7 @@ from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.config import metrics
 from fashion_dropout.config.metrics import described, of_pairs
-from fashion_dropout.texts import Language, Signed, difference_label, regime_label, texts
+from fashion_dropout.texts import Count, Language, Signed, difference_label, regime_label, texts
 
 FIRST = "gap/loss"
 """The metric at the top of a table, if it is compared: it describes what the question is about."""
@@ -131,7 +131,7 @@ def table_notes(comparison: Comparison, language: Language = "en") -> list[str]:
     least_adjusted = attainable.smallest_p(pairs, max(1, len(tested)))
     known = {
         "primary": rule.primary,
-        "comparisons": len(tested),
+        "comparisons": Count(len(tested)),
         "n": pairs,
         "least": least,
         "least_adjusted": least_adjusted,

@@ -16,7 +16,7 @@ from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.config.metrics import described
 from fashion_dropout.reports.paper import latex, methods, tables
-from fashion_dropout.texts import Language, difference_label, texts
+from fashion_dropout.texts import Count, Language, difference_label, texts
 
 CHECKSUMS = "SHA256SUMS"
 """What ``sha256sum --check`` reads: the digest of every other file."""
@@ -83,7 +83,7 @@ def _latex_tables(
     caption = words["differences"].format(
         difference=difference_label(regime, rule.baseline, language),
         primary=rule.primary,
-        comparisons=sum(not described(of.metric) for of in comparison.secondary),
+        comparisons=Count(sum(not described(of.metric) for of in comparison.secondary)),
     )
     shown: dict[str, tuple[pd.DataFrame, str]] = {
         "metrics": (tables.metrics_table(record, comparison, language), words["metrics"]),
