@@ -17,7 +17,8 @@ import psutil
 from fashion_dropout.colours import of_regimes
 from fashion_dropout.config.study import Cell
 from fashion_dropout.config.training import TrainingConfig
-from fashion_dropout.studies.cluster import Session, local_cluster, run_cell
+from fashion_dropout.studies.cell import Session, run_cell
+from fashion_dropout.studies.cluster import local_cluster
 from fashion_dropout.tracking.store.connect import connect
 
 
@@ -30,6 +31,7 @@ def main(cells: int) -> None:
         connect()
         session = Session(
             name="memory",
+            keys="memory",
             tracking_uri=mlflow.get_tracking_uri(),
             experiment="memory",
             data_dir=None,

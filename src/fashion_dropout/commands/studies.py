@@ -14,8 +14,11 @@ from fashion_dropout.commands.options import (
     WithSwitches,
     data_dir_option,
     experiment_option,
+    language_option,
     optional,
+    scheduler_option,
     switch,
+    wait_option,
 )
 from fashion_dropout.errors import ExitCode, Interrupted, UsageError
 from fashion_dropout.escapes import visible
@@ -37,10 +40,8 @@ _UNDER_UV = "UV_RUN_RECURSION_DEPTH"  # uv sets it for what it runs
     show_default=True,
     help="Number of processes that run cells, one core each; 0: one for each core.",
 )
-@optional(
-    "--scheduler",
-    help="Address of a Dask scheduler (tcp://…) to run the cells on, instead of --workers.",
-)
+@scheduler_option
+@wait_option
 @switch(
     "--fresh",
     help="Run every cell from its first epoch, even if it has finished or was interrupted.",
@@ -51,6 +52,7 @@ def compare(
     study: str,
     workers: int,
     scheduler: str | None,
+    wait_for_workers: int,
     fresh: bool,
     data_dir: Path | None,
     experiment: str | None,
@@ -65,6 +67,7 @@ def compare(
     Examples:
       fashion-dropout compare experiments/dropout/quick.toml
       fashion-dropout compare experiments/dropout/full.toml --workers 2
+      fashion-dropout compare experiments/dropout/full.toml --scheduler localhost:8786
     """
     from fashion_dropout.config.study import read_study
 
@@ -79,14 +82,16 @@ def compare(
     declared = read_study(user_path(study))
     from fashion_dropout.commands.console import study_display
     from fashion_dropout.studies.compare import compare_study
+    from fashion_dropout.studies.scheduler import Scheduler
 
+    there = Scheduler.named(scheduler, wait_for_workers) if scheduler else None
     try:
         with study_display() as shown:
             outcome = compare_study(
                 declared,
                 shown,
                 workers=workers or None,
-                scheduler=scheduler,
+                scheduler=there,
                 fresh=fresh,
                 data_dir=data_dir,
                 experiment=experiment,
@@ -107,15 +112,6 @@ def compare(
         sys.exit(ExitCode.INCOMPLETE)
 
 
-_language_option = click.option(
-    "--lang",
-    type=click.Choice(["en", "ja"]),
-    default="en",
-    show_default=True,
-    help="Language of what is written.",
-)
-
-
 @click.command()
 @click.argument("study")
 @optional(
@@ -128,7 +124,7 @@ _language_option = click.option(
     help="Standard deviation of the paired differences in the primary metric.",
 )
 @optional("--output", help="A PNG or SVG file to write the figure to.")
-@_language_option
+@language_option
 def plan(
     study: str, pilot: str | None, sd: float | None, output: str | None, lang: Language
 ) -> None:
@@ -164,7 +160,7 @@ def plan(
 
 @click.command()
 @click.argument("study")
-@_language_option
+@language_option
 @click.option("--output", default="report.html", show_default=True, help="The HTML file to write.")
 def report(study: str, lang: Language, output: str) -> None:
     """Build the report of a study, one HTML file, from its records in MLflow.
