@@ -70,13 +70,16 @@ def connected(scheduler: Scheduler) -> Iterator[Client]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", VersionMismatchWarning)  # of packages that it does not use
         try:
-            client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+            client = bounded(  # Dask waits for ever for what takes a connection and says nothing
+                lambda: Client(address, timeout=_CONNECT_SECONDS, set_as_default=False),
+                2 * _CONNECT_SECONDS,
+            )
         except TypeError as error:
             raise ClusterError(
                 f"expected the certificates that {address} asks for, received none; set "
                 f"{_TLS}CA_FILE, {_TLS}CLIENT__CERT and {_TLS}CLIENT__KEY to their files"
             ) from error
-        except (OSError, TimeoutError, ValueError, RuntimeError) as error:
+        except (OSError, TimeoutError, ValueError, RuntimeError, NoAnswerError) as error:
             raise ClusterError(
                 f"expected a Dask scheduler at {address}, received {_first_cause(error)}; start "
                 "one with `dask scheduler`, or leave out --scheduler"
@@ -88,7 +91,9 @@ def connected(scheduler: Scheduler) -> Iterator[Client]:
 
 def quieten() -> None:
     """Let Dask log nothing: what matters is said by this program."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":  # Dask has given some a level of their own
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def check_workers(
@@ -185,5 +190,6 @@ def _first_cause(error: BaseException) -> str:
     """Why a connection failed: what lies behind Dask's own words, such as a refused certificate."""
     while error.__cause__ is not None:
         error = error.__cause__
-    text = one_line(error)
-    return text if not isinstance(error, TimeoutError) else f"no answer within {_CONNECT_SECONDS} s"
+    if isinstance(error, (TimeoutError, NoAnswerError)):
+        return f"no answer as one within {_CONNECT_SECONDS} s"
+    return one_line(error)
