@@ -234,7 +234,7 @@ def test_a_study_on_a_cluster_from_a_refused_worker_to_a_lost_scheduler(tmp_path
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
-    (here / "far.toml").write_text(STUDY.format(epochs=8))
+    (here / "far.toml").write_text(STUDY.format(epochs=6))
     uri = f"sqlite:///{here}/mlflow.db"
     environment = {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -12,8 +13,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from distributed import Client
-from distributed.versions import VersionMismatchWarning
+from distributed import Client, Security
+from distributed.core import rpc
+from distributed.versions import VersionMismatchWarning, get_versions
 
 from fashion_dropout.errors import ClusterError, UsageError
 from fashion_dropout.escapes import brief
@@ -28,6 +30,11 @@ _CONNECT_SECONDS = 10
 _ASK_SECONDS = 600  # the data may have to be downloaded
 _PAUSE_SECONDS = 0.2
 _TLS = "DASK_DISTRIBUTED__COMM__TLS__"
+_START = "start one with `dask scheduler`, or leave out --scheduler"
+_CERTIFICATES = (
+    "if it runs, check the files of the certificates, and their dates with `openssl x509 -enddate "
+    "-noout -in FILE`"
+)
 
 
 @dataclass(frozen=True)
@@ -67,26 +74,36 @@ def connected(scheduler: Scheduler) -> Iterator[Client]:
     """
     quieten()
     address = scheduler.address
+    try:  # before there is a client, which would wait for ever and say much when it is given up
+        versions = asyncio.run(asyncio.wait_for(_versions(address), _CONNECT_SECONDS))
+    except TypeError as error:
+        raise ClusterError(
+            f"expected the certificates that {address} asks for, received none; set "
+            f"{_TLS}CA_FILE, {_TLS}CLIENT__CERT and {_TLS}CLIENT__KEY to their files"
+        ) from error
+    except (OSError, TimeoutError, ValueError, RuntimeError) as error:
+        raise ClusterError(
+            f"expected a Dask scheduler at {address}, received {_first_cause(error)}; "
+            f"{_CERTIFICATES if address.startswith('tls:') else _START}"
+        ) from error
+    if differing := _other_dask(get_versions()["packages"], versions["packages"]):
+        raise ClusterError(
+            f"expected the scheduler {address} to have the Dask of this program, {differing}; "
+            "start it from the same environment"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", VersionMismatchWarning)  # of packages that it does not use
-        try:
-            client = bounded(  # Dask waits for ever for what takes a connection and says nothing
-                lambda: Client(address, timeout=_CONNECT_SECONDS, set_as_default=False),
-                2 * _CONNECT_SECONDS,
-            )
-        except TypeError as error:
-            raise ClusterError(
-                f"expected the certificates that {address} asks for, received none; set "
-                f"{_TLS}CA_FILE, {_TLS}CLIENT__CERT and {_TLS}CLIENT__KEY to their files"
-            ) from error
-        except (OSError, TimeoutError, ValueError, RuntimeError, NoAnswerError) as error:
-            raise ClusterError(
-                f"expected a Dask scheduler at {address}, received {_first_cause(error)}; start "
-                "one with `dask scheduler`, or leave out --scheduler"
-            ) from error
+        client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     with closing(client):
-        _check_version(client, address)
         yield client
+
+
+async def _versions(address: str) -> dict[str, Any]:
+    """What a scheduler says of the packages that it has."""
+    certificates = Security().get_connection_args("client")
+    async with rpc(address, timeout=_CONNECT_SECONDS, connection_args=certificates) as scheduler:
+        found: dict[str, Any] = await scheduler.versions()
+        return found
 
 
 def quieten() -> None:
@@ -169,15 +186,6 @@ def _objection(answer: Fitness | BaseException) -> str:
     return answer.objection
 
 
-def _check_version(client: Client, address: str) -> None:
-    found = client.get_versions()
-    if differing := _other_dask(found["client"]["packages"], found["scheduler"]["packages"]):
-        raise ClusterError(
-            f"expected the scheduler {address} to have the Dask of this program, {differing}; "
-            "start it from the same environment"
-        )
-
-
 def _other_dask(own: Mapping[str, str], other: Mapping[str, str]) -> str:
     return ", ".join(
         f"{name} {own[name]}, received {other.get(name)}"
@@ -188,8 +196,8 @@ def _other_dask(own: Mapping[str, str], other: Mapping[str, str]) -> str:
 
 def _first_cause(error: BaseException) -> str:
     """Why a connection failed: what lies behind Dask's own words, such as a refused certificate."""
-    while error.__cause__ is not None:
+    while error.__cause__ is not None and not isinstance(error, TimeoutError):
         error = error.__cause__
-    if isinstance(error, (TimeoutError, NoAnswerError)):
+    if isinstance(error, TimeoutError):
         return f"no answer as one within {_CONNECT_SECONDS} s"
     return one_line(error)
