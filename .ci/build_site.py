@@ -66,6 +66,7 @@ PAGES = (
     Listed("docs/reference.md", "Reference", "リファレンス"),
     Listed("docs/records.md", "Records", "記録"),
     Listed("docs/use-the-model.md", "Use the model", "モデルを使う"),
+    Listed("docs/team.md", "Team and cluster", "チームとクラスター"),
     Listed("docs/reproducibility.md", "Reproducibility", "再現性"),
     Listed("docs/reliability.md", "Reliability", "信頼性"),
     Listed("docs/troubleshooting.md", "Troubleshooting", "トラブルシューティング"),

@@ -31,7 +31,6 @@ def main(cells: int) -> None:
         connect()
         session = Session(
             name="memory",
-            keys="memory",
             tracking_uri=mlflow.get_tracking_uri(),
             experiment="memory",
             data_dir=None,

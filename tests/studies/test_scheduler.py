@@ -174,7 +174,7 @@ def test_another_store_other_files_and_other_data_are_refused(needs, tmp_path, m
 
 
 def test_the_password_of_the_store_is_not_in_what_dask_may_log(needs):
-    session = Session("name", "keys", SECRET, "far", None, "run", {}, fresh=False, needs=needs)
+    session = Session("name", SECRET, "far", None, "run", {}, fresh=False, needs=needs)
     assert "secret" not in repr(session)
     assert "secret" not in repr(replace(needs, tracking_uri=SECRET))
 

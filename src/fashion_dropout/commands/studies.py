@@ -66,7 +66,6 @@ def compare(
     \b
     Examples:
       fashion-dropout compare experiments/dropout/quick.toml
-      fashion-dropout compare experiments/dropout/full.toml --workers 2
       fashion-dropout compare experiments/dropout/full.toml --scheduler localhost:8786
     """
     from fashion_dropout.config.study import read_study
@@ -84,14 +83,13 @@ def compare(
     from fashion_dropout.studies.compare import compare_study
     from fashion_dropout.studies.scheduler import Scheduler
 
-    there = Scheduler.named(scheduler, wait_for_workers) if scheduler else None
     try:
         with study_display() as shown:
             outcome = compare_study(
                 declared,
                 shown,
                 workers=workers or None,
-                scheduler=there,
+                scheduler=Scheduler.named(scheduler, wait_for_workers) if scheduler else None,
                 fresh=fresh,
                 data_dir=data_dir,
                 experiment=experiment,

@@ -29,9 +29,6 @@ class Session:
 
     Attributes:
         name: The tag ``study.session`` of its runs.
-        keys: What Dask calls its cells begins so. On a cluster that is already there it is the same
-            in each call for the same study in the same experiment, so that a cell that runs there
-            is not begun again; `fresh` calls have one of their own.
         tracking_uri: The store, with its password.
         experiment: The name of the experiment.
         data_dir: The folder with the four archives; None to look in the usual places.
@@ -42,7 +39,6 @@ class Session:
     """
 
     name: str
-    keys: str
     tracking_uri: str = field(repr=False)
     experiment: str
     data_dir: Path | None
@@ -51,9 +47,18 @@ class Session:
     fresh: bool
     needs: Needs | None = None
 
+    def scope(self, study: str) -> str:
+        """What the keys of a study's cells have in common in Dask.
+
+        On a cluster that is already there it is the same in each call for the same study in the
+        same experiment, so that a cell that runs there is not begun again; a fresh call has one of
+        its own.
+        """
+        return f"{study}-{self.needs.digest}" if self.needs and not self.fresh else self.name
+
     def key(self, cell: Cell) -> str:
         """What Dask calls a cell."""
-        return f"{self.keys}/{cell.name}"
+        return f"{self.scope(cell.study)}/{cell.name}"
 
     @staticmethod
     def new_name() -> str:

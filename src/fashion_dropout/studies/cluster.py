@@ -54,7 +54,7 @@ def _dasks_defaults() -> dict[str, Any]:
 def run_cells(
     client: Client, cells: Sequence[Cell], session: Session, display: StudyDisplay
 ) -> Iterator[CellResult]:
-    """Run every cell once, each in any worker; a cell whose worker is killed is run again.
+    """Run one cell or more once, each in any worker; a cell whose worker is killed is run again.
 
     On a cluster that is already there, cells that it runs for an earlier call are waited for, and
     all go on when this process ends.
@@ -65,7 +65,7 @@ def run_cells(
     Raises:
         ClusterError: The scheduler was lost, and with it what it knew of the cells.
     """
-    topic, refused = f"fashion-dropout/{session.keys}", set[str]()
+    topic, refused = f"fashion-dropout/{session.scope(cells[0].study)}", set[str]()
 
     def receive(event: tuple[float, Any]) -> None:
         sent = event[1]  # Dask adds keys of its own

@@ -63,17 +63,13 @@ def compare_study(
             crew.begin(looks_of(study)[0] * len(study.regimes), study.cells()[0].config)
         tracking_uri = _connected(study, display)
         dataset = dataset or data.open_dataset(study.dataset, data_dir, say=display.note)
-        needs = None
-        if scheduler is not None:
-            needs = needs_of(study.cells()[0].config, dataset, data_dir, experiment)
-            _check_workers(study, crew, needs, fresh, display)
+        needs = _needs(study, crew, dataset, data_dir, experiment, fresh, display)
         from fashion_dropout.studies.charts import prepare_charts
         from fashion_dropout.tracking.reading.queries import experiment_name
 
         with _opened(study, name := Session.new_name(), experiment, fresh) as run:
             session = Session(
                 name=name,
-                keys=f"{study.key}-{needs.digest}" if needs and not fresh else name,
                 tracking_uri=tracking_uri,
                 experiment=experiment_name(run.experiment_id),
                 data_dir=data_dir.resolve() if data_dir else None,
@@ -109,17 +105,29 @@ def _connected(study: Study, display: StudyDisplay) -> str:
     return uri
 
 
-def _check_workers(
-    study: Study, crew: Workers, needs: Needs, fresh: bool, display: StudyDisplay
-) -> None:
-    """Refuse a cluster that cannot run the cells of a study, before anything is recorded. If none
-    is missing, none is needed: the workers may have gone for the night.
+def _needs(
+    study: Study,
+    crew: Workers,
+    dataset: data.Dataset,
+    data_dir: Path | None,
+    experiment: str | None,
+    fresh: bool,
+    display: StudyDisplay,
+) -> Needs | None:
+    """What a study needs of the workers of a cluster, which are asked before anything is recorded;
+    None for those of this machine.
+
+    If no cell is missing, no worker is needed: they may have gone for the night.
     """
     from fashion_dropout.studies.cells import finished_cells
 
+    if crew.scheduler is None:
+        return None
+    needs = needs_of(study.cells()[0].config, dataset, data_dir, experiment)
     found = finished_cells(study, needs.experiment_id, needs.dataset_sha256)
-    if crew.scheduler is not None and (fresh or found.missing(study)):
+    if fresh or found.missing(study):
         check_workers(crew.client(1), crew.scheduler, needs, display.note)
+    return needs
 
 
 @contextmanager

@@ -190,7 +190,7 @@ def _look_around(needs: Needs) -> Kernels | None:
     """
     import mlflow
 
-    from fashion_dropout.tracking.recording.previous import place_by_id
+    from fashion_dropout.tracking.recording.previous import check_writable, place_by_id
     from fashion_dropout.tracking.store.connect import connect_to_existing, store_name
 
     mlflow.set_tracking_uri(needs.tracking_uri)
@@ -202,6 +202,7 @@ def _look_around(needs: Needs) -> Kernels | None:
             f"{store_name(needs.tracking_uri)}; set MLFLOW_TRACKING_URI to an address that means "
             "the same server everywhere"
         )
+    check_writable(needs.experiment_id)
     if needs.folder is not None:
         name, inode = needs.folder
         folder = Path(name)

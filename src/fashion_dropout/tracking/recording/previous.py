@@ -78,6 +78,16 @@ def files_of(experiment: str) -> Path | None:
     return folder
 
 
+@asks_mlflow(expected=lambda: "the right to record in the experiment (EDIT, on MLflow's server)")
+def check_writable(experiment: str) -> None:
+    """Refuse an experiment in which this user may not record: its description is written again, as
+    it is.
+    """
+    client = mlflow.MlflowClient()
+    described = client.get_experiment(experiment).tags.get(tags.NOTE, "")
+    client.set_experiment_tag(experiment, tags.NOTE, described)
+
+
 @asks_mlflow()
 def check_launched_run(wanted: Mapping[str, Any]) -> None:
     """Refuse a left-over ``MLFLOW_RUN_ID`` before anything is done; see `usable_launched_run`."""
