@@ -14,7 +14,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from conftest import clean_environment, run_command, run_here
+from conftest import clean_environment, run_here
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import ClusterError, DataError, FashionDropoutError, UsageError
 from fashion_dropout.learning.dataset import open_dataset
@@ -263,7 +263,7 @@ def test_a_study_on_a_cluster_from_a_refused_worker_to_a_lost_scheduler(tmp_path
         with running(*verb, cwd=here, environment=environment) as closed:
             wait_for(closed, "none-seed0: epoch 1/")
             closed.send_signal(signal.SIGKILL)
-        done = run_command(*verb, cwd=here, environment=environment)
+        done = run_here(*verb, cwd=here, environment=environment)
         assert done.returncode == 0, done.stderr + done.stdout
         assert "on the cluster already: waited for" in done.stdout
         assert [run.info.status for run in runs("run")] == ["FINISHED"] * 2
