@@ -70,6 +70,7 @@ PAGES = (
     Listed("docs/use-the-model.md", "Use the model", "モデルを使う"),
     Listed("docs/adapt.md", "Adapt it", "改造する"),
     Listed("docs/own-images.md", "Your own images", "自分の画像を使う"),
+    Listed("docs/team.md", "Team and cluster", "チームとクラスター"),
     Listed("docs/reproducibility.md", "Reproducibility", "再現性"),
     Listed("docs/reliability.md", "Reliability", "信頼性"),
     Listed("docs/troubleshooting.md", "Troubleshooting", "トラブルシューティング"),

@@ -18,7 +18,8 @@ from fashion_dropout.colours import of_regimes
 from fashion_dropout.config.cell import Cell
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.learning.archives import dataset_sha256
-from fashion_dropout.studies.cluster import Session, local_cluster, run_cell
+from fashion_dropout.studies.cell import Session, run_cell
+from fashion_dropout.studies.cluster import local_cluster
 from fashion_dropout.tracking.store.connect import connect
 
 

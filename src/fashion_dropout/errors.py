@@ -6,6 +6,7 @@
     ├── UsageError             2   a value that the user gave cannot be used
     ├── DataError              1   the dataset, an image or a model file is missing or damaged
     ├── TrackingError          1   MLflow's store cannot be reached, or refused something
+    ├── ClusterError           1   a Dask scheduler or its workers cannot run a study
     ├── UndeliveredError       6   all is done and on this disk, and the store does not answer
     ├── CheckpointError        1   a run cannot be resumed, or a checkpoint not be written
     ├── TrainingDivergedError  1   the loss is no longer a finite number
@@ -55,6 +56,10 @@ class DataError(FashionDropoutError):
 
 class TrackingError(FashionDropoutError):
     """MLflow's store cannot be reached, or refused something."""
+
+
+class ClusterError(FashionDropoutError):
+    """A Dask scheduler does not answer or was lost, or its workers cannot run a study."""
 
 
 class UndeliveredError(FashionDropoutError):

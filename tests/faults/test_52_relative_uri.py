@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
@@ -16,27 +14,8 @@ from conftest import clean_environment, run_command
 from fashion_dropout.errors import UsageError
 from fashion_dropout.tracking.store.connect import connect, connect_to_existing
 from test_mlflow_run import MLFLOW, SMALL, repository  # noqa: F401
-from tracking_server import HOST, free_port
 
 RELATIVE = "sqlite:///mlflow.db"
-STUDY = """
-name = "relative"
-question = "Does a worker elsewhere use the same store?"
-dataset = "synthetic"
-seeds = [0]
-[base]
-epochs = 1
-[regimes.none]
-dropout = 0.0
-[regimes.dropout]
-dropout = 0.5
-[decision]
-primary = "gap/loss"
-direction = "lower"
-smallest_difference = 0.02
-alpha = 0.05
-baseline = "none"
-"""
 
 
 @pytest.fixture
@@ -109,51 +88,3 @@ def test_mlflow_run_from_another_folder_says_what_to_type(repository, tmp_path):
     mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
     runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
     assert [run.info.status for run in runs] == ["FINISHED", "FAILED"]
-
-
-@contextmanager
-def dask(folder: Path) -> Iterator[str]:
-    """A scheduler and a worker that work in another folder; the scheduler's address."""
-    address = f"tcp://{HOST}:{free_port()}"
-    arguments = (
-        ("scheduler", "--host", address, "--no-dashboard"),
-        ("worker", address, "--no-dashboard", "--no-nanny", "--nthreads", "1"),
-    )
-    environment = clean_environment()
-    processes = []
-    try:
-        for verb, *rest in arguments:
-            processes.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", f"distributed.cli.dask_{verb}", *rest],
-                    cwd=folder,
-                    env=environment,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
-            )
-        yield address
-    finally:
-        for process in reversed(processes):
-            process.kill()
-            process.wait()
-
-
-@pytest.mark.slow
-def test_a_worker_in_another_folder_uses_the_same_store(tmp_path):
-    here, there = tmp_path / "here", tmp_path / "there"
-    here.mkdir()
-    there.mkdir()
-    (here / "study.toml").write_text(STUDY)
-    with dask(there) as scheduler:
-        done = run_command(
-            *("compare", "study.toml", "--scheduler", scheduler),
-            cwd=here,
-            environment={"MLFLOW_TRACKING_URI": RELATIVE},
-            timeout=500,
-        )
-    assert done.returncode == 0, done.stderr + done.stdout
-    assert not list(there.glob("mlflow.db*"))
-    mlflow.set_tracking_uri(f"sqlite:///{here}/mlflow.db")
-    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
-    assert [run.info.status for run in runs] == ["FINISHED"] * 3

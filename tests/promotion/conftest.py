@@ -16,6 +16,7 @@ from conftest import made_once
 from fashion_dropout.commands.console import StudyLines
 from fashion_dropout.config.study import read_study
 from fashion_dropout.studies.compare import compare_study
+from fashion_dropout.studies.scheduler import Scheduler
 from promotion.recorded_studies import STUDY, Studies
 
 
@@ -46,7 +47,8 @@ def _run_studies(folder: Path) -> str:
                 text = STUDY.format(name=name, epochs=epochs, undecided=undecided)
                 (folder / f"{name}.toml").write_text(text)
                 study = read_study(folder / f"{name}.toml")
-                outcome = compare_study(study, StudyLines(), scheduler=cluster.scheduler_address)
+                there = Scheduler(cluster.scheduler_address)
+                outcome = compare_study(study, StudyLines(), scheduler=there)
                 assert outcome.missing == {}
                 found[name] = outcome.run_id
         mlflow.set_tracking_uri("")

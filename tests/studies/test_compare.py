@@ -339,15 +339,15 @@ def test_pairs_that_began_differently_get_no_verdict(study):
 
 
 def test_a_study_file_that_is_not_there_and_a_scheduler_that_is_silent_are_one_line(tmp_path):
-    for arguments, words in (
-        (("compare", "none.toml"), "expected a study file none.toml"),
-        (("compare", str(SMOKE), "--workers", "-1"), "--workers"),
-        (("compare", str(SMOKE), "--scheduler", "tcp://127.0.0.1:9"), "tcp://127.0.0.1:9"),
-        (("compare", str(SMOKE), "--scheduler", "nonsense"), "nonsense"),
-        (("verify", "nonsense"), "expected the id of a run"),
+    for arguments, code, words in (
+        (("compare", "none.toml"), 2, "expected a study file none.toml"),
+        (("compare", str(SMOKE), "--workers", "-1"), 2, "--workers"),
+        (("compare", str(SMOKE), "--scheduler", "tcp://127.0.0.1:9"), 1, "tcp://127.0.0.1:9"),
+        (("compare", str(SMOKE), "--scheduler", "nonsense"), 2, "nonsense"),
+        (("verify", "nonsense"), 2, "expected the id of a run"),
     ):
         done = run_here(*arguments, cwd=tmp_path)
-        assert done.returncode == 2, (arguments, done.stderr)
+        assert done.returncode == code, (arguments, done.stderr)
         (line,) = done.stderr.splitlines()
         assert words in line
     assert all_runs(f"sqlite:///{tmp_path / 'mlflow.db'}", "study") == []

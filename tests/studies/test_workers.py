@@ -12,6 +12,7 @@ import pytest
 from conftest import ROOT, run_command
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.studies import cluster, workers
+from fashion_dropout.studies.scheduler import Scheduler
 from fashion_dropout.studies.workers import Workers, ending
 from fashion_dropout.tracking.store.database import is_new
 
@@ -82,7 +83,7 @@ def test_a_cluster_begins_once_with_no_more_processes_than_cells(monkeypatch):
 
 def test_another_cluster_does_not_begin_early(monkeypatch):
     monkeypatch.setattr(cluster, "local_cluster", lambda count: pytest.fail("it began"))
-    crew = Workers(2, "tcp://127.0.0.1:9")
+    crew = Workers(2, Scheduler("tcp://127.0.0.1:9"))
     crew.begin(2, TrainingConfig())
     crew.close()
 

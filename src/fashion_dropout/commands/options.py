@@ -165,6 +165,20 @@ experiment_option = click.option(
     help="MLflow experiment. Default: MLflow's own variables, else fashion-mnist-dropout.",
 )
 
+scheduler_option = optional(
+    "--scheduler",
+    help="Address of a Dask scheduler (host:port, tcp://… or tls://…) to run the cells on, instead "
+    "of --workers.",
+)
+
+wait_option = click.option(
+    "--wait-for-workers",
+    type=WholeNumber(0, 86_400),
+    default=30,
+    show_default=True,
+    help="How many seconds to wait until the scheduler has a worker.",
+)
+
 language_option = click.option(
     "--lang",
     type=click.Choice(["en", "ja"]),

@@ -17,7 +17,9 @@ from fashion_dropout.commands.options import (
     language_option,
     optional,
     run_of_study,
+    scheduler_option,
     switch,
+    wait_option,
 )
 from fashion_dropout.errors import ExitCode, Interrupted, UsageError
 from fashion_dropout.escapes import visible
@@ -39,10 +41,8 @@ _UNDER_UV = "UV_RUN_RECURSION_DEPTH"  # uv sets it for what it runs
     show_default=True,
     help="Number of processes that run cells, one core each; 0: one for each core.",
 )
-@optional(
-    "--scheduler",
-    help="Address of a Dask scheduler (tcp://…) to run the cells on, instead of --workers.",
-)
+@scheduler_option
+@wait_option
 @switch(
     "--fresh",
     help="Run every cell from its first epoch, even if it has finished or was interrupted.",
@@ -53,6 +53,7 @@ def compare(
     study: str,
     workers: int,
     scheduler: str | None,
+    wait_for_workers: int,
     fresh: bool,
     data_dir: Path | None,
     experiment: str | None,
@@ -66,7 +67,7 @@ def compare(
     \b
     Examples:
       fashion-dropout compare experiments/dropout/quick.toml
-      fashion-dropout compare experiments/dropout/full.toml --workers 2
+      fashion-dropout compare experiments/dropout/full.toml --scheduler localhost:8786
     """
     from fashion_dropout.config.study import read_study
 
@@ -81,6 +82,7 @@ def compare(
     declared = read_study(user_path(study))
     from fashion_dropout.commands.console import study_display
     from fashion_dropout.studies.compare import compare_study
+    from fashion_dropout.studies.scheduler import Scheduler
 
     try:
         with study_display() as shown:
@@ -88,7 +90,7 @@ def compare(
                 declared,
                 shown,
                 workers=workers or None,
-                scheduler=scheduler,
+                scheduler=Scheduler.named(scheduler, wait_for_workers) if scheduler else None,
                 fresh=fresh,
                 data_dir=data_dir,
                 experiment=experiment,

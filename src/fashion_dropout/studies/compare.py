@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fashion_dropout import colours, provenance
 from fashion_dropout.comparison.attainable import seeds_for, smallest_p
-from fashion_dropout.config.cell import Cell
 from fashion_dropout.config.study import Study
-from fashion_dropout.errors import TrackingError
 from fashion_dropout.escapes import markdown
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.progress import StudyDisplay
-from fashion_dropout.studies import cluster
-from fashion_dropout.studies.cluster import CellResult, Session
+from fashion_dropout.studies.cell import Session
+from fashion_dropout.studies.fitness import Needs, needs_of
+from fashion_dropout.studies.looks import MissingCells, looks_of, run_looks
+from fashion_dropout.studies.scheduler import Scheduler, check_workers
 from fashion_dropout.studies.workers import Workers, ending
 from fashion_dropout.texts import Count
 from fashion_dropout.tracking.store import tags
@@ -34,7 +33,7 @@ def compare_study(
     display: StudyDisplay,
     *,
     workers: int | None = None,
-    scheduler: str | None = None,
+    scheduler: Scheduler | None = None,
     fresh: bool = False,
     data_dir: Path | None = None,
     experiment: str | None = None,
@@ -45,14 +44,14 @@ def compare_study(
         study: As declared.
         display: Told what happens.
         workers: Processes of the local cluster; None for one on each core.
-        scheduler: Address of a Dask scheduler to use instead; None for a local cluster.
+        scheduler: A Dask scheduler to use instead; None for a local cluster.
         fresh: Run every cell from its beginning, also those that have finished.
         data_dir: As for `learning.dataset.open_dataset`.
         experiment: The MLflow experiment; None for MLflow's own variables, else the project's.
 
     Raises:
-        UsageError: The scheduler does not answer, cells were trained by other code, or the study
-            declares other images.
+        UsageError: Cells were trained by other code, or the study declares other images.
+        ClusterError: The scheduler does not answer, or a worker cannot run the cells.
         DataError: The dataset cannot be had; no run was made.
         TrackingError: The store does not answer, or not any more.
         UnpairedError: Two runs of a pair began differently; no verdict is recorded.
@@ -61,11 +60,12 @@ def compare_study(
         dataset = None
         if is_new():  # then hardly anything but the dataset can be missing
             dataset = _opened_dataset(study, data_dir, display)
-            crew.begin(_looks(study)[0] * len(study.regimes), study.cells()[0].config)
-        tracking_uri = _connected(study, scheduler, display)
+            crew.begin(looks_of(study)[0] * len(study.regimes), study.cells()[0].config)
+        tracking_uri = _connected(study, display)
         dataset = dataset or _opened_dataset(study, data_dir, display)
         if dataset.name == "idx":  # each set of images makes a study of its own
             study = study.model_copy(update={"dataset_sha256": dataset.sha256})
+        needs = _needs(study, crew, dataset, data_dir, experiment, fresh, display)
         from fashion_dropout.studies.charts import prepare_charts
         from fashion_dropout.tracking.reading.queries import experiment_name
 
@@ -79,10 +79,13 @@ def compare_study(
                 study_run_id=run.run_id,
                 colours=colours.of_regimes([study.decision.baseline, *study.others]),
                 fresh=fresh,
+                needs=needs,
             )
             if refused := prepare_charts(study, run.experiment_id)[1]:
                 display.note(f"warning: {refused}")
-            failed = _run_looks(_Cells(study, run, dataset.sha256, fresh, display), crew, session)
+            failed = run_looks(
+                MissingCells(study, run, dataset.sha256, fresh, display), crew, session
+            )
             display.note("comparing the runs, drawing figures, writing the report")
             with ending(crew):
                 from fashion_dropout.studies.conclude import conclude
@@ -95,7 +98,7 @@ def _opened_dataset(study: Study, data_dir: Path | None, display: StudyDisplay) 
     return data.open_dataset(study.dataset, data_dir, display.note, recorded=declared)
 
 
-def _connected(study: Study, scheduler: str | None, display: StudyDisplay) -> str:
+def _connected(study: Study, display: StudyDisplay) -> str:
     """The URI of the store, which answers."""
     import mlflow
 
@@ -105,11 +108,34 @@ def _connected(study: Study, scheduler: str | None, display: StudyDisplay) -> st
     connect()
     tidy(display.note)
     uri: str = mlflow.get_tracking_uri()
-    if scheduler is not None:
-        cluster.check_reachable(uri, scheduler)
     for warning in warnings_of(study):
         display.note(warning)
     return uri
+
+
+def _needs(
+    study: Study,
+    crew: Workers,
+    dataset: data.Dataset,
+    data_dir: Path | None,
+    experiment: str | None,
+    fresh: bool,
+    display: StudyDisplay,
+) -> Needs | None:
+    """What a study needs of the workers of a cluster, which are asked before anything is recorded;
+    None for those of this machine.
+
+    If no cell is missing, no worker is needed: they may have gone for the night.
+    """
+    from fashion_dropout.studies.cells import finished_cells
+
+    if crew.scheduler is None:
+        return None
+    needs = needs_of(study.cells()[0].config, dataset, data_dir, experiment)
+    found = finished_cells(study, needs.experiment_id, needs.dataset_sha256)
+    if fresh or found.missing(study):
+        check_workers(crew.client(1), crew.scheduler, needs, display.note)
+    return needs
 
 
 @contextmanager
@@ -171,81 +197,3 @@ def _interrupted(study: Study, experiment: str | None) -> str | None:
     if launched_run_id():
         return None
     return studies.interrupted_study(study.key, experiment_id(experiment))
-
-
-@dataclass
-class _Cells:
-    """The cells of a study that are still to be run, as the store knows it at each look."""
-
-    study: Study
-    run: TrackedRun
-    dataset_sha256: str
-    fresh: bool
-    display: StudyDisplay
-    ran: set[str] = field(default_factory=set)
-    taken_over: dict[str, str] = field(default_factory=dict)
-
-    def missing(self, pairs: int) -> list[Cell]:
-        """The missing ones among the first so many pairs."""
-        from fashion_dropout.studies.cells import TAKEN_OVER_FILE, finished_cells
-
-        seen = self.study.seen_by(pairs)
-        cells = [cell for cell in self.study.cells() if cell.config.seed in seen]
-        if not self.fresh:
-            found = finished_cells(self.study, self.run.experiment_id, self.dataset_sha256)
-            cells = [cell for cell in found.missing(self.study) if cell in cells]
-            if found.taken_over != self.taken_over:
-                self.taken_over = found.taken_over
-                self.display.note(found.sentence)
-                text = json.dumps(found.taken_over, indent=2)
-                self.run.log_text(f"{text}\n", TAKEN_OVER_FILE)
-        return [cell for cell in cells if cell.name not in self.ran]
-
-
-def _looks(study: Study) -> tuple[int, ...]:
-    """After how many pairs it is compared; without declared looks, when all have been run."""
-    return study.decision.looks or (len(study.seeds),)
-
-
-def _run_looks(cells: _Cells, crew: Workers, session: Session) -> dict[str, str]:
-    """Run the missing cells look by look, until the study is decided or all have been run.
-
-    Returns:
-        The name of each cell that failed, and why.
-    """
-    from fashion_dropout.studies.found import read_cells
-    from fashion_dropout.tracking.reading.queries import end_abandoned_runs
-    from fashion_dropout.tracking.recording.recovery import tidy
-
-    study, display, experiment_id = cells.study, cells.display, cells.run.experiment_id
-    looks = _looks(study)
-    results: list[CellResult] = []
-    try:
-        for number, pairs in enumerate(looks, start=1):
-            missing = cells.missing(pairs)
-            if len(looks) > 1:
-                display.note(f"look {number} of {len(looks)}: after {pairs} pairs of runs")
-            display.begin(study.key, len(missing), len(study.cells()))
-            if missing:
-                client = crew.client(len(missing))
-                for result in cluster.run_cells(client, missing, session, display.epoch):
-                    results.append(result)
-                    cells.ran.add(result.cell.name)
-                    display.ended(result.cell.name, result.error)
-                tidy(display.note)  # what workers could not deliver
-            if pairs == looks[-1]:
-                break
-            cells.run.settle()
-            taken = read_cells(cells.run.run_id).looks
-            if taken.over or len(taken.seen) < number:
-                break
-    except BaseException:  # a store that is gone, too, must not take its place: it is the reason
-        try:
-            crew.close()
-        finally:
-            with suppress(TrackingError):
-                end_abandoned_runs(session.name, experiment_id, ())
-        raise
-    # No worker has a cell any more: what is left RUNNING is abandoned.
-    end_abandoned_runs(session.name, experiment_id, {result.run_id for result in results})
-    return {result.cell.name: result.error for result in results if result.error}

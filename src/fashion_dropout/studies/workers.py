@@ -21,6 +21,7 @@ from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.learning.kernels import KernelChoice
 from fashion_dropout.learning.runtime import DeviceChoice, start_tensorflow
 from fashion_dropout.studies import cluster
+from fashion_dropout.studies.scheduler import Scheduler, connected
 
 _CONCLUDING = "fashion_dropout.studies.conclude"
 
@@ -31,11 +32,11 @@ class Workers:
 
     Attributes:
         count: The most processes of a cluster on this machine.
-        scheduler: The address of another cluster's scheduler; None for this machine.
+        scheduler: That of another cluster; None for this machine.
     """
 
     count: int
-    scheduler: str | None
+    scheduler: Scheduler | None
 
     def __post_init__(self) -> None:
         self._stack = ExitStack()
@@ -68,13 +69,13 @@ class Workers:
         """A client of the cluster, which begins now if there is none.
 
         Raises:
-            UsageError: The scheduler does not answer.
+            ClusterError: The scheduler does not answer.
         """
         if self._client is None:
             context = (
                 cluster.local_cluster(min(self.count, count))
                 if self.scheduler is None
-                else cluster.remote_cluster(self.scheduler)
+                else connected(self.scheduler)
             )
             found: Future[Client] = Future()
             found.set_result(self._stack.enter_context(context))

@@ -147,11 +147,14 @@ def study_runs(
 
 
 @asks_mlflow()
-def end_abandoned_runs(session: str, experiment_id: str, known: Collection[str]) -> list[str]:
-    """Mark as KILLED what the workers of a session left RUNNING when they were killed.
+def end_abandoned_runs(
+    tag: str, value: str, experiment_id: str, known: Collection[str]
+) -> list[str]:
+    """Mark as KILLED what the workers of a study left RUNNING when they were killed.
 
     Args:
-        session: The tag ``study.session`` of its runs.
+        tag: A tag that its runs have: ``study.session`` or ``study.run``.
+        value: Of the tag.
         experiment_id: The experiment of these runs.
         known: Ids of the runs that still go on.
 
@@ -161,7 +164,7 @@ def end_abandoned_runs(session: str, experiment_id: str, known: Collection[str])
     client = mlflow.MlflowClient()
     abandoned = mlflow.search_runs(
         [experiment_id],
-        f"tags.`{tags.SESSION}` = '{session}' and tags.{tags.ROLE} = '{tags.RUN}' "
+        f"tags.`{tag}` = '{value}' and tags.{tags.ROLE} = '{tags.RUN}' "
         "and attributes.status = 'RUNNING'",
         output_format="list",
     )

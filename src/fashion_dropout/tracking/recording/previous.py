@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import mlflow
@@ -17,6 +18,7 @@ from fashion_dropout.tracking.recording.recovery import MISSING, WHY
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import asks_mlflow
 from fashion_dropout.tracking.store.finished import missing_parts
+from fashion_dropout.tracking.store.places import local_folder
 
 
 class Place(NamedTuple):
@@ -52,6 +54,38 @@ def place_of_next_run(experiment: str | None) -> Place:
 def place_of(run: Run) -> Place:
     """Where a run is."""
     return _place(run.info.experiment_id)
+
+
+@asks_mlflow()
+def place_by_id(experiment: str) -> Place | None:
+    """An experiment; None if the store has none of this id."""
+    try:
+        return _place(experiment)
+    except MlflowException as error:
+        if error.error_code == MISSING:
+            return None
+        raise
+
+
+@asks_mlflow()
+def files_of(experiment: str) -> Path | None:
+    """The folder of an experiment's files, made if need be; None where a server or a bucket has
+    them.
+    """
+    folder = local_folder(mlflow.get_experiment(experiment).artifact_location)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@asks_mlflow(expected=lambda: "the right to record in the experiment (EDIT, on MLflow's server)")
+def check_writable(experiment: str) -> None:
+    """Refuse an experiment in which this user may not record: its description is written again, as
+    it is.
+    """
+    client = mlflow.MlflowClient()
+    described = client.get_experiment(experiment).tags.get(tags.NOTE, "")
+    client.set_experiment_tag(experiment, tags.NOTE, described)
 
 
 @asks_mlflow()

@@ -1,0 +1,33 @@
+"""Workers on Slurm, one core each, for as long as this runs.
+
+Use: python deploy/cluster/slurm.py 64
+It needs `pip install dask-jobqueue` beside the program, and a shared folder for the environment.
+`compare --scheduler` takes the address that it prints. With --print it shows the job script only.
+"""
+
+import argparse
+import time
+
+from dask_jobqueue import SLURMCluster
+
+parser = argparse.ArgumentParser()
+parser.add_argument("workers", type=int)
+parser.add_argument("--print", action="store_true")
+arguments = parser.parse_args()
+
+cluster = SLURMCluster(
+    cores=1,  # one thread a worker: the program refuses more
+    processes=1,
+    memory="4GB",
+    walltime="08:00:00",  # the default ends a worker after half an hour
+    # Checkpoints in a shared folder: a cell of a job that has ended goes on in another one.
+    job_script_prologue=['export FASHION_DROPOUT_STATE="$HOME/.local/state/fashion-dropout"'],
+    scheduler_options={"dashboard_address": "127.0.0.1:0"},
+)
+if arguments.print:
+    print(cluster.job_script())
+else:
+    cluster.scale(arguments.workers)
+    print(f"fashion-dropout compare STUDY --scheduler {cluster.scheduler_address}", flush=True)
+    while True:
+        time.sleep(60)

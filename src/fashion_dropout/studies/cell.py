@@ -1,0 +1,153 @@
+"""One cell of a study, as a worker runs it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from distributed import Reschedule, get_worker
+
+from fashion_dropout import environment
+from fashion_dropout.config.cell import Cell
+from fashion_dropout.learning import dataset as data
+from fashion_dropout.progress import CellProgress
+from fashion_dropout.studies.fitness import Needs, fitness, usual_dir
+from fashion_dropout.tracking.store import tags
+
+_REFUSED_SECONDS = 10  # how long a worker that is not fit keeps a cell
+
+
+@dataclass(frozen=True)
+class Session:
+    """What every worker must know about one call of ``compare``.
+
+    Attributes:
+        name: The tag ``study.session`` of its runs.
+        tracking_uri: The store, with its password.
+        experiment: The name of the experiment.
+        data_dir: As for `learning.dataset.open_dataset`.
+        dataset_sha256: The digest of the dataset, which a worker's must have, too.
+        study_run_id: The study's own run.
+        colours: Regime → its colour in MLflow's charts, ``#rrggbb``.
+        fresh: Whether its runs begin anew, whatever was interrupted.
+        needs: What a worker must be like; None for the workers of this machine.
+    """
+
+    name: str
+    tracking_uri: str = field(repr=False)
+    experiment: str
+    data_dir: Path | None
+    dataset_sha256: str
+    study_run_id: str
+    colours: Mapping[str, str]
+    fresh: bool
+    needs: Needs | None = None
+
+    def scope(self, study: str) -> str:
+        """What the keys of a study's cells have in common in Dask.
+
+        On a cluster that is already there it is the same in each call for the same study in the
+        same experiment, so that a cell that runs there is not begun again; a fresh call has one of
+        its own.
+        """
+        return f"{study}-{self.needs.digest}" if self.needs and not self.fresh else self.name
+
+    def key(self, cell: Cell) -> str:
+        """What Dask calls a cell."""
+        return f"{self.scope(cell.study)}/{cell.name}"
+
+    @staticmethod
+    def new_name() -> str:
+        """A name that no other call of ``compare`` on this machine has."""
+        return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """How a cell ended: with a finished run, or with an error."""
+
+    cell: Cell
+    run_id: str = ""
+    error: str = ""
+
+
+def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
+    """One cell in a worker; an error becomes a result, so that the other cells go on."""
+    environment.settle()
+    import mlflow
+
+    from fashion_dropout.runs.request import RunRequest
+    from fashion_dropout.runs.train import record_run
+    from fashion_dropout.tracking.recording.launched import forget_launched_run
+    from fashion_dropout.tracking.store.calls import one_line
+    from fashion_dropout.tracking.store.connect import connect_to_existing
+
+    if session.needs is not None:
+        _refuse_unfit(session.needs, topic)
+    forget_launched_run()  # `mlflow run` made it for the study, not for a cell
+    mlflow.set_tracking_uri(session.tracking_uri)
+    try:
+        connect_to_existing()  # in the folder and on the machine of this worker
+        request = RunRequest(
+            cell.config,
+            cell.regime,
+            study_tags={
+                tags.STUDY: cell.study,
+                tags.STUDY_RUN_ID: session.study_run_id,
+                tags.SESSION: session.name,
+                tags.COLOUR: session.colours[cell.regime],
+            },
+            experiment=session.experiment,
+            fresh=session.fresh,
+        )
+        folder = usual_dir(session.data_dir)
+        dataset = _dataset(cell.config.dataset, folder, session.dataset_sha256)
+        summary = record_run(request, dataset, _Reporter(cell, topic))
+        return CellResult(cell, run_id=summary.run_id)
+    except Exception as error:  # whatever it is, it is this cell's own
+        return CellResult(cell, error=one_line(error))
+    finally:
+        if "keras" in sys.modules:
+            sys.modules["keras"].backend.clear_session()
+        gc.collect()
+
+
+def _refuse_unfit(needs: Needs, topic: str) -> None:
+    """Give a cell back that this worker must not run.
+
+    Raises:
+        Reschedule: After a while, so that others get it rather than this worker again.
+    """
+    worker = get_worker()
+    if why := fitness(needs, worker.state.nthreads).objection:
+        worker.log_event(topic, {"refused": f"worker {worker.address}: {why}"})
+        time.sleep(_REFUSED_SECONDS)
+        raise Reschedule
+
+
+@lru_cache(maxsize=1)
+def _dataset(name: str, data_dir: Path | None, sha256: str) -> data.Dataset:
+    return data.open_dataset(name, data_dir, recorded=sha256)
+
+
+class _Reporter:
+    """A `Display` in a worker: sends every epoch to the process that runs the study."""
+
+    def __init__(self, cell: Cell, topic: str) -> None:
+        self.cell, self.topic = cell, topic
+
+    def note(self, line: str) -> None:
+        pass
+
+    def batches(self, done: int, total: int) -> None:
+        pass
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        progress = CellProgress(self.cell.name, epoch, self.cell.config.epochs, dict(metrics))
+        get_worker().log_event(self.topic, asdict(progress))

@@ -1,0 +1,116 @@
+"""The cells of a study, look by look: which are missing, and running them until it is decided."""
+
+from __future__ import annotations
+
+import json
+import signal
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fashion_dropout.config.cell import Cell
+from fashion_dropout.config.study import Study
+from fashion_dropout.errors import Interrupted, TrackingError
+from fashion_dropout.progress import StudyDisplay
+from fashion_dropout.studies import cluster
+from fashion_dropout.studies.cell import CellResult, Session
+from fashion_dropout.studies.workers import Workers
+from fashion_dropout.tracking.store import tags
+
+if TYPE_CHECKING:
+    from fashion_dropout.tracking.recording.tracked_run import TrackedRun
+
+
+@dataclass
+class MissingCells:
+    """The cells of a study that are still to be run, as the store knows it at each look."""
+
+    study: Study
+    run: TrackedRun
+    dataset_sha256: str
+    fresh: bool
+    display: StudyDisplay
+    ran: set[str] = field(default_factory=set)
+    taken_over: dict[str, str] = field(default_factory=dict)
+
+    def missing(self, pairs: int) -> list[Cell]:
+        """The missing ones among the first so many pairs."""
+        from fashion_dropout.studies.cells import TAKEN_OVER_FILE, finished_cells
+
+        seen = self.study.seen_by(pairs)
+        cells = [cell for cell in self.study.cells() if cell.config.seed in seen]
+        if not self.fresh:
+            found = finished_cells(self.study, self.run.experiment_id, self.dataset_sha256)
+            cells = [cell for cell in found.missing(self.study) if cell in cells]
+            if found.taken_over != self.taken_over:
+                self.taken_over = found.taken_over
+                self.display.note(found.sentence)
+                text = json.dumps(found.taken_over, indent=2)
+                self.run.log_text(f"{text}\n", TAKEN_OVER_FILE)
+        return [cell for cell in cells if cell.name not in self.ran]
+
+
+def looks_of(study: Study) -> tuple[int, ...]:
+    """After how many pairs it is compared; without declared looks, when all have been run."""
+    return study.decision.looks or (len(study.seeds),)
+
+
+def run_looks(cells: MissingCells, crew: Workers, session: Session) -> dict[str, str]:
+    """Run the missing cells look by look, until the study is decided or all have been run.
+
+    Returns:
+        The name of each cell that failed, and why.
+    """
+    from fashion_dropout.studies.found import read_cells
+    from fashion_dropout.tracking.reading.queries import end_abandoned_runs
+    from fashion_dropout.tracking.recording.recovery import tidy
+
+    study, display, experiment_id = cells.study, cells.display, cells.run.experiment_id
+    looks = looks_of(study)
+    results: list[CellResult] = []
+    try:
+        for number, pairs in enumerate(looks, start=1):
+            missing = cells.missing(pairs)
+            if len(looks) > 1:
+                display.note(f"look {number} of {len(looks)}: after {pairs} pairs of runs")
+            display.begin(study.key, len(missing), len(study.cells()))
+            if missing:
+                client = crew.client(len(missing))
+                for result in cluster.run_cells(client, missing, session, display):
+                    results.append(result)
+                    cells.ran.add(result.cell.name)
+                    display.ended(result.cell.name, result.error)
+                tidy(display.note)  # what workers could not deliver
+            if pairs == looks[-1]:
+                break
+            cells.run.settle()
+            taken = read_cells(cells.run.run_id).looks
+            if taken.over or len(taken.seen) < number:
+                break
+    except BaseException as stop:  # a store that is gone must not take its place: it is the reason
+        if session.needs is not None:
+            _leave(crew, study, session, stop)
+            raise
+        try:
+            crew.close()
+        finally:
+            with suppress(TrackingError):
+                end_abandoned_runs(tags.SESSION, session.name, experiment_id, ())
+        raise
+    # No worker has a cell any more: what is left RUNNING is abandoned. On a cluster that was there,
+    # the cells may be of earlier calls.
+    whose = (tags.STUDY_RUN_ID, cells.run.run_id) if session.needs else (tags.SESSION, session.name)
+    end_abandoned_runs(*whose, experiment_id, {result.run_id for result in results})
+    return {result.cell.name: result.error for result in results if result.error}
+
+
+def _leave(crew: Workers, study: Study, session: Session, stop: BaseException) -> None:
+    """Let go of a cluster that was there before: its cells go on, unless Ctrl-C has come."""
+    if not isinstance(stop, Interrupted):
+        return
+    if stop.signal is signal.SIGINT or session.fresh:
+        with suppress(Exception):  # a scheduler that is gone runs nothing
+            cluster.begin_no_more(crew.client(1), study.cells(), session)
+        stop.add_note("no further cell begins on the cluster; those that run come to their end")
+    else:
+        stop.add_note("the cluster goes on with the cells")
