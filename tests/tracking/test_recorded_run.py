@@ -93,6 +93,13 @@ def test_parameters_are_the_configuration(run):
         "threads": "1",
         "kernels": "native",
         "device": "auto",
+        "label_smoothing": "0.0",
+        "weight_decay": "0.0",
+        "schedule": "constant",
+        "warmup_epochs": "0",
+        "augment": "none",
+        "average": "none",
+        "patience": "0",
     }
 
 

@@ -78,6 +78,10 @@ class Study(BaseModel):
             split_seed=self.split_seed,
         )
 
+    def of_images(self, sha256: str) -> Study:
+        """The study of these images: each set of a user's own images makes one of its own."""
+        return self.model_copy(update={"dataset_sha256": sha256} if self.dataset == "idx" else {})
+
     def resolved(self) -> dict[str, Any]:
         """Everything that decides runs and verdict, defaults filled in, as JSON values.
 

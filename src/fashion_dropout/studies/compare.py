@@ -63,10 +63,8 @@ def compare_study(
             crew.begin(looks_of(study)[0] * len(study.regimes), study.cells()[0].config)
         tracking_uri = _connected(study, display)
         dataset = dataset or _opened_dataset(study, data_dir, display)
-        if dataset.name == "idx":  # each set of images makes a study of its own
-            study = study.model_copy(update={"dataset_sha256": dataset.sha256})
+        study = study.of_images(dataset.sha256)
         needs = _needs(study, crew, dataset, data_dir, experiment, fresh, display)
-        from fashion_dropout.studies.charts import prepare_charts
         from fashion_dropout.tracking.reading.queries import experiment_name
 
         with _opened(study, dataset, name := Session.new_name(), experiment, fresh) as run:
@@ -81,11 +79,9 @@ def compare_study(
                 fresh=fresh,
                 needs=needs,
             )
-            if refused := prepare_charts(study, run.experiment_id)[1]:
-                display.note(f"warning: {refused}")
-            failed = run_looks(
-                MissingCells(study, run, dataset.sha256, fresh, display), crew, session
-            )
+            _prepare_charts(study, run, display)
+            missing = MissingCells(study, run, dataset.sha256, fresh, display)
+            failed = run_looks(missing, crew, session)
             display.note("comparing the runs, drawing figures, writing the report")
             with ending(crew):
                 from fashion_dropout.studies.conclude import conclude
@@ -96,6 +92,13 @@ def compare_study(
 def _opened_dataset(study: Study, data_dir: Path | None, display: StudyDisplay) -> data.Dataset:
     declared = study.dataset_sha256 or None
     return data.open_dataset(study.dataset, data_dir, display.note, recorded=declared)
+
+
+def _prepare_charts(study: Study, run: TrackedRun, display: StudyDisplay) -> None:
+    from fashion_dropout.studies.charts import prepare_charts
+
+    if refused := prepare_charts(study, run.experiment_id)[1]:
+        display.note(f"warning: {refused}")
 
 
 def _connected(study: Study, display: StudyDisplay) -> str:

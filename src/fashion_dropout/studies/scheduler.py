@@ -101,7 +101,8 @@ def connected(scheduler: Scheduler) -> Iterator[Client]:
 async def _versions(address: str) -> dict[str, Any]:
     """What a scheduler says of the packages that it has."""
     certificates = Security().get_connection_args("client")
-    async with rpc(address, timeout=_CONNECT_SECONDS, connection_args=certificates) as scheduler:
+    soon = 0.8 * _CONNECT_SECONDS  # so that its own error, which has a reason, comes first
+    async with rpc(address, timeout=soon, connection_args=certificates) as scheduler:
         found: dict[str, Any] = await scheduler.versions()
         return found
 
