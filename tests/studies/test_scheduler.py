@@ -84,9 +84,10 @@ def test_what_does_not_answer_as_a_scheduler_is_one_line(monkeypatch):
     monkeypatch.setattr(scheduler, "_CONNECT_SECONDS", 2)
     assert "Connection refused" in refused(f"tcp://{HOST}:9")
     with socket.create_server((HOST, 0)) as silent:
-        said = refused(f"tcp://{HOST}:{silent.getsockname()[1]}")
+        port = silent.getsockname()[1]
+        said = refused(f"tcp://{HOST}:{port}")
         assert "received no answer as one within 2 s; start one with `dask scheduler`" in said
-    assert "DISTRIBUTED__COMM__TLS__CA_FILE" in refused(f"tls://{HOST}:9")
+        assert "DISTRIBUTED__COMM__TLS__CA_FILE" in refused(f"tls://{HOST}:{port}")
 
 
 def test_another_dask_is_named_with_both_versions():

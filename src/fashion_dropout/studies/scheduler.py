@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import socket
 import time
 import warnings
 from collections import Counter
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from distributed import Client, Security
 from distributed.core import rpc
@@ -74,7 +76,10 @@ def connected(scheduler: Scheduler) -> Iterator[Client]:
     """
     quieten()
     address = scheduler.address
+    place = urlsplit(address)
     try:  # before there is a client, which would wait for ever and say much when it is given up
+        # Dask tries again until its time is over, and then knows the last reason only.
+        socket.create_connection((place.hostname, place.port), _CONNECT_SECONDS).close()
         versions = asyncio.run(asyncio.wait_for(_versions(address), _CONNECT_SECONDS))
     except TypeError as error:
         raise ClusterError(
@@ -101,8 +106,7 @@ def connected(scheduler: Scheduler) -> Iterator[Client]:
 async def _versions(address: str) -> dict[str, Any]:
     """What a scheduler says of the packages that it has."""
     certificates = Security().get_connection_args("client")
-    soon = 0.8 * _CONNECT_SECONDS  # so that its own error, which has a reason, comes first
-    async with rpc(address, timeout=soon, connection_args=certificates) as scheduler:
+    async with rpc(address, timeout=_CONNECT_SECONDS, connection_args=certificates) as scheduler:
         found: dict[str, Any] = await scheduler.versions()
         return found
 
