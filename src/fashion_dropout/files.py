@@ -15,6 +15,7 @@ from shutil import rmtree
 
 from fashion_dropout.errors import UsageError
 
+LARGEST_RESULT = 2**26  # bytes: a hundred runs have 400 kB
 LARGEST_TEXT = 2**20
 """The most bytes that a file of declarations may have, such as a study."""
 
@@ -121,12 +122,12 @@ def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
         for name, content in contents.items():
             (beside / name).parent.mkdir(parents=True, exist_ok=True)
             (beside / name).write_bytes(content)
-        if folder.exists():
-            folder.rename(before)
         try:
+            if folder.exists():
+                folder.rename(before)
             beside.rename(folder)
         except BaseException:
-            if before.exists():
+            if before.exists() and not folder.exists():
                 before.rename(folder)
             raise
         rmtree(before, ignore_errors=True)

@@ -279,4 +279,4 @@ def test_a_study_on_a_cluster_from_a_refused_worker_to_a_lost_scheduler(tmp_path
         assert lost.returncode == 1
         (line,) = said.splitlines()
         assert "received a lost connection, a restart" in line
-        assert "the same command goes on with what is missing" in line
+        assert "the same command, without --fresh, goes on with what is missing" in line

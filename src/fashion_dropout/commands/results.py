@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fashion_dropout.commands.options import language_option, optional, run_of_study
+from fashion_dropout.commands.options import given, language_option, optional, run_of_study
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import visible
 from fashion_dropout.files import user_path
@@ -43,7 +43,10 @@ def studies() -> None:
     help="Write the report of every study of the store into this folder, and a page with links to "
     "them; instead of STUDY and --output.",
 )
-def report(study: str, lang: Language, output: str, index: str | None) -> None:
+@click.pass_context
+def report(
+    context: click.Context, /, study: str, lang: Language, output: str, index: str | None
+) -> None:
     """Build the report of a study, one HTML file, from its records in MLflow.
 
     STUDY is latest, the name of a study, or the id of its own run; `studies` lists them.
@@ -62,6 +65,8 @@ def report(study: str, lang: Language, output: str, index: str | None) -> None:
             "latest` writes the report of the last study"
         )
     if index is not None:
+        if "output" in given(context, {"output": output}) and "MLFLOW_RUN_ID" not in os.environ:
+            raise UsageError("expected either --index or --output, received both")
         from fashion_dropout.studies.index import write_index
 
         for path in write_index(user_path(index), lang, _warn):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fashion_dropout.comparison.recalibrated import with_recalibrated
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.statistics import CONFIDENCE, Difference
@@ -49,14 +50,11 @@ def numbers(record: StudyRecord, comparison: Comparison) -> dict[str, Any]:
 
 
 def _measurements(record: StudyRecord, comparison: Comparison) -> Iterator[dict[str, Any]]:
-    """Every value of every run; those at equal fit once for each pair, on which they depend."""
-    rule, runs = comparison.rule, record.runs
-    if record.results and not record.results.recalibrated.empty:
-        runs = runs.merge(record.results.recalibrated, on=["regime", "seed"], how="left")
-        columns = map(str, record.results.recalibrated)
-        after = [name for name in columns if name not in ("regime", "seed")]
-    else:
-        after = []
+    """Every value that is compared, and those of the program's metrics; those at equal fit once for
+    each pair, on which they depend.
+    """
+    rule, runs = comparison.rule, with_recalibrated(record)
+    after = [str(name) for name in runs if name not in record.runs]
     declared = (rule.primary, *rule.secondary, *rule.guards)
     for metric in dict.fromkeys((*declared, *METRICS, *after)):
         if of_pairs(metric):

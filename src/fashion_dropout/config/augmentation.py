@@ -75,7 +75,7 @@ def _in_one_form(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     parts = [
-        name if amount == AMOUNTS[name].default else f"{name}:{amount:g}"
+        name if amount == AMOUNTS[name].default else f"{name}:{amount:.12g}"
         for name, amount in amounts(value).items()
     ]
     return "+".join(parts) or _NONE

@@ -120,7 +120,7 @@ def stress_study(
     Raises:
         UsageError: There is no such study.
         DataError: The dataset or a model is missing or damaged.
-        TrackingError: The study has no finished run, or the store does not answer.
+        TrackingError: A regime has no finished run, or the store does not answer.
     """
     from fashion_dropout.studies.read import images_of, read_record
     from fashion_dropout.tracking.recording.added import add_files
@@ -128,8 +128,12 @@ def stress_study(
 
     connect_to_existing()
     record = read_record(run_id)
-    if record.runs.empty:
-        raise TrackingError(f"expected a study with finished runs, received {run_id} without one")
+    there = set(record.runs["regime"])
+    if lacking := [regime for regime in record.regimes if regime not in there]:
+        raise TrackingError(
+            f"expected a study with a finished run of each regime, received {run_id} without one "
+            f"of {', '.join(lacking)}"
+        )
     dataset = images_of(record, data_dir)
     test = dataset.test()
     rows = list(_predicted(record, test.images[:images], test.labels[:images], say))

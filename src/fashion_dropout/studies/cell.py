@@ -106,7 +106,7 @@ def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
             experiment=session.experiment,
             fresh=session.fresh,
         )
-        folder = usual_dir(session.data_dir)
+        folder = usual_dir(session.data_dir, cell.config.dataset)
         dataset = _dataset(cell.config.dataset, folder, session.dataset_sha256)
         summary = record_run(request, dataset, _Reporter(cell, topic))
         return CellResult(cell, run_id=summary.run_id)

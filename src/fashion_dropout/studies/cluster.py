@@ -93,7 +93,8 @@ def run_cells(
                 raise ClusterError(
                     "expected the Dask scheduler to keep the cells of the study, received a lost "
                     "connection, a restart, or their end by somebody else; what has finished is "
-                    "recorded, and the same command goes on with what is missing"
+                    "recorded, and the same command"
+                    f"{', without --fresh,' if session.fresh else ''} goes on with what is missing"
                 )
             else:
                 yield CellResult(futures[future], error=_reason(future.exception()))

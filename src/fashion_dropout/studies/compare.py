@@ -128,15 +128,15 @@ def _needs(
     """What a study needs of the workers of a cluster, which are asked before anything is recorded;
     None for those of this machine.
 
-    If no cell is missing, no worker is needed: they may have gone for the night.
+    If no declared cell is missing, no worker is needed: they may have gone for the night. Of a
+    study with looks, those count that a decided study would not run, too.
     """
     from fashion_dropout.studies.cells import finished_cells
 
     if crew.scheduler is None:
         return None
     needs = needs_of(study.cells()[0].config, dataset, data_dir, experiment)
-    found = finished_cells(study, needs.experiment_id, needs.dataset_sha256)
-    if fresh or found.missing(study):
+    if fresh or finished_cells(study, needs.experiment_id, needs.dataset_sha256).missing(study):
         check_workers(crew.client(1), crew.scheduler, needs, display.note)
     return needs
 

@@ -33,7 +33,7 @@ class Needs:
         versions: Package → version, and the digest of the training code.
         config: Of one cell: its dataset, and with what TensorFlow starts.
         dataset_sha256: The digest of the dataset.
-        data_dir: The folder with the four archives that the user has named; None without one.
+        data_dir: What the user has named as ``--data-dir``; None without it.
         tracking_uri: The store, with its password.
         experiment_id: The experiment in it.
         place: Of the experiment, `tracking.recording.previous.Place.digest`.
@@ -124,13 +124,14 @@ def differences(needed: tuple[tuple[str, str], ...], found: tuple[tuple[str, str
     )
 
 
-def usual_dir(data_dir: Path | None) -> Path | None:
+def usual_dir(data_dir: Path | None, dataset: str) -> Path | None:
     """What the user has named as ``--data-dir`` where it is there; None for the usual places.
 
     A worker may have the archives in a checkout or a cache of its own: checksums tell that they
     are the same.
     """
-    return data_dir if data_dir and data_dir.exists() else None
+    own = dataset != data.FashionMnist.name  # they have no usual place
+    return data_dir if data_dir and (own or data_dir.exists()) else None
 
 
 _found: dict[Needs, Fitness] = {}
@@ -212,7 +213,9 @@ def _look_around(needs: Needs) -> Kernels | None:
                 f"{'another one' if folder.is_dir() else 'none'}; use a server that takes files, "
                 "such as `mlflow server --artifacts-destination`"
             )
-    received = data.open_dataset(needs.config.dataset, usual_dir(needs.data_dir)).sha256
+    received = data.open_dataset(
+        needs.config.dataset, usual_dir(needs.data_dir, needs.config.dataset)
+    ).sha256
     if received != needs.dataset_sha256:
         raise ClusterError(
             f"expected {needs.config.dataset} with SHA-256 {needs.dataset_sha256[:12]}, received "

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import warnings
 from pathlib import Path
 
 from fashion_dropout.comparison.judging import Judged
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief
-from fashion_dropout.files import writable, write_whole
+from fashion_dropout.files import writable, write_folder, write_whole
 from fashion_dropout.texts import OF_A_TABLE, Language, texts
 
 _REPORT, _RESULT, _VERDICT = "report.html", "result.json", "verdict.txt"
@@ -35,6 +34,10 @@ def place(output: Path) -> Path:
         raise UsageError(
             "expected an .html file, or a folder, in a folder that exists and can be written to, "
             f"received {output}"
+        )
+    if Path.cwd().is_relative_to(output):
+        raise UsageError(
+            f"expected another folder than the one where this command works, received {output}"
         )
     own = {_REPORT, _RESULT, _VERDICT, *(f"{name}.png" for name in texts("en")["figures"])}
     others = sorted({path.name for path in output.iterdir()} - own) if output.exists() else []
@@ -81,24 +84,5 @@ def write_judged(judged: Judged, output: Path, language: Language) -> list[Path]
         _VERDICT: f"{judged.text}\n".encode(),
         **{f"{name}.png": png for name, png in pictures.items()},
     }
-    _replace(output, contents)
+    write_folder(output, contents)
     return [output / name for name in contents]
-
-
-def _replace(folder: Path, contents: dict[str, bytes]) -> None:
-    """Let a folder with these files take the place of one that `place` has allowed."""
-    new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{of}") for of in ("part", "old"))
-    try:
-        new.mkdir()
-        for name, content in contents.items():
-            (new / name).write_bytes(content)
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
-    except OSError as error:
-        raise UsageError(f"expected to write {folder}, received: {error.strerror}") from error
-    finally:
-        if old.exists() and not folder.exists():  # stopped between the two
-            old.rename(folder)
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

@@ -18,7 +18,7 @@ from fashion_dropout import provenance
 from fashion_dropout.comparison.statistics import CONFIDENCE
 from fashion_dropout.config.study import Study
 from fashion_dropout.errors import UsageError
-from fashion_dropout.files import LARGEST_TEXT, read_file
+from fashion_dropout.files import LARGEST_RESULT, read_file
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.texts import Count
 from fashion_dropout.tracking.store import tags
@@ -91,7 +91,7 @@ def _published(study: Study) -> Spread:
     path = next((path for path in _PUBLISHED if path.is_file()), None)
     if path is None:
         return Spread("the published study", {})
-    result = json.loads(read_file(path, LARGEST_TEXT))
+    result = json.loads(read_file(path, LARGEST_RESULT))
     source = f"the published study {result['study']}"
     if result["environment"]["dataset"] != [study.dataset]:
         return Spread(f"{source}, which is one of other images,", {})

@@ -19,7 +19,7 @@ from fashion_dropout.config.cell import cell_name
 from fashion_dropout.config.study import read_study
 from fashion_dropout.errors import OutdatedError, UsageError
 from fashion_dropout.escapes import brief
-from fashion_dropout.files import read_file
+from fashion_dropout.files import LARGEST_RESULT, read_file
 from fashion_dropout.studies.blocks import blocks, filled, values
 from fashion_dropout.texts import LANGUAGES, Language
 
@@ -27,8 +27,6 @@ RESULT = "result.json"
 
 OF_A_STUDY: Mapping[Language, Language] = {language: language for language in LANGUAGES}
 """Language → the words in which a study of this program is told."""
-
-_LARGEST_RESULT = 2**26  # bytes: a hundred runs have 400 kB
 
 
 def publish(
@@ -148,7 +146,7 @@ def check(folder: Path) -> list[str]:
 
 def _read_result(path: Path) -> dict[str, Any]:
     try:
-        result: dict[str, Any] = json.loads(read_file(path, _LARGEST_RESULT))
+        result: dict[str, Any] = json.loads(read_file(path, LARGEST_RESULT))
     except (OSError, ValueError, RecursionError) as error:
         raise OutdatedError(f"{path}: expected a published result, received: {error}") from error
     if not isinstance(result, dict) or {"study", "blocks", "figures"} - result.keys():

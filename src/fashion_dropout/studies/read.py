@@ -164,9 +164,11 @@ def _differing(
     """
     fields = TrainingConfig.model_fields
     names = dict.fromkeys(name for config in configs.values() for name in config)
+    # A newer version of the program may have recorded parameters that this one does not know.
+    defaults = {name: fields[name].default if name in fields else None for name in names}
     values = {
-        name: {regime: config.get(name, fields[name].default) for regime, config in configs.items()}
-        for name in names
+        name: {regime: config.get(name, default) for regime, config in configs.items()}
+        for name, default in defaults.items()
     }
     shared = {name: next(iter(of.values())) for name, of in values.items() if not _vary(of)}
     differing = {

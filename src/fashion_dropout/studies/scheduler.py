@@ -28,6 +28,7 @@ from fashion_dropout.tracking.store.calls import one_line
 from fashion_dropout.tracking.store.timeouts import NoAnswerError, bounded
 
 _ADDRESS = re.compile(r"(?:(tcp|tls)://)?(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}", re.ASCII)
+_LARGEST_PORT = 65_535
 _CONNECT_SECONDS = 10
 _ASK_SECONDS = 600  # the data may have to be downloaded
 _PAUSE_SECONDS = 0.2
@@ -59,7 +60,7 @@ class Scheduler:
             UsageError: It is none.
         """
         found = _ADDRESS.fullmatch(address)
-        if found is None:
+        if found is None or int(address.rpartition(":")[2]) > _LARGEST_PORT:
             raise UsageError(
                 "expected the address of a Dask scheduler, such as localhost:8786, "
                 f"tcp://10.0.0.1:8786 or tls://10.0.0.1:8786, received {brief(address)}"

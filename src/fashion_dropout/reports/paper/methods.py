@@ -129,7 +129,6 @@ def _known(
         "secondary": len(tested),
         "alpha": rule.alpha,
         "smallest": rule.smallest_difference,
-        "equivalence": 100 * (1 - 2 * rule.alpha / max(1, len(comparison.verdicts))),
         "resamples": RESAMPLES,
         "rule": rule_sentence(record, language),
         "versions": ", ".join(f"{name} {recorded[f'version.{name}']}" for name in PACKAGES),

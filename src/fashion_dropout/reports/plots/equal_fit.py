@@ -91,7 +91,9 @@ def _paths(axes: Axes, histories: pd.DataFrame, regimes: Sequence[str], language
         axes.add_collection(
             LineCollection(paths, colors=colour[regime], linewidths=0.7, alpha=faint)
         )
-        mean = rows.groupby("epoch")[["train/loss", "val/loss"]].mean()
+        whole = rows.dropna(subset=["train/loss", "val/loss"]).groupby("epoch")
+        mean = whole[["train/loss", "val/loss"]].mean()
+        mean = mean[whole.size() == rows["seed"].nunique()]  # else of those that went on
         axes.plot(
             mean["train/loss"],
             mean["val/loss"],
@@ -105,9 +107,9 @@ def _paths(axes: Axes, histories: pd.DataFrame, regimes: Sequence[str], language
             continue
         side = -5 if place else 5  # those of the baseline above its path, the others below
         step = max(1, round((len(mean) - 1) / (_NAMED - 1)))
-        for epoch, x, y in mean.itertuples():
-            if (epoch - 1) % step == 0 or epoch == len(mean):
-                dx = -9 if epoch == 1 else 0  # left of where the path begins
+        for at, (epoch, x, y) in enumerate(mean.itertuples()):
+            if at % step == 0 or at == len(mean) - 1:
+                dx = 0 if at else -9  # left of where the path begins
                 axes.annotate(str(epoch), (x, y), xytext=(dx, side), textcoords="offset points",
                               ha="center", va="bottom" if side > 0 else "top",
                               color=colour[regime], fontsize=9, path_effects=_HALO)  # fmt: skip

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from fashion_dropout.colours import of_regimes
@@ -68,6 +69,7 @@ def reliability(
     above.text(0.62, 0.1, words["overconfident"], color=MARKED, fontsize=9)
     above.legend(loc="upper left")
     below.set(xlabel=words["confidence"].format(fewest=FEWEST), ylabel=words["share"], yscale="log")
+    below.yaxis.set_minor_formatter(NullFormatter())
     below.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
     return figure
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from fashion_dropout.config.values import plain
+from fashion_dropout.config.training import TrainingConfig, parse_parameter
+from fashion_dropout.config.values import plain, unquoted
 from fashion_dropout.errors import FashionDropoutError, TrackingError, UsageError
 from fashion_dropout.escapes import shortened
 from fashion_dropout.interrupts import shielded
@@ -152,12 +153,20 @@ def parameters_to_log(run: Run, params: Mapping[str, Any]) -> dict[str, Any]:
     """
     known = run.data.params
     for name in params.keys() & known.keys():
-        if plain(known[name]) != plain(str(params[name])):
+        if _meant(name, known[name]) != plain(str(params[name])):
             raise TrackingError(
                 f"expected parameter {name} of run {run.info.run_id} to be {params[name]!r}, "
                 f"received {known[name]!r}, which MLflow recorded before; use another run"
             )
     return {name: value for name, value in params.items() if name not in known}
+
+
+def _meant(name: str, typed: str) -> str:
+    """The one form of a parameter as it was typed: ``flip`` of ``flip:0.5``."""
+    if name in TrainingConfig.model_fields:
+        with suppress(UsageError):
+            return plain(str(parse_parameter(name, unquoted(typed))))
+    return plain(typed)
 
 
 def keep_with_launched_run(path: Path) -> str | None:
