@@ -124,6 +124,10 @@ def test_what_was_recorded_as_typed_is_the_same_value():
     for name, other in {"seed": 3, "dropout": 0.25, "select": "last"}.items():
         with pytest.raises(TrackingError, match=f"expected parameter {name} of run"):
             parameters_to_log(run, {**config, name: other})
+    run = recorded(augment="shift:2.0+flip:0.5")
+    assert parameters_to_log(run, {"augment": "flip+shift"}) == {}
+    with pytest.raises(TrackingError, match="expected parameter augment of run"):
+        parameters_to_log(run, {"augment": "flip+shift:3"})
 
 
 @pytest.mark.usefixtures("store")

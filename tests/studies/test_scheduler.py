@@ -61,7 +61,15 @@ def test_an_address_is_taken_as_people_write_it(given, address):
 
 
 @pytest.mark.parametrize(
-    "given", ["nonsense", "localhost", "http://localhost:8786", "tcp://me:secret@host:8786", " "]
+    "given",
+    [
+        "nonsense",
+        "localhost",
+        "http://localhost:8786",
+        "tcp://me:secret@host:8786",
+        "localhost:99999",
+        " ",
+    ],
 )
 def test_what_is_no_address_is_refused_before_anything_is_done(command, tmp_path, given):
     with pytest.raises(UsageError, match="such as localhost:8786"):
@@ -120,9 +128,11 @@ def test_versions_and_code_that_differ_are_named_with_both():
 
 
 def test_the_users_folder_of_data_is_taken_where_it_is_there(tmp_path):
-    assert usual_dir(tmp_path) == tmp_path
-    assert usual_dir(tmp_path / "of-another-machine") is None
-    assert usual_dir(None) is None
+    elsewhere = tmp_path / "of-another-machine"
+    assert usual_dir(tmp_path, "fashion-mnist") == tmp_path
+    assert usual_dir(elsewhere, "fashion-mnist") is None
+    assert usual_dir(elsewhere, "idx") == elsewhere  # a user's own images are nowhere else
+    assert usual_dir(None, "idx") is None
 
 
 @pytest.fixture
