@@ -246,6 +246,17 @@ def test_the_difference_at_equal_fit_is_drawn_with_its_band_range_and_points():
     assert len(names_of["equal_fit"].axes) == 1
 
 
+def test_the_mean_of_a_regime_ends_where_its_first_run_stopped():
+    record = make_record(epochs=8)
+    curves = record.histories
+    of_one = (curves["regime"] == "dropout") & (curves["seed"] == 0)
+    record = dataclasses.replace(record, histories=curves[~of_one | (curves["epoch"] <= 3)])
+    figures = dict(study_figures(record, record.compare(), "en"))
+    for name, lines in {"study_curves": 2, "equal_fit": 1, "gap_over_epochs": 1}.items():
+        thick = [line for line in figures[name].axes[0].lines if line.get_linewidth() == 2]
+        assert sorted(len(line.get_xdata()) for line in thick) == lines * [3] + lines * [8]
+
+
 def test_the_numbers_of_epochs_do_not_collide():
     record = make_record(epochs=20)
     figure = drawn(dict(study_figures(record, record.compare(), "en"))["equal_fit"])

@@ -16,6 +16,7 @@ from fashion_dropout.config.study import read_study
 from fashion_dropout.learning.dataset import open_dataset
 from fashion_dropout.studies.compare import compare_study
 from fashion_dropout.studies.read import read_record
+from fashion_dropout.studies.scheduler import Scheduler
 from own import digits, write
 from promotion.recorded_studies import POLICY, STUDY, promoted
 
@@ -89,7 +90,7 @@ def test_each_set_of_images_makes_a_study_and_never_a_model_of_fashion_mnist(sto
             outcome = compare_study(
                 read_study(tmp_path / "own.toml"),
                 StudyLines(),
-                scheduler=cluster.scheduler_address,
+                scheduler=Scheduler(cluster.scheduler_address),
                 data_dir=folder,
             )
             assert outcome.missing == {}

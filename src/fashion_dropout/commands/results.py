@@ -11,7 +11,7 @@ import click
 from fashion_dropout.commands.options import given, language_option, optional, run_of_study
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import visible
-from fashion_dropout.files import user_path
+from fashion_dropout.files import user_path, writable
 
 if TYPE_CHECKING:
     from fashion_dropout.texts import Language
@@ -78,7 +78,7 @@ def report(
         raise UsageError(
             "expected the name of a file for the report, received -; name one, such as report.html"
         )
-    path = user_path(output).absolute()
+    path = writable(user_path(output).absolute())  # before a store is asked
     size = write_report(run_of_study(study), lang, path, _warn)
     click.echo(f"wrote {visible(str(path))}, {size / 2**20:.1f} MiB; open it in any browser")
     if "MLFLOW_RUN_ID" in os.environ:
