@@ -65,7 +65,7 @@ def decided(values: np.ndarray, rule: Decision) -> tuple[str, int]:
     for pairs, newly in zip(rule.looks, rule.spending, strict=True):
         looks.append(tuple(range(pairs)))
         guards = [
-            guard(difference(metric, values[:pairs, place]), margin, newly)
+            guard(difference(metric, values[:pairs, place]), margin, newly, COMPARED[metric])
             for place, (metric, margin) in enumerate(rule.guards.items(), start=1)
         ]
         verdict = decide(

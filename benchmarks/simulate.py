@@ -24,6 +24,7 @@ from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.comparison.two_level import ImageScores, image_intervals
 from fashion_dropout.comparison.verdict import decide
 from fashion_dropout.config.decision import Decision
+from fashion_dropout.config.metrics import COMPARED
 
 ALPHA = 0.05
 RULE = Decision(
@@ -82,7 +83,12 @@ def verdicts(
         primary = [difference(RULE.primary, (one - runs[0])[:, 0], regimes - 1) for one in runs[1:]]
         for one, of in zip(runs[1:], statistics.with_holm(primary), strict=True):
             guards = [
-                guard(difference(name, (one - runs[0])[:, place]), RULE.guards[name], ALPHA)
+                guard(
+                    difference(name, (one - runs[0])[:, place]),
+                    RULE.guards[name],
+                    ALPHA,
+                    COMPARED[name],
+                )
                 for place, name in enumerate(names)
                 if place
             ]
