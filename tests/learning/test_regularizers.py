@@ -114,13 +114,13 @@ def test_averages_are_what_is_evaluated_and_stored():
 
 
 def test_patience_stops_after_so_many_epochs_without_a_lower_loss():
-    subject = trainer(epochs=30, learning_rate=0.02, patience=2)
+    subject = trainer(epochs=60, patience=2)
     records = list(subject.epochs())
     losses = [record.val_loss for record in records]
     best = int(np.argmin(losses)) + 1
     assert subject.stopped
-    assert len(records) == best + 2 < 30
+    assert len(records) == best + 2 < 60
     assert list(subject.epochs()) == []  # as when it is resumed
-    again = trainer(epochs=len(records), learning_rate=0.02, patience=2)
+    again = trainer(epochs=len(records), patience=2)
     list(again.epochs())
     assert not again.stopped  # it had no more epochs to stop
