@@ -10,14 +10,12 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from distributed import LocalCluster
 
 from conftest import made_once
 from fashion_dropout.commands.console import StudyLines
 from fashion_dropout.config.study import read_study
 from fashion_dropout.studies.compare import compare_study
-from fashion_dropout.studies.scheduler import Scheduler
-from promotion.recorded_studies import STUDY, Studies
+from promotion.recorded_studies import STUDY, Studies, scheduler_here
 
 
 @pytest.fixture(scope="session")
@@ -28,26 +26,17 @@ def studies(tmp_path_factory: pytest.TempPathFactory, worker_id: str, tensorflow
 
 
 def _run_studies(folder: Path) -> str:
-    """Run them by a worker in this process, which need not import TensorFlow again."""
     found = {}
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
             patch.delenv(name)
         patch.chdir(folder)
         mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
-        with LocalCluster(
-            n_workers=1,
-            threads_per_worker=1,
-            processes=False,
-            protocol="tcp://",
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-        ) as cluster:
+        with scheduler_here() as there:
             for name, epochs, undecided in (("weak", 1, "dropout"), ("strong", 3, "simpler")):
                 text = STUDY.format(name=name, epochs=epochs, undecided=undecided)
                 (folder / f"{name}.toml").write_text(text)
                 study = read_study(folder / f"{name}.toml")
-                there = Scheduler(cluster.scheduler_address)
                 outcome = compare_study(study, StudyLines(), scheduler=there)
                 assert outcome.missing == {}
                 found[name] = outcome.run_id

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from distributed import LocalCluster
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from fashion_dropout.config.promotion import Policy
 from fashion_dropout.promotion.promote import Outcome, promote_study
+from fashion_dropout.studies.scheduler import Scheduler
 
 MODEL = "fashion-mnist-cnn-synthetic"
 GATE = """
@@ -82,3 +85,17 @@ def decisions(client: MlflowClient) -> Sequence[Run]:
     """The runs of all decisions, the newest first."""
     (experiment,) = client.search_experiments(filter_string="name = 'fashion-mnist-dropout'")
     return client.search_runs([experiment.experiment_id], "tags.role = 'promotion'")
+
+
+@contextmanager
+def scheduler_here() -> Iterator[Scheduler]:
+    """The scheduler of one worker in this process, which need not import TensorFlow again."""
+    with LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp://",
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+    ) as cluster:
+        yield Scheduler(cluster.scheduler_address)

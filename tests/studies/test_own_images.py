@@ -8,7 +8,6 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pytest
-from distributed import LocalCluster
 
 from conftest import run_here
 from fashion_dropout.commands.console import StudyLines
@@ -16,9 +15,8 @@ from fashion_dropout.config.study import read_study
 from fashion_dropout.learning.dataset import open_dataset
 from fashion_dropout.studies.compare import compare_study
 from fashion_dropout.studies.read import read_record
-from fashion_dropout.studies.scheduler import Scheduler
 from own import digits, write
-from promotion.recorded_studies import POLICY, STUDY, promoted
+from promotion.recorded_studies import POLICY, STUDY, promoted, scheduler_here
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
 
@@ -78,19 +76,12 @@ def test_each_set_of_images_makes_a_study_and_never_a_model_of_fashion_mnist(sto
     text = text.replace('"synthetic"', '"idx"').replace("epochs = 1", "epochs = 1\nbatch_size = 16")
     (tmp_path / "own.toml").write_text(text, encoding="utf-8")
     found = []
-    with LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        processes=False,
-        protocol="tcp://",
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-    ) as cluster:
+    with scheduler_here() as there:
         for folder in (one, other):
             outcome = compare_study(
                 read_study(tmp_path / "own.toml"),
                 StudyLines(),
-                scheduler=Scheduler(cluster.scheduler_address),
+                scheduler=there,
                 data_dir=folder,
             )
             assert outcome.missing == {}
