@@ -7,7 +7,9 @@ benchmarks/results.toml (`.ci/results.py` writes it), or named below as what is 
 from __future__ import annotations
 
 import json
+import math
 import re
+import runpy
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -123,6 +125,17 @@ def test_every_recorded_number_has_its_origin_and_is_shown(numbers):
     shown = "".join(page.read_text(encoding="utf-8") for page in numbers.pages())
     for name, text in numbers.values("en").items():
         assert f"<!-- bench: {name} -->" in shown or text in comments, name
+
+
+def test_the_pooled_numbers_follow_from_the_published_results(numbers):
+    pooled = runpy.run_path(str(ROOT / "benchmarks/pooled.py"))
+    recorded = numbers.values("en")
+    for metric, _, shown in pooled["rows"]():
+        assert recorded[f"pooled/{metric.replace('/', '-')}"] == shown
+    edition = pooled["Edition"]
+    pairs, mean, half = pooled["pooled"]([edition(4, 1.0, 2.0), edition(6, 3.0, 5.0)])
+    assert (pairs, mean) == (10, pytest.approx(2.2))
+    assert half == pytest.approx(2.306004 * math.sqrt(4 * 2 + 6 * 5) / 10)  # t with 8 degrees
 
 
 @pytest.mark.parametrize("path", sorted(STUDIES.glob("*.toml")), ids=lambda path: path.stem)

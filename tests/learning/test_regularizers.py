@@ -85,6 +85,7 @@ def test_the_rate_of_each_step_follows_the_schedule():
     assert list(still.epochs())[1].train_loss != second.train_loss
 
 
+@pytest.mark.slow  # four trainings
 def test_training_goes_on_to_the_same_bits_with_everything_at_once(tmp_path):
     whole = trainer(**EVERYTHING)
     states = [dict(whole.state())]
@@ -113,6 +114,7 @@ def test_averages_are_what_is_evaluated_and_stored():
     )
 
 
+@pytest.mark.slow  # ten epochs and more, twice
 def test_patience_stops_after_so_many_epochs_without_a_lower_loss():
     subject = trainer(epochs=60, patience=2)
     records = list(subject.epochs())

@@ -127,6 +127,7 @@ def test_what_was_compiled_for_another_run_gives_the_same_bits(whole):
     check_equal(again.state(), whole.states[-1])
 
 
+@pytest.mark.slow  # compiles twice
 def test_two_trainers_at_once_share_nothing():
     one, other = trainer(epochs=2), trainer(epochs=2)
     assert one._compiled is not other._compiled

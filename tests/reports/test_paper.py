@@ -143,11 +143,25 @@ def test_the_methods_say_what_the_images_are(dataset, words):
     assert words in methods.methods(record, record.compare(), IMAGES, "en")[0]
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_methods_say_what_regularizers_mean_where_a_run_has_them(language):
+    words = texts(language)["paper"]["methods"]["terms"]
+    of_all = {"weight_decay": 0.01, "schedule": "cosine", "augment": "flip+erase:8", "patience": 0}
+    trained = methods.methods(record := make_record(common=of_all), record.compare(), {}, language)
+    for name in ("weight_decay", "cosine", "augment", "erase"):
+        assert words[name] in trained[0]
+    for name in ("label_smoothing", "one-cycle", "mixup", "average", "patience"):
+        assert words[name] not in trained[0]
+    bare = methods.methods(RECORD, RECORD.compare(), {}, language)[0]
+    assert not any(meaning in bare for name, meaning in words.items() if name != "between")
+
+
 def test_every_reference_is_cited_and_every_citation_has_its_reference():
     bib = (files("fashion_dropout.reports.paper") / "references.bib").read_text(encoding="utf-8")
     known = set(re.findall(r"^@\w+\{(\w+),$", bib, re.MULTILINE))
     for language in LANGUAGES:
-        sentences = " ".join(texts(language)["paper"]["methods"].values())
+        words = texts(language)["paper"]["methods"]
+        sentences = " ".join([*words["terms"].values(), *(str(each) for each in words.values())])
         assert set(CITED.findall(sentences)) == known
 
 

@@ -81,6 +81,7 @@ def test_best_and_last_store_different_models_and_say_so():
     assert "best/val_loss" not in linked, "the stored model is not the one of the best epoch"
 
 
+@pytest.mark.slow  # a training of its own
 def test_a_diverging_run_is_failed_and_stores_no_model():
     with pytest.raises(TrainingDivergedError):
         recorded(TrainingConfig(dataset="synthetic", learning_rate=1e38))

@@ -54,6 +54,7 @@ def test_a_study_is_read_as_its_deciding_look_saw_it():
     assert "6 finished runs" in said
 
 
+@pytest.mark.slow  # recorded studies
 @pytest.mark.usefixtures("store")
 def test_an_interrupted_look_is_not_taken_and_a_failed_pair_blocks_nothing():
     run_id = record_study(study())

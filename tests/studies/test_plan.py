@@ -17,6 +17,7 @@ from fashion_dropout.cli import cli
 from fashion_dropout.config.study import Study, read_study
 from fashion_dropout.errors import UsageError
 from fashion_dropout.learning import kernels
+from fashion_dropout.studies.cost import Cost
 from fashion_dropout.studies.pilot import spread_of
 from fashion_dropout.studies.plan import Plan
 from fashion_dropout.tracking.store import tags
@@ -159,6 +160,10 @@ def test_what_cannot_be_planned_is_refused_in_one_line(smoke, tmp_path):
         assert f"--sd: expected a number greater than 0, received {sd}" in refused(
             str(smoke), f"--sd={sd}"
         )
+    for watts in ("0", "-1", "nan", "inf"):
+        assert f"--watts: expected a finite number above 0, received {watts}" in refused(
+            str(smoke), "--sd=0.1", f"--watts={watts}"
+        )
     for path in (tmp_path / "plan.pdf", tmp_path / "no folder/plan.png"):
         assert "expected" in refused(str(smoke), "--sd=0.1", "--output", str(path))
     assert list(tmp_path.iterdir()) == [smoke]
@@ -184,7 +189,20 @@ def test_the_time_is_that_of_this_machine(monkeypatch):
     monkeypatch.setattr(kernels, "instruction_set", lambda *_: "avx2")
     monkeypatch.setattr("fashion_dropout.provenance.cores", lambda: 4)
     # 12 runs, 3 in turn, of 20 epochs of 55,000 images and a tenth more
-    assert re.search(r"^6 +12 +37 min to 55 min ", plan(str(SECOND)).output, re.M)
+    text = plan(str(SECOND), "--watts", "20").output
+    assert re.search(r"^6 +12 +37 min to 55 min ", text, re.M)
+    # a run takes 733 to 1,100 s, and a study 25 s beside its runs: of 20 runs, 10 in turn
+    assert "the 20 declared runs, each on one core of this kind, at 20 W a core:" in text
+    assert re.search(r"^2 +2 h 3 min to 3 h 4 min +4\.1 to 6\.1 +0\.082 to 0\.12 kWh$", text, re.M)
+    assert "up to 20 cores, at least 80 % of their time is training" in text
+
+
+def test_what_does_not_train_limits_how_many_cores_are_well_used():
+    runs = Cost(32, (20.0, 30.0))
+    assert runs.used(4) == pytest.approx(32 * 20 / (4 * (25 + 8 * 20)))
+    assert runs.knee == 4
+    assert runs.used(5) < 0.8 < runs.used(4)
+    assert Cost(32, (0.01, 0.01)).knee == 1
 
 
 def test_planning_needs_no_tensorflow_and_no_store(command, tmp_path: Path):

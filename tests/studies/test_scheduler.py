@@ -166,6 +166,7 @@ def look(needs: Needs) -> str:
     return str(error.value)
 
 
+@pytest.mark.slow  # waits for what does not answer
 def test_another_store_other_files_and_other_data_are_refused(needs, tmp_path, monkeypatch):
     assert "received no such file" in look(replace(needs, tracking_uri="sqlite:////far/mlflow.db"))
     assert "received another one at" in look(replace(needs, place="0" * 16))

@@ -27,6 +27,7 @@ from fashion_dropout.plain_table import plain_table
 from fashion_dropout.progress import duration
 from fashion_dropout.reports.pictures import picture
 from fashion_dropout.reports.plots.power import power_curves
+from fashion_dropout.studies.cost import WATTS, Cost
 from fashion_dropout.studies.pilot import Spread
 from fashion_dropout.texts import Language
 
@@ -41,10 +42,12 @@ class Plan:
     Attributes:
         study: As declared.
         spread: How much its differences vary.
+        watts: Of a core at work.
     """
 
     study: Study
     spread: Spread
+    watts: float = WATTS
 
     @property
     def regimes(self) -> int:
@@ -152,6 +155,9 @@ class Plan:
                 f"expected: {runs[0]:,} runs if the difference is {smallest}, {runs[1]:,} if there "
                 f"is none, of {seeds * len(self.study.regimes):,} declared"
             )
+        if seconds := self._run_seconds:
+            yield ""
+            yield from Cost(seeds * len(self.study.regimes), seconds, self.watts).lines()
 
     def _spread_lines(self) -> Iterator[str]:
         rule, spread = self.study.decision, self.spread
@@ -197,19 +203,27 @@ class Plan:
 
     def _time(self, pairs: int) -> str:
         """How long so many pairs train on this machine, at best and at worst."""
-        base = self.study.config(self.study.decision.baseline, self.study.seeds[0])
-        speeds = training_speed(base.kernels)
-        if speeds is None:
+        if self._run_seconds is None:
             return "–"
-        kind = data.DATASETS[self.study.dataset]
-        if not kind.training_size:  # known once somebody names a folder
-            return "–"
-        images = (kind.training_size - kind.validation_size) * EVALUATION
-        configs = [self.study.config(regime, base.seed) for regime in self.study.regimes]
-        epochs = sum(config.epochs for config in configs) / len(configs)
-        in_turn = math.ceil(pairs * len(configs) / provenance.cores())
-        slow, fast = (duration(in_turn * epochs * images / speed) for speed in speeds)
+        in_turn = math.ceil(pairs * len(self.study.regimes) / provenance.cores())
+        fast, slow = (duration(in_turn * seconds) for seconds in self._run_seconds)
         return fast if slow == fast else f"{fast} to {slow}"
+
+    @cached_property
+    def _run_seconds(self) -> tuple[float, float] | None:
+        """How long a run trains on one core of this machine, at best and at worst; a mean over
+        the regimes. None if it is not known.
+        """
+        regimes, seed = self.study.regimes, self.study.seeds[0]
+        configs = [self.study.config(regime, seed) for regime in regimes]
+        speeds = training_speed(configs[0].kernels)
+        kind = data.DATASETS[self.study.dataset]
+        if speeds is None or not kind.training_size:  # known once somebody names a folder
+            return None
+        images = (kind.training_size - kind.validation_size) * EVALUATION
+        epochs = sum(config.epochs for config in configs) / len(configs)
+        slow, fast = speeds
+        return epochs * images / fast, epochs * images / slow
 
     @property
     def _guarded(self) -> bool:

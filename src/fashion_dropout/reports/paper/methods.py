@@ -17,6 +17,7 @@ from fashion_dropout.comparison.sentences import (
     looks_sentence,
     sentence,
 )
+from fashion_dropout.config.augmentation import amounts
 from fashion_dropout.config.metrics import described, of_pairs
 from fashion_dropout.escapes import visible
 from fashion_dropout.provenance import PACKAGES, version
@@ -45,10 +46,13 @@ def methods(
     """
     words = texts(language)["paper"]["methods"]
     known = _known(record, comparison, images, language)
+    known["terms"] = _terms(record, words["terms"])
     paragraphs = (_trained(record, images), _decided(record, comparison), ("software", "machine"))
     return [
         texts(language)["verdict"]["between"].join(
-            known["rule"] if part == "rule" else str(words[part].format(**known)) for part in parts
+            known[part] if part in ("rule", "terms") else str(words[part].format(**known))
+            for part in parts
+            if part != "terms" or known["terms"]
         )
         for parts in paragraphs
     ]
@@ -67,8 +71,23 @@ def results(record: StudyRecord, comparison: Comparison, language: Language) -> 
     return [*found, *guard_warnings(record, language), *filter(None, more)]
 
 
+def _terms(record: StudyRecord, words: Mapping[str, str]) -> str:
+    """What the regularizers that some run has mean, in one sentence; empty without any."""
+    used = {name for of in (record.common, *record.regimes.values()) for name in _used(of)}
+    means = [meaning for name, meaning in words.items() if name in used]
+    return words["all"].format(terms=words["between"].join(means)) if means else ""
+
+
+def _used(parameters: Mapping[str, Any]) -> Iterator[str]:
+    """The names of what regularizes or schedules such a run, augmentations among them."""
+    yield from (name for name, value in parameters.items() if value not in (0, "none"))
+    yield str(parameters.get("schedule"))
+    yield from amounts(str(parameters.get("augment", "none")))
+
+
 def _trained(record: StudyRecord, images: Mapping[str, int]) -> Iterator[str]:
     yield "regimes"
+    yield "terms"
     yield "network"
     yield _IMAGES.get(record.common.get("dataset", ""), "own")
     yield "split" if images else "split_unknown"
