@@ -61,6 +61,8 @@ class Listed(NamedTuple):
 PAGES = (
     Listed("README.md", "Home", "ホーム"),
     Listed("docs/how-to-read.md", "How to read", "読み方"),
+    Listed("docs/glossary.md", "Glossary", "用語集"),
+    Listed("docs/keras-fit.md", "Coming from Keras fit", "Keras の fit から来た人へ"),
     Listed("docs/method.md", "Method", "方法"),
     Listed("experiments/dropout/README.md", "The study", "本実験(英語)"),
     Listed("docs/judge.md", "Judge your own numbers", "手元の数値を判定する"),
@@ -78,9 +80,11 @@ PAGES = (
     Listed("benchmarks/README.md", "Benchmarks", "ベンチマーク(英語)"),
     Listed("benchmarks/results/peers-avx512.md", "Benchmark results", "ベンチマークの結果(英語)"),
     Listed("data/fashion-mnist/README.md", "The data", "データ(英語)"),
+    Listed("findings/README.md", "Findings", "ほかのソフトウェアの意外な挙動（英語）"),
     Listed("CONTRIBUTING.md", "Contributing", "開発の進め方(英語)"),
     Listed("CHANGELOG.md", "Changes", "変更履歴(英語)"),
 )
+STUDY = [page.en for page in PAGES].index("The study")
 # The report of the published study, one HTML file in each language, is shown as it is.
 REPORTS = {"en": "report.html", "ja": "report.ja.html"}
 REPORT_NAMES = {"en": "Report (all figures)", "ja": "レポート(すべての図)"}
@@ -192,6 +196,8 @@ class Language:
             raise SystemExit(
                 f"{source}: expected a file of the repository, received the link {target}"
             )
+        if path == f"{PUBLISHED}/{REPORTS[self.language]}":
+            return f"{label}({posixpath.relpath(path, here)})"
         kind = "tree" if (ROOT / path).is_dir() else "blob"
         return f"{label}({self.repository}/{kind}/main/{quote(path)}{anchor})"
 
@@ -199,7 +205,7 @@ class Language:
         """Let MkDocs build the copied pages, with every warning an error."""
         nav: list[dict[str, object]] = [{getattr(page, self.language): page.path} for page in PAGES]
         if (report := ROOT / PUBLISHED / REPORTS[self.language]).is_file():
-            nav.insert(4, {REPORT_NAMES[self.language]: f"{PUBLISHED}/{REPORTS[self.language]}"})
+            nav.insert(STUDY + 1, {REPORT_NAMES[self.language]: f"{PUBLISHED}/{REPORTS[self.language]}"})
             self.keep(str(report.relative_to(ROOT)))
         owner, name = self.repository.removeprefix("https://github.com/").split("/")
         root = address_of("", self.language)

@@ -50,7 +50,7 @@ def test_both_languages_have_the_same_commands_tables_values_and_sections(page):
         r"^(#+) ",
         r"```(mermaid)",
         r"\$\$(.*?)\$\$",
-        r"```toml\n(.*?)```",
+        r"```(?:toml|python|bibtex)\n(.*?)```",
         r"^(\|)",
         r"^(\d+\.|-) ",
         r"!\[[^\]]*\]\(([^)]*)\)",
@@ -239,12 +239,16 @@ def test_the_report_of_the_site_is_that_of_the_published_study(language, name):
     assert len(report.encode()) < 100_000, "its pictures stand beside it"
 
 
-def test_the_citation_names_this_version():
+def test_the_citations_name_this_version_which_has_the_result():
     cited = yaml.safe_load(text("CITATION.cff"))
     version, released = re.findall(r"^## (\d\S*) — (\S+)", text("CHANGELOG.md"), re.MULTILINE)[0]
     assert cited["version"] == version
     assert str(cited["date-released"]) == released
     assert cited["license"] == "BSD-3-Clause"
+    published = json.loads(text("experiments/dropout/full/result.json"))
+    assert published["environment"]["version.fashion_dropout"] == [version]  # has the result
+    for readme in ("README.md", "README.ja.md"):
+        assert f"version = {{{version}}}, year = {{{released[:4]}}}" in text(readme)
 
 
 @pytest.mark.parametrize("page", JAPANESE, ids=name_of)
