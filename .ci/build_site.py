@@ -64,7 +64,7 @@ PAGES = (
     Listed("docs/glossary.md", "Glossary", "用語集"),
     Listed("docs/keras-fit.md", "Coming from Keras fit", "Keras の fit から来た人へ"),
     Listed("docs/method.md", "Method", "方法"),
-    Listed("experiments/dropout/README.md", "The study", "本実験(英語)"),
+    Listed("experiments/dropout/README.md", "The study", "本実験（英語）"),
     Listed("docs/judge.md", "Judge your own numbers", "手元の数値を判定する"),
     Listed("docs/reference.md", "Reference", "リファレンス"),
     Listed("docs/records.md", "Records", "記録"),
@@ -76,24 +76,24 @@ PAGES = (
     Listed("docs/reproducibility.md", "Reproducibility", "再現性"),
     Listed("docs/reliability.md", "Reliability", "信頼性"),
     Listed("docs/troubleshooting.md", "Troubleshooting", "トラブルシューティング"),
-    Listed("SECURITY.md", "Security", "セキュリティ(英語)"),
-    Listed("benchmarks/README.md", "Benchmarks", "ベンチマーク(英語)"),
-    Listed("benchmarks/results/peers-avx512.md", "Benchmark results", "ベンチマークの結果(英語)"),
-    Listed("data/fashion-mnist/README.md", "The data", "データ(英語)"),
+    Listed("SECURITY.md", "Security", "セキュリティ（英語）"),
+    Listed("benchmarks/README.md", "Benchmarks", "ベンチマーク（英語）"),
+    Listed("benchmarks/results/peers-avx512.md", "Benchmark results", "ベンチマークの結果（英語）"),
+    Listed("data/fashion-mnist/README.md", "The data", "データ（英語）"),
     Listed("findings/README.md", "Findings", "ほかのソフトウェアの意外な挙動（英語）"),
-    Listed("CONTRIBUTING.md", "Contributing", "開発の進め方(英語)"),
-    Listed("CHANGELOG.md", "Changes", "変更履歴(英語)"),
+    Listed("CONTRIBUTING.md", "Contributing", "開発の進め方（英語）"),
+    Listed("CHANGELOG.md", "Changes", "変更履歴（英語）"),
 )
 STUDY = [page.en for page in PAGES].index("The study")
 # The report of the published study, one HTML file in each language, is shown as it is.
 REPORTS = {"en": "report.html", "ja": "report.ja.html"}
-REPORT_NAMES = {"en": "Report (all figures)", "ja": "レポート(すべての図)"}
+REPORT_NAMES = {"en": "Report (all figures)", "ja": "レポート（すべての図）"}
 PUBLISHED = "experiments/dropout/full"
 # The theme finds words in Japanese pages, but takes what a reader asks for as one word. So both are
 # also cut where a run of katakana begins or ends, and where a kanji follows another character.
 KANJI, KATAKANA = "\u3005\u4e00-\u9fff", "\u30a1-\u30fa\u30fc"
 CUTS = (
-    r"[\s\-\u3000、。,.()「」]+",
+    r"[\s\-\u3000、。,.()（）「」]+",
     f"(?<=[{KATAKANA}])(?=[^{KATAKANA}])",
     f"(?<=[^{KATAKANA}])(?=[{KATAKANA}])",
     f"(?<=[^{KANJI}])(?=[{KANJI}])",

@@ -23,7 +23,10 @@ from fashion_dropout.config import promotion, study
 ENTRY_POINTS = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))["entry_points"]
 PAGES = [
     path
-    for pattern in ("*.md", "docs/*.md", "experiments/**/*.md", "benchmarks/**/*.md", "data/*/*.md")
+    for pattern in (
+        *("*.md", "docs/*.md", "experiments/**/*.md", "benchmarks/**/*.md", "data/*/*.md"),
+        "findings/*.md",
+    )
     for path in sorted(ROOT.glob(pattern))
 ]
 JAPANESE = [page for page in PAGES if page.name.endswith(".ja.md")]
@@ -265,6 +268,17 @@ def test_japanese_keeps_to_its_words(page):
         "ではない。": "ではありません",
     }.items():
         assert other not in body, f"{other}: write {wanted}"
+
+
+TEXTS = [ROOT / f"src/fashion_dropout/texts/{name}.toml" for name in ("ja", "ja-table")]
+
+
+@pytest.mark.parametrize("page", [*JAPANESE, *TEXTS, ROOT / ".ci/reference.ja.toml"], ids=name_of)
+def test_brackets_in_japanese_are_full_width(page):
+    """Not in code, links and equations, nor in what a study has published."""
+    body = re.sub(r"<!-- \S+: \w+ -->\n.*?<!-- end -->", "", text(page), flags=re.DOTALL)
+    body = re.sub(r"```.*?```|`[^`\n]*`|\]\([^)]*\)|\$[^$]*\$", "", body, flags=re.DOTALL)
+    assert re.findall(r"[ぁ-ヿ一-鿿、。]\(.*|\([ぁ-ヿ一-鿿].*|.*[ぁ-ヿ一-鿿。]\)", body) == []
 
 
 def test_nothing_is_left_to_do_in_what_people_read():
