@@ -189,15 +189,14 @@ class Language:
         if path in self.anywhere:
             page, language = self.anywhere[path]
             return f"{label}({OTHER}/{address_of(page, language)}{anchor})"
-        if path.endswith(PICTURES) and label.startswith("!"):
+        report = f"{PUBLISHED}/{REPORTS[self.language]}"
+        if (path.endswith(PICTURES) and label.startswith("!")) or path == report:
             self.keep(path)
             return f"{label}({posixpath.relpath(path, here)})"
         if not (ROOT / path).exists():
             raise SystemExit(
                 f"{source}: expected a file of the repository, received the link {target}"
             )
-        if path == f"{PUBLISHED}/{REPORTS[self.language]}":
-            return f"{label}({posixpath.relpath(path, here)})"
         kind = "tree" if (ROOT / path).is_dir() else "blob"
         return f"{label}({self.repository}/{kind}/main/{quote(path)}{anchor})"
 
@@ -205,7 +204,9 @@ class Language:
         """Let MkDocs build the copied pages, with every warning an error."""
         nav: list[dict[str, object]] = [{getattr(page, self.language): page.path} for page in PAGES]
         if (report := ROOT / PUBLISHED / REPORTS[self.language]).is_file():
-            nav.insert(STUDY + 1, {REPORT_NAMES[self.language]: f"{PUBLISHED}/{REPORTS[self.language]}"})
+            nav.insert(
+                STUDY + 1, {REPORT_NAMES[self.language]: f"{PUBLISHED}/{REPORTS[self.language]}"}
+            )
             self.keep(str(report.relative_to(ROOT)))
         owner, name = self.repository.removeprefix("https://github.com/").split("/")
         root = address_of("", self.language)

@@ -281,6 +281,20 @@ def test_brackets_in_japanese_are_full_width(page):
     assert re.findall(r"[ぁ-ヿ一-鿿、。]\(.*|\([ぁ-ヿ一-鿿].*|.*[ぁ-ヿ一-鿿。]\)", body) == []
 
 
+def test_the_findings_are_listed_with_their_versions():
+    page = text("findings/README.md")
+    listed = re.findall(r"^\| \[(.*)\]\((.*)\) \| .* \| (.*) \|$", page, re.MULTILINE)
+    assert [name for _, name, _ in listed] == sorted(
+        path.name for path in (ROOT / "findings").glob("*.sh")
+    )
+    for title, name, versions in listed:
+        assert f"{title}.sh" == name
+        (header,) = re.findall(r"^# Version: +(.*)$", text(f"findings/{name}"), re.MULTILINE)
+        numbers = re.findall(r"\b\d+\.[\d.]*\d\b", header)
+        assert numbers
+        assert re.findall(r"\b\d+\.[\d.]*\d\b", versions) == numbers
+
+
 def test_nothing_is_left_to_do_in_what_people_read():
     listed = subprocess.run(
         ["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=False

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import runpy
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, clean_environment
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
+
+KERAS_FIT = ROOT / "experiments/dropout/keras_fit.py"
 
 TABLE = [
     ("Conv2D", (26, 26, 32), 320),
@@ -67,16 +72,45 @@ def test_the_table_and_the_lines_of_keras_of_the_readme_are_this_network(network
     (lines,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     known: dict[str, Any] = {"keras": keras}
     exec(lines, known)
-    built = known["network"]
-    for one, other in zip(built.layers, network.layers, strict=True):
-        own = ("name", "seed", "kernel_initializer")
-        configs = [
+    same_but_for_seeds(known["network"], network, images)
+
+
+def same_but_for_seeds(one: Any, other: Any, images: np.ndarray) -> None:
+    own = ("name", "seed", "kernel_initializer")
+    configs = [
+        [
             {key: value for key, value in layer.get_config().items() if key not in own}
-            for layer in (one, other)
+            for layer in model.layers
         ]
-        assert configs[0] == configs[1]
-    built.set_weights(network.get_weights())
-    np.testing.assert_array_equal(built(images).numpy(), network(images).numpy())
+        for model in (one, other)
+    ]
+    assert configs[0] == configs[1]
+    one.set_weights(other.get_weights())
+    np.testing.assert_array_equal(one(images).numpy(), other(images).numpy())
+
+
+def test_the_short_program_with_fit_builds_this_network(network, images):
+    known = runpy.run_path(str(KERAS_FIT))
+    same_but_for_seeds(known["build"](0.5), network, images)
+
+
+@pytest.mark.slow
+def test_the_short_program_with_fit_runs_and_draws_its_curves(tmp_path):
+    arguments = ("--images", "600", "--epochs", "2", "--output", "curves.png")
+    done = subprocess.run(
+        [sys.executable, str(KERAS_FIT), *arguments],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    for regime in ("no dropout", "dropout"):
+        shown = rf"^{regime}: test loss \d\.\d{{4}}, test accuracy 0\.\d{{4}}$"
+        assert re.search(shown, done.stdout, re.MULTILINE)
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_layers_have_the_names_that_recorded_weights_and_seeds_go_by(network):
