@@ -3,8 +3,8 @@
     uv run python .ci/address.py                               from pyproject.toml
     uv run python .ci/address.py https://github.com/me/repo    into pyproject.toml first
 
-It stands in pyproject.toml (`[project.urls]`). The Colab badges, the clone line of the READMEs and
-the first cell of the notebooks show it.
+It stands in pyproject.toml (`[project.urls]`). The Colab badges, the clone line and the citation of
+the READMEs, and the first cell of the notebooks show it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ PLACES = (
     (r"(?<=colab\.research\.google\.com/github/)[\w.-]+/[\w.-]+(?=/blob/)", "{repository}"),
     (rf"(?<=git clone ){FORM} && cd [\w.-]+", "{address} && cd {folder}"),
     (rf"(?<=git\+){FORM}", "{address}"),
+    (r"(?<=url = \{)" + FORM, "{address}"),
     (r"(?<=\]\(https://)[\w.-]+\.github\.io/[\w.-]+(?=/)", "{owner}.github.io/{folder}"),
 )
 

@@ -61,8 +61,10 @@ class Listed(NamedTuple):
 PAGES = (
     Listed("README.md", "Home", "ホーム"),
     Listed("docs/how-to-read.md", "How to read", "読み方"),
+    Listed("docs/glossary.md", "Glossary", "用語集"),
+    Listed("docs/keras-fit.md", "Coming from Keras fit", "Keras の fit から来た人へ"),
     Listed("docs/method.md", "Method", "方法"),
-    Listed("experiments/dropout/README.md", "The study", "本実験(英語)"),
+    Listed("experiments/dropout/README.md", "The study", "本実験（英語）"),
     Listed("docs/judge.md", "Judge your own numbers", "手元の数値を判定する"),
     Listed("docs/reference.md", "Reference", "リファレンス"),
     Listed("docs/records.md", "Records", "記録"),
@@ -74,22 +76,25 @@ PAGES = (
     Listed("docs/reproducibility.md", "Reproducibility", "再現性"),
     Listed("docs/reliability.md", "Reliability", "信頼性"),
     Listed("docs/troubleshooting.md", "Troubleshooting", "トラブルシューティング"),
-    Listed("SECURITY.md", "Security", "セキュリティ(英語)"),
-    Listed("benchmarks/README.md", "Benchmarks", "ベンチマーク(英語)"),
-    Listed("benchmarks/results/peers-avx512.md", "Benchmark results", "ベンチマークの結果(英語)"),
-    Listed("data/fashion-mnist/README.md", "The data", "データ(英語)"),
-    Listed("CONTRIBUTING.md", "Contributing", "開発の進め方(英語)"),
-    Listed("CHANGELOG.md", "Changes", "変更履歴(英語)"),
+    Listed("SECURITY.md", "Security", "セキュリティ（英語）"),
+    Listed("benchmarks/README.md", "Benchmarks", "ベンチマーク（英語）"),
+    Listed("benchmarks/results/peers-avx512.md", "Benchmark results", "ベンチマークの結果（英語）"),
+    Listed("benchmarks/results/peers-avx2.md", "Benchmark results, AVX2", "ベンチマークの結果、AVX2（英語）"),
+    Listed("data/fashion-mnist/README.md", "The data", "データ（英語）"),
+    Listed("findings/README.md", "Findings", "ほかのソフトウェアの意外な挙動（英語）"),
+    Listed("CONTRIBUTING.md", "Contributing", "開発の進め方（英語）"),
+    Listed("CHANGELOG.md", "Changes", "変更履歴（英語）"),
 )
+STUDY = [page.en for page in PAGES].index("The study")
 # The report of the published study, one HTML file in each language, is shown as it is.
 REPORTS = {"en": "report.html", "ja": "report.ja.html"}
-REPORT_NAMES = {"en": "Report (all figures)", "ja": "レポート(すべての図)"}
+REPORT_NAMES = {"en": "Report (all figures)", "ja": "レポート（すべての図）"}
 PUBLISHED = "experiments/dropout/full"
 # The theme finds words in Japanese pages, but takes what a reader asks for as one word. So both are
 # also cut where a run of katakana begins or ends, and where a kanji follows another character.
 KANJI, KATAKANA = "\u3005\u4e00-\u9fff", "\u30a1-\u30fa\u30fc"
 CUTS = (
-    r"[\s\-\u3000、。,.()「」]+",
+    r"[\s\-\u3000、。,.()（）「」]+",
     f"(?<=[{KATAKANA}])(?=[^{KATAKANA}])",
     f"(?<=[^{KATAKANA}])(?=[{KATAKANA}])",
     f"(?<=[^{KANJI}])(?=[{KANJI}])",
@@ -185,7 +190,8 @@ class Language:
         if path in self.anywhere:
             page, language = self.anywhere[path]
             return f"{label}({OTHER}/{address_of(page, language)}{anchor})"
-        if path.endswith(PICTURES) and label.startswith("!"):
+        report = f"{PUBLISHED}/{REPORTS[self.language]}"
+        if (path.endswith(PICTURES) and label.startswith("!")) or path == report:
             self.keep(path)
             return f"{label}({posixpath.relpath(path, here)})"
         if not (ROOT / path).exists():
@@ -199,7 +205,9 @@ class Language:
         """Let MkDocs build the copied pages, with every warning an error."""
         nav: list[dict[str, object]] = [{getattr(page, self.language): page.path} for page in PAGES]
         if (report := ROOT / PUBLISHED / REPORTS[self.language]).is_file():
-            nav.insert(4, {REPORT_NAMES[self.language]: f"{PUBLISHED}/{REPORTS[self.language]}"})
+            nav.insert(
+                STUDY + 1, {REPORT_NAMES[self.language]: f"{PUBLISHED}/{REPORTS[self.language]}"}
+            )
             self.keep(str(report.relative_to(ROOT)))
         owner, name = self.repository.removeprefix("https://github.com/").split("/")
         root = address_of("", self.language)

@@ -23,7 +23,10 @@ from fashion_dropout.config import promotion, study
 ENTRY_POINTS = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))["entry_points"]
 PAGES = [
     path
-    for pattern in ("*.md", "docs/*.md", "experiments/**/*.md", "benchmarks/**/*.md", "data/*/*.md")
+    for pattern in (
+        *("*.md", "docs/*.md", "experiments/**/*.md", "benchmarks/**/*.md", "data/*/*.md"),
+        "findings/*.md",
+    )
     for path in sorted(ROOT.glob(pattern))
 ]
 JAPANESE = [page for page in PAGES if page.name.endswith(".ja.md")]
@@ -50,7 +53,7 @@ def test_both_languages_have_the_same_commands_tables_values_and_sections(page):
         r"^(#+) ",
         r"```(mermaid)",
         r"\$\$(.*?)\$\$",
-        r"```toml\n(.*?)```",
+        r"```(?:toml|python|bibtex)\n(.*?)```",
         r"^(\|)",
         r"^(\d+\.|-) ",
         r"!\[[^\]]*\]\(([^)]*)\)",
@@ -239,12 +242,16 @@ def test_the_report_of_the_site_is_that_of_the_published_study(language, name):
     assert len(report.encode()) < 100_000, "its pictures stand beside it"
 
 
-def test_the_citation_names_this_version():
+def test_the_citations_name_this_version_which_has_the_result():
     cited = yaml.safe_load(text("CITATION.cff"))
     version, released = re.findall(r"^## (\d\S*) — (\S+)", text("CHANGELOG.md"), re.MULTILINE)[0]
     assert cited["version"] == version
     assert str(cited["date-released"]) == released
     assert cited["license"] == "BSD-3-Clause"
+    published = json.loads(text("experiments/dropout/full/result.json"))
+    assert published["environment"]["version.fashion_dropout"] == [version]  # has the result
+    for readme in ("README.md", "README.ja.md"):
+        assert f"version = {{{version}}}, year = {{{released[:4]}}}" in text(readme)
 
 
 @pytest.mark.parametrize("page", JAPANESE, ids=name_of)
@@ -261,6 +268,31 @@ def test_japanese_keeps_to_its_words(page):
         "ではない。": "ではありません",
     }.items():
         assert other not in body, f"{other}: write {wanted}"
+
+
+TEXTS = [ROOT / f"src/fashion_dropout/texts/{name}.toml" for name in ("ja", "ja-table")]
+
+
+@pytest.mark.parametrize("page", [*JAPANESE, *TEXTS, ROOT / ".ci/reference.ja.toml"], ids=name_of)
+def test_brackets_in_japanese_are_full_width(page):
+    """Not in code, links and equations, nor in what a study has published."""
+    body = re.sub(r"<!-- \S+: \w+ -->\n.*?<!-- end -->", "", text(page), flags=re.DOTALL)
+    body = re.sub(r"```.*?```|`[^`\n]*`|\]\([^)]*\)|\$[^$]*\$", "", body, flags=re.DOTALL)
+    assert re.findall(r"[ぁ-ヿ一-鿿、。]\(.*|\([ぁ-ヿ一-鿿].*|.*[ぁ-ヿ一-鿿。]\)", body) == []
+
+
+def test_the_findings_are_listed_with_their_versions():
+    page = text("findings/README.md")
+    listed = re.findall(r"^\| \[(.*)\]\((.*)\) \| .* \| (.*) \|$", page, re.MULTILINE)
+    assert [name for _, name, _ in listed] == sorted(
+        path.name for path in (ROOT / "findings").glob("*.sh")
+    )
+    for title, name, versions in listed:
+        assert f"{title}.sh" == name
+        (header,) = re.findall(r"^# Version: +(.*)$", text(f"findings/{name}"), re.MULTILINE)
+        numbers = re.findall(r"\b\d+\.[\d.]*\d\b", header)
+        assert numbers
+        assert re.findall(r"\b\d+\.[\d.]*\d\b", versions) == numbers
 
 
 def test_nothing_is_left_to_do_in_what_people_read():

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import runpy
+import subprocess
+import sys
+from typing import Any
+
 import numpy as np
 import pytest
 
+from conftest import ROOT, clean_environment
+
 pytestmark = pytest.mark.usefixtures("tensorflow")
+
+KERAS_FIT = ROOT / "experiments/dropout/keras_fit.py"
 
 TABLE = [
     ("Conv2D", (26, 26, 32), 320),
@@ -45,6 +55,62 @@ def test_the_network_is_the_table(network):
         "relu",
         "softmax",
     ]
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_the_table_and_the_lines_of_keras_of_the_readme_are_this_network(network, images, readme):
+    import keras
+
+    page = (ROOT / readme).read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+)[^|]* \| \(([\d, ]+)\) \| ([\d,]+) \|", page, re.MULTILINE)
+    read = [
+        (kind, tuple(map(int, shape.split(", "))), int(count.replace(",", "")))
+        for kind, shape, count in rows
+    ]
+    assert read == [("Input", (28, 28, 1), 0), *TABLE]
+
+    (lines,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    known: dict[str, Any] = {"keras": keras}
+    exec(lines, known)
+    same_but_for_seeds(known["network"], network, images)
+
+
+def same_but_for_seeds(one: Any, other: Any, images: np.ndarray) -> None:
+    own = ("name", "seed", "kernel_initializer")
+    configs = [
+        [
+            {key: value for key, value in layer.get_config().items() if key not in own}
+            for layer in model.layers
+        ]
+        for model in (one, other)
+    ]
+    assert configs[0] == configs[1]
+    one.set_weights(other.get_weights())
+    np.testing.assert_array_equal(one(images).numpy(), other(images).numpy())
+
+
+def test_the_short_program_with_fit_builds_this_network(network, images):
+    known = runpy.run_path(str(KERAS_FIT))
+    same_but_for_seeds(known["build"](0.5), network, images)
+
+
+@pytest.mark.slow
+def test_the_short_program_with_fit_runs_and_draws_its_curves(tmp_path):
+    arguments = ("--images", "600", "--epochs", "2", "--output", "curves.png")
+    done = subprocess.run(
+        [sys.executable, str(KERAS_FIT), *arguments],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    for regime in ("no dropout", "dropout"):
+        shown = rf"^{regime}: test loss \d\.\d{{4}}, test accuracy 0\.\d{{4}}$"
+        assert re.search(shown, done.stdout, re.MULTILINE)
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_layers_have_the_names_that_recorded_weights_and_seeds_go_by(network):
@@ -100,13 +166,19 @@ def test_softmax_is_exponentials_over_their_sum(network):
     np.testing.assert_allclose(layer(inputs).numpy().sum(axis=1), 1, rtol=1e-6)
 
 
-def test_dropout_works_in_training_only_and_keeps_the_mean(network):
-    layer = network.get_layer("dropout_1")
-    ones = np.ones((400, 128), dtype=np.float32)
-    np.testing.assert_array_equal(layer(ones, training=False).numpy(), ones)
-    dropped = layer(ones, training=True).numpy()
-    assert set(np.unique(dropped)) == {0.0, 2.0}
-    assert abs(dropped.mean() - 1) < 0.02
+@pytest.mark.parametrize("rate", [0.2, 0.5])
+def test_dropout_keeps_a_value_with_probability_1_minus_r_and_scales_it(rate):
+    """y_i = m_i x_i / (1 - r), m_i ~ Bernoulli(1 - r); nothing outside of training."""
+    from fashion_dropout.learning.model import build_network
+
+    layer = build_network(rate, seed=0).get_layer("dropout_1")
+    values = np.random.default_rng(4).uniform(1, 2, (400, 128)).astype(np.float32)
+    np.testing.assert_array_equal(layer(values, training=False).numpy(), values)
+    dropped = layer(values, training=True).numpy()
+    kept = dropped != 0
+    np.testing.assert_allclose(dropped, kept * values / (1 - rate), rtol=1e-6)
+    assert abs(kept.mean() - (1 - rate)) < 0.02
+    assert abs(dropped.mean() - values.mean()) < 0.04
 
 
 def test_the_classifier_scales_raw_grey_values_itself(network):

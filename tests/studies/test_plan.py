@@ -177,7 +177,7 @@ def test_the_figure_is_written_as_png_or_svg(smoke, tmp_path, language):
         assert result.output.endswith(f"wrote {path}\n")
     assert png.read_bytes()[:4] == b"\x89PNG"
     texts = "".join(ET.parse(svg).getroot().itertext())
-    assert ("probability (%)" if language == "en" else "確率(%)") in texts
+    assert ("probability (%)" if language == "en" else "確率（%）") in texts
 
 
 def test_the_time_is_that_of_this_machine(monkeypatch):

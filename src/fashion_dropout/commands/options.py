@@ -139,10 +139,9 @@ data_dir_option = click.option(
     "--data-dir",
     default="",
     callback=lambda _, __, value: user_path(value) if value else None,
-    help="Folder with the four archives of Fashion-MNIST. Default: the folder that "
-    "FASHION_MNIST_DIR names, else data/fashion-mnist of the checkout, else the user's cache, "
-    "filled by a download. For the dataset idx, which needs it: folder or .npz file of your own "
-    "images.",
+    help="Folder with the four archives of Fashion-MNIST. Default: FASHION_MNIST_DIR, else "
+    "data/fashion-mnist of the checkout, else the user's cache, filled by a download. For the "
+    "dataset idx, which needs it: folder or .npz file of your own images.",
 )
 
 
