@@ -68,6 +68,7 @@ def test_the_key_names_what_decides_the_study_and_nothing_else():
     assert parse_study(changed(question_ja="別の言葉")).key == key
     assert parse_study(changed(promotion={"undecided": "none"})).key == key
     assert parse_study(changed(base__augment="none", base__patience=0)).key == key
+    assert parse_study(changed(vary=["augment", "masks", "order", "init"])).key == key
     assert parse_study(same).recorded()["regime_order"] == ["dropout", "none"]
     for change in (
         {"seeds": [0, 1]},
@@ -79,6 +80,7 @@ def test_the_key_names_what_decides_the_study_and_nothing_else():
         {"regimes__dropout__dropout": 0.4},
         {"base__augment": "flip"},
         {"regimes__dropout__patience": 3},
+        {"vary": ["init"]},
     ):
         assert parse_study(changed(**change)).key != key, change
 
@@ -102,6 +104,17 @@ def test_images_of_ones_own_are_part_of_the_key():
         ({"regimes__none__dropuot": 0}, r"\[regimes.none\].*did you mean 'dropout'?"),
         ({"base__seed": 3}, "seed is the same for all regimes .* give it at the top as seeds"),
         ({"regimes__none__split_seed": 3}, "split_seed is the same for all regimes"),
+        ({"base__vary": "init"}, "vary is the same for all regimes of a study; give it at the top"),
+        ({"vary": ["init", "mask"]}, "source of vary .* received 'mask'; did you mean 'masks'?"),
+        ({"vary": ["init", "init"]}, "vary: expected each source once, received 'init' 2 times"),
+        ({"vary": []}, r"vary: expected a source that moves something \(init, .* received none"),
+        ({"vary": "init"}, "vary: .* received 'init'"),
+        ({"vary": ["augment"]}, "received augment, which no regime draws"),
+        (
+            {"vary": ["masks"], "regimes": {"none": {"dropout": 0}, "other": {"dropout": 0}}},
+            "received masks, which no regime draws",
+        ),
+        ({"vary": ["split"], "split_seed": 2}, "split_seed: expected none where the split varies"),
         ({"seeds": [0, 1, 1]}, "expected each seed once, received 1 2 times"),
         ({"seeds": []}, "seeds: .* received"),
         ({"seeds": [-1]}, r"\[regimes.none\] seed: expected a whole number from 0"),

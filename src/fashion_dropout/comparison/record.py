@@ -22,6 +22,7 @@ from fashion_dropout.comparison.stopping import Looks
 from fashion_dropout.comparison.two_level import ImageScores, image_intervals
 from fashion_dropout.config.decision import Decision
 from fashion_dropout.config.metrics import COMPARED, GAIN, of_pairs
+from fashion_dropout.config.vary import USUAL
 
 RECALIBRATED = ("test/nll_recalibrated", "test/ece_recalibrated")
 """Metrics of the test set after one temperature a run was fitted on its validation predictions."""
@@ -121,6 +122,8 @@ class StudyRecord:
         looks: The looks that it has taken, if it declares any. Cells, runs, histories and results
             are then those that the last look has seen.
         unused: How many finished runs no look has seen.
+        misplaced: Sources of randomness that moved, or stood still, against what was declared; see
+            `pairing.misplaced`.
     """
 
     run_id: str
@@ -143,6 +146,12 @@ class StudyRecord:
     question_ja: str = ""
     looks: Looks = field(default_factory=Looks)
     unused: int = 0
+    misplaced: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What a seed decides."""
+        return tuple(self.common.get("vary", USUAL).split("+"))
 
     @property
     def not_run(self) -> int:

@@ -124,14 +124,14 @@ def _guards(guards: Sequence[Guarded], language: Language) -> str:
             if ("improved" if guarded.high < 0 else guarded.kind) == kind
         ]
         if items:
-            parts.append(phrases[kind].format(items=_listed(items, language)))
+            parts.append(phrases[kind].format(items=listed(items, language)))
     return str(words["verdict"]["between"].join(parts))
 
 
-def _listed(items: Sequence[str], language: Language) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
+def listed(items: Sequence[str], language: Language) -> str:
+    """One name or several, with the commas of the language: ``a``, ``a and b``, ``a, b and c``."""
     phrases = texts(language)["guards"]
-    *most, last = items
+    *most, last = items or [""]
     return str(phrases["comma"].join(most) + phrases["and"] + last) if most else last
 
 

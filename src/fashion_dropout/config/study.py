@@ -17,13 +17,14 @@ from fashion_dropout.config.study_checks import check_study
 from fashion_dropout.config.toml import check_keys, check_known, first_of, read_toml
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.config.values import Whole
+from fashion_dropout.config.vary import USUAL, joined
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief
 
 _REGIME_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Regimes name runs, metrics, columns and files: no spaces, commas, slashes or markup."""
 
-_OF_THE_STUDY = ("seed", "dataset", "split_seed")
+_OF_THE_STUDY = ("seed", "dataset", "split_seed", "vary")
 _FIRST = ("dropout", "epochs", "batch_size", "learning_rate", "select", "dataset", "split_seed",
           "threads")  # fmt: skip
 
@@ -47,6 +48,10 @@ class Study(BaseModel):
     """With ``idx``: the digest that ``data`` prints; the study then takes no other images."""
     split_seed: Whole = 0
     """Decides the split into training and validation images."""
+    vary: tuple[str, ...] = tuple(USUAL.split("+"))
+    """What a seed decides: ``init``, ``order``, ``masks``, ``augment``, ``split``. All else is the
+    same in all runs, and recorded digests show it. With ``split``, seed and split are one number.
+    """
     base: dict[str, Any] = {}
     """The parameters that all regimes share."""
     regimes: dict[str, dict[str, Any]] = Field(min_length=2)
@@ -76,6 +81,7 @@ class Study(BaseModel):
             seed=seed,
             dataset=self.dataset,
             split_seed=self.split_seed,
+            vary=joined(self.vary),
         )
 
     def of_images(self, sha256: str) -> Study:

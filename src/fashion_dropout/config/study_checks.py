@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from fashion_dropout.config.toml import check_known, suggestion
 from fashion_dropout.config.training import expected
+from fashion_dropout.config.vary import SOURCES
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief, visible
 
@@ -47,8 +48,10 @@ def check_study(study: Study) -> None:
             f"{brief(study.dataset_sha256)}"
         )
     _check_rule(study)
+    check_known(study.vary, SOURCES, "source of vary")
     for regime in study.regimes:
         _check_config(study, regime, study.seeds[0])
+    _check_vary(study)
     for seed in study.seeds:
         _check_config(study, study.decision.baseline, seed)
     for regime, rate in (("none", "0"), ("dropout", "above 0")):  # as texts call them
@@ -59,6 +62,24 @@ def check_study(study: Study) -> None:
                     f"[regimes.{regime}]: expected dropout {rate}, as the name says, received "
                     f"{received:g}; name the regime otherwise"
                 )
+
+
+def _check_vary(study: Study) -> None:
+    """Refuse a study in which nothing moves with the seed."""
+    given, times = Counter(study.vary).most_common(1)[0] if study.vary else ("", 0)
+    if times > 1:
+        raise UsageError(f"vary: expected each source once, received {brief(given)} {times} times")
+    configs = [study.config(regime, study.seeds[0]) for regime in study.regimes]
+    moves = {
+        "masks": any(config.dropout for config in configs),
+        "augment": any(config.augment != "none" for config in configs),
+    }
+    if not any(moves.get(source, True) for source in study.vary):
+        drawn = " and ".join(study.vary)
+        raise UsageError(
+            f"vary: expected a source that moves something ({', '.join(SOURCES)}), received "
+            + (f"{drawn}, which no regime draws" if study.vary else "none")
+        )
 
 
 def _check_rule(study: Study) -> None:

@@ -19,6 +19,7 @@ from fashion_dropout.comparison.sentences import (
     looks_sentence,
     sentence,
 )
+from fashion_dropout.comparison.sources import sources_sentence, sources_warnings
 from fashion_dropout.comparison.summary import summary_table, table_notes, values_of_runs
 from fashion_dropout.reports.pictures import Picture
 from fashion_dropout.texts import Language, Signed, regime_label, spoken_in, texts
@@ -50,7 +51,7 @@ def render(
         finished=int((record.cells["state"] == "FINISHED").sum()),
         verdicts=[sentence(verdict, rule, language) for verdict in comparison.verdicts],
         beside=[
-            *filter(None, [looks_sentence(record, language)]),
+            *filter(None, [sources_sentence(record, language), looks_sentence(record, language)]),
             *second_evidence(record, language),
         ],
         warnings=[
@@ -58,6 +59,7 @@ def render(
             for warning in (
                 change_warning(record.changed, len(record.runs), language),
                 kernel_warning(record.mixed_kernels, language),
+                *sources_warnings(record, language),
                 *guard_warnings(record, language),
             )
             if warning

@@ -13,6 +13,7 @@ from fashion_dropout.comparison.overview import overview
 from fashion_dropout.comparison.recalibrated import second_evidence, with_recalibrated
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
+from fashion_dropout.comparison.sources import sources_sentence, sources_warnings
 from fashion_dropout.config.cell import cell_name
 from fashion_dropout.config.study import Study
 from fashion_dropout.errors import UnpairedError, UsageError
@@ -72,6 +73,7 @@ def conclude(
     verdicts += [looks] if looks else []
     changed = sentences.change_warning(record.changed, len(record.runs))
     verdicts += [changed] if changed else []
+    verdicts += [*filter(None, [sources_sentence(record)]), *sources_warnings(record)]
     statements = [*verdicts, *second_evidence(record)]  # which decides nothing
     warning = sentences.kernel_warning(record.mixed_kernels)
     warnings = [*([warning] if warning else []), *sentences.guard_warnings(record)]
@@ -109,8 +111,12 @@ def _write_csv(table: pd.DataFrame, path: Path) -> None:
 
 
 def _check_pairs(record: StudyRecord) -> None:
+    moves = "split" in record.sources
     differing = pairing.unpaired(
-        record.runs, record.rule.baseline, within_pairs=tags.SAME_PAIR, everywhere=tags.SAME_DATA
+        record.runs,
+        record.rule.baseline,
+        within_pairs=tags.SAME_PAIR,
+        everywhere=[name for name in tags.SAME_DATA if not (moves and name == tags.SPLIT_SHA256)],
     )
     if differing:
         raise UnpairedError(

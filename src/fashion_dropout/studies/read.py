@@ -12,10 +12,11 @@ import pandas as pd
 from mlflow.entities import Run
 
 from fashion_dropout import provenance
-from fashion_dropout.comparison.pairing import mixed_pairs
+from fashion_dropout.comparison.pairing import misplaced, mixed_pairs
 from fashion_dropout.comparison.record import Changed, StudyRecord, foremost
 from fashion_dropout.config.decision import Decision, Promotion
 from fashion_dropout.config.training import TrainingConfig
+from fashion_dropout.config.vary import SOURCES
 from fashion_dropout.errors import UsageError
 from fashion_dropout.learning.dataset import DATASETS, Dataset, open_dataset
 from fashion_dropout.learning.examples import Examples
@@ -93,7 +94,15 @@ def read_record(run_id: str, test: Examples | None = None) -> StudyRecord:
         undecided=Promotion.model_validate(declared.get("promotion", {})).undecided,
         looks=looks,
         unused=len(found.runs) - len(runs),
+        misplaced=misplaced(runs, _seeds(runs, common), tags.SOURCES),
     )
+
+
+def _seeds(runs: pd.DataFrame, common: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Source of randomness → the seed from which each run draws."""
+    shared = {name: common[name] for name in ("vary", "split_seed") if name in common}
+    configs = [TrainingConfig(**shared, seed=seed) for seed in runs["seed"]]
+    return {source: [config.seed_of(source) for config in configs] for source in SOURCES}
 
 
 def images_of(record: StudyRecord, data_dir: Path | None) -> Dataset:

@@ -17,6 +17,7 @@ from fashion_dropout.comparison.sentences import (
     looks_sentence,
     sentence,
 )
+from fashion_dropout.comparison.sources import sources_sentence, sources_warnings
 from fashion_dropout.config.metrics import described, of_pairs
 from fashion_dropout.escapes import visible
 from fashion_dropout.provenance import PACKAGES, version
@@ -63,6 +64,7 @@ def results(record: StudyRecord, comparison: Comparison, language: Language) -> 
         looks_sentence(record, language),
         change_warning(record.changed, len(record.runs), language),
         kernel_warning(record.mixed_kernels, language),
+        *sources_warnings(record, language),
     )
     return [*found, *guard_warnings(record, language), *filter(None, more)]
 
@@ -71,8 +73,11 @@ def _trained(record: StudyRecord, images: Mapping[str, int]) -> Iterator[str]:
     yield "regimes"
     yield "network"
     yield _IMAGES.get(record.common.get("dataset", ""), "own")
-    yield "split" if images else "split_unknown"
-    yield "seeds"
+    if "split" in record.sources:
+        yield "split_varies"
+    else:
+        yield "split" if images else "split_unknown"
+    yield "seeds" if sources_sentence(record) is None else "seeds_vary"
     yield "measured"
 
 
@@ -119,6 +124,7 @@ def _known(
         "split_sha256": _digits(recorded["split.sha256"]),
         "split_seed": record.common.get("split_seed", words["unrecorded"]),
         "seeds": ", ".join(map(str, seeds)),
+        "decided": sources_sentence(record, language),
         "seed_count": Count(len(seeds)),
         "pairs": Count(pairs),
         "baseline": regime_label(rule.baseline, language),
