@@ -134,7 +134,7 @@ def audit_study(
     dataset = images_of(record, data_dir)
     if len(record.environment[tags.SPLIT_SHA256]) > 1:
         raise UsageError(
-            f"expected a study whose runs share one split, received {record.key}, in which the split "
+            f"expected a study whose runs share one split, received {record.key}, in which it "
             "varies: no validation image is one of all runs"
         )
     split = split_of(dataset, record.common["split_seed"])

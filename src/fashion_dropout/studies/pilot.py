@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 import fashion_dropout
 from fashion_dropout import provenance
-from fashion_dropout.comparison.statistics import CONFIDENCE
+from fashion_dropout.comparison.spread import chi_square_interval
 from fashion_dropout.config.study import Study
 from fashion_dropout.errors import UsageError
 from fashion_dropout.files import LARGEST_RESULT, read_file
@@ -51,10 +50,7 @@ class Spread:
         """The 95 % interval of a standard deviation, of normally distributed differences."""
         if self.pairs is None:
             return None
-        freedom = self.pairs - 1
-        quantiles = stats.chi2.ppf([(1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2], freedom)
-        low, high = self.deviations[metric] * np.sqrt(freedom / quantiles)
-        return float(low), float(high)
+        return chi_square_interval(self.deviations[metric], self.pairs - 1)
 
 
 def spread_of(study: Study, pilot: str | None = None, deviation: float | None = None) -> Spread:

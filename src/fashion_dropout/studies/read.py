@@ -94,12 +94,17 @@ def read_record(run_id: str, test: Examples | None = None) -> StudyRecord:
         undecided=Promotion.model_validate(declared.get("promotion", {})).undecided,
         looks=looks,
         unused=len(found.runs) - len(runs),
-        misplaced=misplaced(runs, _seeds(runs, common), tags.SOURCES),
+        misplaced=misplaced(runs, seeds_behind(runs, common), tags.SOURCES),
     )
 
 
-def _seeds(runs: pd.DataFrame, common: Mapping[str, Any]) -> dict[str, list[int]]:
-    """Source of randomness → the seed from which each run draws."""
+def seeds_behind(runs: pd.DataFrame, common: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Source of randomness → the seed from which each run draws.
+
+    Args:
+        runs: A table of runs of a study.
+        common: The parameters that all its regimes share.
+    """
     shared = {name: common[name] for name in ("vary", "split_seed") if name in common}
     configs = [TrainingConfig(**shared, seed=seed) for seed in runs["seed"]]
     return {source: [config.seed_of(source) for config in configs] for source in SOURCES}
@@ -119,18 +124,30 @@ def read_finished(run_id: str) -> StudyRecord:
         UsageError: There is no such study, or it has not finished.
         TrackingError: The run does not say what was declared.
     """
-    run = studies.study_run(run_id)
     record = read_record(run_id)
-    unfinished = int((record.cells["state"] != "FINISHED").sum())
+    check_finished(studies.study_run(run_id), record.cells)
+    return record
+
+
+def check_finished(run: Run, cells: pd.DataFrame) -> None:
+    """Refuse a study that has not finished.
+
+    Args:
+        run: The study's own run.
+        cells: A row for each declared cell, with the column state.
+
+    Raises:
+        UsageError: It has not.
+    """
+    unfinished = int((cells["state"] != "FINISHED").sum())
     if run.info.status != "FINISHED" or unfinished:
         received = [f"status {run.info.status}"] if run.info.status != "FINISHED" else []
         if unfinished:
-            received.append(f"{unfinished} of {len(record.cells)} cells without a finished run")
+            received.append(f"{unfinished} of {len(cells)} cells without a finished run")
         raise UsageError(
-            f"expected a finished study, received {run_id} with {' and '.join(received)}; run "
-            "`compare` again and give the id that it prints"
+            f"expected a finished study, received {run.info.run_id} with {' and '.join(received)}; "
+            "run `compare` again and give the id that it prints"
         )
-    return record
 
 
 def _seen(found: FoundCells) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
