@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from fashion_dropout.comparison.statistics import CONFIDENCE
+from fashion_dropout.config.cell import pair_text
 from fashion_dropout.sameness import changes
 
 
@@ -32,7 +33,7 @@ def unpaired(
     known = [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
     base = {row["seed"]: row for row in known if row["regime"] == baseline}
     found = [
-        f"seed {row['seed']}: {row['regime']} and {baseline} differ in {name}"
+        f"seed {pair_text(row['seed'])}: {row['regime']} and {baseline} differ in {name}"
         for row in known
         if row["seed"] in base
         for name in within_pairs

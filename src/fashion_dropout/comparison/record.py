@@ -20,6 +20,7 @@ from fashion_dropout.comparison.regimes import Comparison, compare_regimes
 from fashion_dropout.comparison.statistics import Difference, paired_differences
 from fashion_dropout.comparison.stopping import Looks
 from fashion_dropout.comparison.two_level import ImageScores, image_intervals
+from fashion_dropout.config.cell import seed_and_split
 from fashion_dropout.config.decision import Decision
 from fashion_dropout.config.metrics import COMPARED, GAIN, of_pairs
 from fashion_dropout.config.vary import USUAL
@@ -104,7 +105,7 @@ class StudyRecord:
         rule: As declared.
         regimes: Regime → the parameters in which the regimes differ; the baseline first.
         common: The parameters that all regimes share.
-        seeds: As declared.
+        seeds: As declared; of several splits the numbers of the pairs.
         cells: A row for each declared cell, with the columns regime, seed, run_id, state, reason.
         runs: The finished runs: a table of runs (see `statistics`).
         histories: A row for each finished run and epoch, with the columns regime, seed, epoch and
@@ -154,6 +155,12 @@ class StudyRecord:
         return tuple(self.common.get("vary", USUAL).split("+"))
 
     @property
+    def splits(self) -> tuple[int, ...]:
+        """The splits of a study that has several, each crossed with all seeds; else none."""
+        found = {seed_and_split(pair)[1] for pair in self.seeds}
+        return tuple(sorted(split for split in found if split is not None))
+
+    @property
     def not_run(self) -> int:
         """How many declared cells need no run, because the study was decided before."""
         return len(self.regimes) * len(self.seeds) - len(self.cells)
@@ -182,7 +189,7 @@ class StudyRecord:
     @cached_property
     def image_intervals(self) -> Mapping[tuple[str, str], tuple[float, float]]:
         """(regime, metric of the test set) → interval for images like these; see `two_level`."""
-        if not self.results:
+        if not self.results or self.splits:  # it takes pairs for independent of each other
             return {}
         scores, baseline = self.results.scores, self.rule.baseline
         return image_intervals(scores, self.others, baseline, 1 - self.rule.alpha)

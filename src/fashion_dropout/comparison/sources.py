@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fashion_dropout.comparison.record import StudyRecord
+from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.sentences import listed
+from fashion_dropout.comparison.splits import splits_sentences
 from fashion_dropout.config.vary import SOURCES, USUAL
 from fashion_dropout.texts import Language, texts
 
@@ -25,6 +27,12 @@ def sources_sentence(record: StudyRecord, language: Language = "en") -> str | No
     return str(words["all" if everything else "some"]).format(
         moving=named(moving, language), still=named(set(SOURCES) - moving, language)
     )
+
+
+def scope(record: StudyRecord, comparison: Comparison, language: Language = "en") -> list[str]:
+    """Whom the intervals speak of, where that is not other seeds that decide all but the split."""
+    said = sources_sentence(record, language)
+    return [*([said] if said else []), *splits_sentences(record, comparison, language)]
 
 
 def sources_warnings(record: StudyRecord, language: Language = "en") -> list[str]:

@@ -16,9 +16,11 @@ from fashion_dropout.texts import Count
 from fashion_dropout.tracking.store import tags, urls
 
 
-def run_name(config: TrainingConfig, regime: str) -> str:
-    """``<regime>-seed<seed>``; other images than Fashion-MNIST's are named behind it."""
-    name = cell_name(regime, config.seed)
+def run_name(config: TrainingConfig, regime: str, cell: str | None = None) -> str:
+    """What a run is called: as its cell, or ``<regime>-seed<seed>``; other images than
+    Fashion-MNIST's are named behind it.
+    """
+    name = cell or cell_name(regime, config.seed)
     return name if config.dataset == data.FashionMnist.name else f"{name}-{config.dataset}"
 
 

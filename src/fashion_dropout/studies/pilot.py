@@ -67,6 +67,11 @@ def spread_of(study: Study, pilot: str | None = None, deviation: float | None = 
             regimes, other images or other code, or no differences in the primary metric.
     """
     primary = study.decision.primary
+    if study.split_seeds:
+        raise UsageError(
+            "expected a study of one split, received split_seeds: how many pairs several splits "
+            "need cannot be planned; plan the study with one split_seed"
+        )
     if deviation is not None and not 0 < deviation < math.inf:
         raise UsageError(
             f"--sd: expected a number greater than 0, received {deviation:g}; give the standard "
@@ -106,6 +111,11 @@ def _recorded(run_id: str, study: Study) -> Spread:
 
     connect_to_existing()
     found = read_cells(run_id)
+    if found.declared.get("split_seeds"):
+        raise UsageError(
+            f"--pilot: expected a study of one split, received {found.key}, whose pairs are not "
+            f"independent; {_INSTEAD}"
+        )
     regimes = found.declared["regimes"]
     images = {of["dataset"] for of in regimes.values()} - {study.dataset}
     own = {found.declared.get("dataset_sha256", ""), study.dataset_sha256} - {""}

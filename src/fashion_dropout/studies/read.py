@@ -14,6 +14,7 @@ from mlflow.entities import Run
 from fashion_dropout import provenance
 from fashion_dropout.comparison.pairing import misplaced, mixed_pairs
 from fashion_dropout.comparison.record import Changed, StudyRecord, foremost
+from fashion_dropout.config.cell import seed_and_split
 from fashion_dropout.config.decision import Decision, Promotion
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.config.vary import SOURCES
@@ -106,7 +107,10 @@ def seeds_behind(runs: pd.DataFrame, common: Mapping[str, Any]) -> dict[str, lis
         common: The parameters that all its regimes share.
     """
     shared = {name: common[name] for name in ("vary", "split_seed") if name in common}
-    configs = [TrainingConfig(**shared, seed=seed) for seed in runs["seed"]]
+    configs = []
+    for seed, split in map(seed_and_split, runs["seed"]):
+        own = {} if split is None else {"split_seed": split}
+        configs.append(TrainingConfig(**{**shared, **own}, seed=seed))
     return {source: [config.seed_of(source) for config in configs] for source in SOURCES}
 
 
@@ -172,7 +176,7 @@ def _changed(run: Run, declared: Mapping[str, Any], runs: pd.DataFrame) -> Chang
     name = study.rpartition("-")[0]
     earlier = studies.earlier_study_run(name, study, experiment, begun)
     before = (json_artifact(earlier, "study.json") if earlier else None) or declared
-    parts = {"rule": "decision", "seeds": "seeds", "regimes": "regimes"}
+    parts = {"rule": "decision", "seeds": "seeds", "splits": "split_seeds", "regimes": "regimes"}
     what = [part for part, key in parts.items() if before.get(key) != declared.get(key)]
     return Changed(_time(begun), finished, tuple(what))
 

@@ -172,7 +172,12 @@ def _read(run_id: str) -> VarianceStudy:
 
 def _check(read: Sequence[VarianceStudy], everything: str) -> None:
     first = read[0]
-    for one in read[1:]:
+    for one in read:
+        if one.found.declared.get("split_seeds"):
+            raise UsageError(
+                f"expected studies of one split each, received {one.found.key} with several; in a "
+                "study of the split, it varies with the seed"
+            )
         names = first.shared.keys() | one.shared.keys()
         differs = [name for name in sorted(names) if first.shared.get(name) != one.shared.get(name)]
         if differs:
