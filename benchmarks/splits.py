@@ -1,6 +1,6 @@
 """Coverage of the interval for other seeds and other splits, on simulated studies.
 
-Differences d[s, k] = a[s] + b[k] + e[s, k] of S seeds and K splits, all three normal; seeds and rest
+Differences d[s, k] = a[s] + b[k] + e[s, k] of S seeds and K splits, all normal; seeds and rest
 have the standard deviation 1, splits none, 1 or 2. Beside the interval of the program: that of
 Student's t over all pairs, which takes them for independent; over the means of the seeds, which is
 for the same splits; and the estimate of the mean squares without a floor, with Satterthwaite's

@@ -185,7 +185,7 @@ def warnings_of(study: Study) -> list[str]:
         freedom = min(pairs, len(study.splits)) - 1
         return [
             f"warning: {Count(pairs):seed|seeds} with each of {Count(len(study.splits))} splits "
-            f"leave {freedom} degrees of freedom to Student's t"
+            f"leave {Count(freedom):degree|degrees} of freedom to Student's t"
         ] * (len(study.splits) < FEW_SPLITS or pairs < FEW_SPLITS)
     least = smallest_p(pairs, comparisons)
     if least <= rule.alpha:
