@@ -8,6 +8,7 @@ import mlflow
 import pytest
 
 from conftest import ROOT
+from fashion_dropout.comparison.spread import Place
 from fashion_dropout.config.study import Study, read_study
 from fashion_dropout.errors import UsageError
 from fashion_dropout.studies.variance import read_variance
@@ -110,3 +111,62 @@ def test_a_study_whose_digests_are_not_as_declared_is_named():
     found = read_variance(ids, said.append)
     assert said == [f"{key}: digests of its runs are not as declared; `report` says which"]
     assert key in found.page("en")
+
+
+class Silent:
+    """A display that shows nothing."""
+
+    def note(self, line: str) -> None:
+        pass
+
+    def batches(self, done: int, total: int) -> None:
+        pass
+
+    def epoch(self, epoch: int, metrics: object) -> None:
+        pass
+
+
+def tiny(name: str, folder: Path) -> Path:
+    """The file of one of the five studies, on generated images with two seeds and two epochs."""
+    text = (HERE / f"{name}.toml").read_text(encoding="utf-8")
+    for before, after in (
+        ("seeds = [0, 1, 2, 3, 4, 5]", 'seeds = [0, 1]\ndataset = "synthetic"'),
+        ("epochs = 3", "epochs = 2\nlearning_rate = 0.004"),
+    ):
+        assert before in text
+        text = text.replace(before, after)
+    path = folder / f"{name}.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("tensorflow", "store")
+def test_tiny_copies_of_the_five_studies_move_what_they_say_and_nothing_else(workdir, command):
+    from fashion_dropout.learning.dataset import open_dataset
+    from fashion_dropout.runs.request import RunRequest
+    from fashion_dropout.runs.train import record_run
+
+    dataset, ids, runs = open_dataset("synthetic"), {}, {}
+    for name in FILES:
+        study = read_study(tiny(name, workdir))
+        runs[name] = {
+            cell.name: record_run(RunRequest(cell.config, cell.regime), dataset, Silent()).run_id
+            for cell in study.cells()
+        }
+        ids[name] = record_study(study, taken_over=runs[name])
+    said: list[str] = []
+    found = read_variance(list(ids.values()), said.append)
+    assert said == []
+    place = Place("val/loss", "none", paired=False)
+    spreads = {of.sources: of.deviation.value for of in found.variance.spreads[place]}
+    assert spreads["masks"] == 0, "without dropout, the runs are the same to the bit"
+    assert all(spread > 0 for sources, spread in spreads.items() if sources != "masks")
+    assert found.variance.single(place._replace(regime="dropout"))["masks"].deviation.value > 0
+    assert "The split alone makes" in found.page("en")
+    concluded = command("compare", str(workdir / "variance-split.toml"), cwd=workdir)
+    assert concluded.returncode == 0, concluded.stderr
+    assert "0 of 4 cells to run" in concluded.stdout
+    assert "note: Here a seed decides the split only" in concluded.stdout
+    repeated = command("verify", runs["variance-split"]["dropout-seed1"], cwd=workdir)
+    assert repeated.returncode == 0, repeated.stdout + repeated.stderr
