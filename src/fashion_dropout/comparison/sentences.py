@@ -104,7 +104,7 @@ def _parts(verdict: Verdict, rule: Decision, needed: int | None) -> Iterator[str
     if verdict.adjusted is not None:
         yield "early"
     if verdict.undefined:
-        yield "undefined"
+        yield "undefined_splits" if are_crossed(verdict.undefined) else "undefined"
 
 
 def _guards(guards: Sequence[Guarded], language: Language) -> str:

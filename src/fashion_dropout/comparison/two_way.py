@@ -75,10 +75,10 @@ def two_way(tables: NDArray[np.float64]) -> TwoWay:
     Args:
         tables: float64 of shape (tables, seeds, splits).
     """
-    _, seeds, splits = tables.shape
-    mean = tables.mean(axis=(1, 2))
+    count, seeds, splits = tables.shape
+    mean = tables.mean(axis=(1, 2)) if tables.size else np.full(count, math.nan)
     if min(seeds, splits) < 2:
-        return TwoWay(mean, np.full(len(mean), math.nan), 0)
+        return TwoWay(mean, np.full(count, math.nan), 0)
     of_seeds = tables.mean(axis=2) - mean[:, None]
     of_splits = tables.mean(axis=1) - mean[:, None]
     rest = tables - mean[:, None, None] - of_seeds[:, :, None] - of_splits[:, None, :]
