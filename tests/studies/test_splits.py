@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import unescape
 from importlib.resources import files
 
 import jsonschema
@@ -61,7 +62,7 @@ def test_report_paper_and_numbers_say_whom_the_interval_covers(record):
     assert wider.startswith("3 seeds with each of 2 splits: for other seeds on these splits, the")
     assert "times as wide" in wider
     assert "hardly known from 2" in few
-    report = html.render(record, comparison, {}, "en")
+    report = unescape(html.render(record, comparison, {}, "en"))
     for said in (wider, few, "pairs that share one of the two are not independent", "<td>2/7</td>"):
         assert said in report
     assert "分割が 2 個では" in html.render(record, comparison, {}, "ja")

@@ -44,7 +44,8 @@ def widening(difference: Difference) -> Widening | None:
     low, high = t_interval(table.mean(axis=1), difference.confidence)
     if min(table.shape) < 2 or not high > low:
         return None
-    return Widening(*table.shape, low, high, (difference.high - difference.low) / (high - low))
+    ratio = (difference.high - difference.low) / (high - low)
+    return Widening(len(table), table.shape[1], low, high, ratio)
 
 
 def splits_sentences(

@@ -163,8 +163,10 @@ def share(values: Sequence[float], everything: Sequence[float]) -> Estimate:
     if values is everything:
         return Estimate(1.0, math.nan, math.nan)
     tails = [(1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2]
-    low, high = ratio / stats.f.ppf(tails, len(values) - 1, len(everything) - 1)
-    return Estimate(ratio, float(low), float(high))
+    low, high = (
+        ratio / float(stats.f.ppf(tail, len(values) - 1, len(everything) - 1)) for tail in tails
+    )
+    return Estimate(ratio, low, high)
 
 
 def _deviation(values: Sequence[float]) -> float:

@@ -89,8 +89,9 @@ def of_shares(variance: Variance, primary: str, language: Language = "en") -> It
     yield words["add_up"]
     n = min(spread.n for place in places for spread in variance.spreads[place])
     if n > 1:
-        ends = 1 / stats.f.ppf([(1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2], n - 1, n - 1)
-        low, high = (_percent(float(end), words) for end in ends)
+        tails = ((1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2)
+        ends = [1 / float(stats.f.ppf(tail, n - 1, n - 1)) for tail in tails]
+        low, high = (_percent(end, words) for end in ends)
         yield words["wide"].format(n=n, low=low, high=high)
     yield words["same"]
 

@@ -161,7 +161,7 @@ def row_intervals(
     """As `t_intervals`, of a table with a column for each seed or pair; of several splits by
     `two_way`, without seeds that lack one.
     """
-    if not are_crossed(table.columns):
+    if not are_crossed(map(int, table.columns)):
         return t_intervals(table.to_numpy(dtype=float), confidence)
     found = two_way(layouts(table))
     return (found.mean, *found.interval(confidence))

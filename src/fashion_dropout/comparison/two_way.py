@@ -124,7 +124,7 @@ def layouts(table: pd.DataFrame) -> NDArray[np.float64]:
     Args:
         table: A column for each pair.
     """
-    seeds, splits = complete(table.columns)
+    seeds, splits = complete(map(int, table.columns))
     pairs = [pair_number(seed, split) for seed in seeds for split in splits]
     values = table[pairs].to_numpy(dtype=float)
     return np.asarray(values.reshape(len(table), len(seeds), len(splits)))

@@ -49,12 +49,12 @@ def check_study(study: Study) -> None:
             "dataset_sha256: expected 64 hexadecimal digits, as `data` prints them, received "
             f"{brief(study.dataset_sha256)}"
         )
-    check_known(study.vary, SOURCES, "source of vary")
+    _check_sources(study)
     _check_splits(study)
     _check_rule(study)
     for regime in study.regimes:
         _check_config(study, regime, study.seeds[0])
-    _check_vary(study)
+    _check_moving(study)
     for seed in study.seeds:
         _check_config(study, study.decision.baseline, seed)
     for regime, rate in (("none", "0"), ("dropout", "above 0")):  # as texts call them
@@ -98,21 +98,29 @@ def _check_splits(study: Study) -> None:
         )
 
 
-def _check_vary(study: Study) -> None:
+def _check_sources(study: Study) -> None:
+    """Refuse sources of randomness that there are not, none, and one twice."""
+    check_known(study.vary, SOURCES, "source of vary")
+    source, times = Counter(study.vary).most_common(1)[0] if study.vary else ("", 0)
+    if times != 1:
+        received = f"{brief(source)} {times} times" if times else "none"
+        raise UsageError(
+            f"vary: expected one source or more ({', '.join(SOURCES)}), each once, received "
+            f"{received}"
+        )
+
+
+def _check_moving(study: Study) -> None:
     """Refuse a study in which nothing moves with the seed."""
-    given, times = Counter(study.vary).most_common(1)[0] if study.vary else ("", 0)
-    if times > 1:
-        raise UsageError(f"vary: expected each source once, received {brief(given)} {times} times")
     configs = [study.config(regime, study.seeds[0]) for regime in study.regimes]
     moves = {
         "masks": any(config.dropout for config in configs),
         "augment": any(config.augment != "none" for config in configs),
     }
     if not any(moves.get(source, True) for source in study.vary):
-        drawn = " and ".join(study.vary)
         raise UsageError(
-            f"vary: expected a source that moves something ({', '.join(SOURCES)}), received "
-            + (f"{drawn}, which no regime draws" if study.vary else "none")
+            f"vary: expected a source that moves something, received {' and '.join(study.vary)}, "
+            "which no regime draws"
         )
 
 
