@@ -200,7 +200,7 @@ def _keys(translate: Translate) -> Iterator[str]:
     )
     yield translate(
         "`[base]` and `[regimes.<name>]` take the options of [train](#train), except `seed`, "
-        "`dataset` and `split_seed`, under the names of the second column."
+        "`dataset`, `split_seed` and `vary`, under the names of the second column."
     )
     yield f"## {translate('Keys of a promotion file')}"
     yield from _tables(

@@ -32,8 +32,8 @@ def main(epochs: int, checkpoints: int) -> None:
     from fashion_dropout.tracking.recording.outbox import Journal
 
     config = TrainingConfig(epochs=epochs)
-    split = split_of(open_dataset(config.dataset), config.split_seed)
-    classifier = build_classifier(build_network(config.dropout, config.seed))
+    split = split_of(open_dataset(config.dataset), config.seed_of("split"))
+    classifier = build_classifier(build_network(config.dropout, config.seed_of("init")))
     trainer = Trainer(classifier, split.training, split.validation, config)
     of_epochs, of_checkpoints, of_entries, size = [], [], [], 0
     with tempfile.TemporaryDirectory(dir=".") as folder:  # a temporary folder may be in memory

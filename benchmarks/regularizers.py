@@ -52,7 +52,7 @@ def main(images: int, rounds: int) -> None:
     epochs = {}
     for name, parameters in TRIED.items():
         config = TrainingConfig(epochs=rounds, **parameters)
-        classifier = build_classifier(build_network(config.dropout, config.seed))
+        classifier = build_classifier(build_network(config.dropout, config.seed_of("init")))
         epochs[name] = Trainer(classifier, training, validation, config).epochs()
     speeds: dict[str, list[float]] = {name: [] for name in TRIED}
     for _ in range(rounds):

@@ -55,7 +55,7 @@ def stock(epochs: int, cells: slice) -> float:
     ]
     began = time.perf_counter()
     for cell in study.cells()[cells]:
-        network = build_network(cell.config.dropout, cell.config.seed)
+        network = build_network(cell.config.dropout, cell.config.seed_of("init"))
         network.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
         network.fit(
             images,

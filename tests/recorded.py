@@ -99,8 +99,7 @@ def _record_cell(
         tags.STUDY: cell.study,
         tags.REGIME: cell.regime,
         tags.SEED: str(cell.config.seed),
-        **{name: f"{name} of {cell.config.seed}" for name in tags.SAME_PAIR},
-        **{name: name for name in tags.SAME_DATA},
+        **{tag: f"{tag} of {cell.config.seed_of(source)}" for source, tag in tags.SOURCES.items()},
         tags.DATASET_SHA256: dataset_sha256,
         tags.TRAINING_CODE: provenance.training_code_sha256(),
     }

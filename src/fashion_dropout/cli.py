@@ -66,6 +66,7 @@ for verb in (
     judge.judge,
     results.studies,
     results.report,
+    results.variance,
     results.export,
     results.publish,
     studies.ui,

@@ -18,7 +18,7 @@ import fashion_dropout
 PACKAGES = ("fashion_dropout", "python", "tensorflow", "keras", "mlflow", "numpy")
 """The packages whose versions a run's bits depend on, Python itself among them."""
 
-_DECIDING = ("seeds.py", "config/training.py", "config/augmentation.py")
+_DECIDING = ("seeds.py", *(f"config/{name}.py" for name in ("training", "augmentation", "vary")))
 _GIT_TIMEOUT_SECONDS = 20
 # A difference that `git apply` takes, whatever the user's own settings of git are.
 _PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/")

@@ -68,6 +68,7 @@ def test_the_key_names_what_decides_the_study_and_nothing_else():
     assert parse_study(changed(question_ja="別の言葉")).key == key
     assert parse_study(changed(promotion={"undecided": "none"})).key == key
     assert parse_study(changed(base__augment="none", base__patience=0)).key == key
+    assert parse_study(changed(vary=["augment", "masks", "order", "init"])).key == key
     assert parse_study(same).recorded()["regime_order"] == ["dropout", "none"]
     for change in (
         {"seeds": [0, 1]},
@@ -79,8 +80,23 @@ def test_the_key_names_what_decides_the_study_and_nothing_else():
         {"regimes__dropout__dropout": 0.4},
         {"base__augment": "flip"},
         {"regimes__dropout__patience": 3},
+        {"vary": ["init"]},
+        {"split_seeds": [0, 1]},
     ):
         assert parse_study(changed(**change)).key != key, change
+
+
+def test_splits_are_crossed_with_the_seeds_and_named_in_the_cells():
+    study = parse_study(changed(seeds=[0, 1], split_seeds=[0, 5]))
+    assert [cell.name for cell in study.cells()] == [
+        "none-seed0-split0", "dropout-seed0-split0", "none-seed0-split5", "dropout-seed0-split5",
+        "none-seed1-split0", "dropout-seed1-split0", "none-seed1-split5", "dropout-seed1-split5",
+    ]  # fmt: skip
+    assert [cell.config.split_seed for cell in study.cells()] == [0, 0, 5, 5, 0, 0, 5, 5]
+    assert study.resolved()["split_seeds"] == [0, 5]
+    assert all("split_seed" not in regime for regime in study.resolved()["regimes"].values())
+    other = parse_study(changed(seeds=[1, 0], split_seeds=[5, 0]))
+    assert other.key == study.key
 
 
 def test_images_of_ones_own_are_part_of_the_key():
@@ -102,6 +118,37 @@ def test_images_of_ones_own_are_part_of_the_key():
         ({"regimes__none__dropuot": 0}, r"\[regimes.none\].*did you mean 'dropout'?"),
         ({"base__seed": 3}, "seed is the same for all regimes .* give it at the top as seeds"),
         ({"regimes__none__split_seed": 3}, "split_seed is the same for all regimes"),
+        ({"base__vary": "init"}, "vary is the same for all regimes of a study; give it at the top"),
+        ({"vary": ["init", "mask"]}, "source of vary .* received 'mask'; did you mean 'masks'?"),
+        ({"vary": ["init", "init"]}, "vary: expected one source .* once, received 'init' 2 times"),
+        ({"vary": []}, "vary: expected one source or more .* received none"),
+        ({"vary": "init"}, "vary: .* received 'init'"),
+        ({"vary": ["augment"]}, "received augment, which no regime draws"),
+        (
+            {"vary": ["masks"], "regimes": {"none": {"dropout": 0}, "other": {"dropout": 0}}},
+            "received masks, which no regime draws",
+        ),
+        ({"vary": ["split"], "split_seed": 2}, "split_seed: expected none where the split varies"),
+        (
+            {"split_seeds": [0, 1], "split_seed": 0},
+            "either split_seed or split_seeds, received both",
+        ),
+        (
+            {"split_seeds": [0, 1], "vary": ["split"]},
+            "split_seeds: expected none beside a split that",
+        ),
+        ({"split_seeds": [3]}, "split_seeds: expected two splits or more, received only 3"),
+        ({"split_seeds": [3, 4, 3]}, "split_seeds: expected each once, received 3 2 times"),
+        ({"split_seeds": [0, -1]}, "split_seeds: expected whole numbers from 0 .* received -1"),
+        (
+            {"split_seeds": [0, 2**31]},
+            "split_seeds: expected .* to 2147483646, received 2147483648",
+        ),
+        ({"split_seeds": "0"}, "split_seeds: .* received '0'"),
+        (
+            {"split_seeds": [0, 1], "decision__looks": [3], "decision__alpha": 0.3},
+            "decision.looks: expected none beside split_seeds",
+        ),
         ({"seeds": [0, 1, 1]}, "expected each seed once, received 1 2 times"),
         ({"seeds": []}, "seeds: .* received"),
         ({"seeds": [-1]}, r"\[regimes.none\] seed: expected a whole number from 0"),

@@ -9,6 +9,7 @@ from fashion_dropout.config.training import (
     parse_parameter,
     recorded_config,
 )
+from fashion_dropout.config.vary import SOURCES
 from fashion_dropout.errors import UsageError
 
 BAD = [
@@ -45,6 +46,9 @@ BAD = [
     ("warmup_epochs", "0.5"),
     ("average", "swa"),
     ("patience", "-1"),
+    ("vary", ""),
+    ("vary", "init+weights"),
+    ("vary", "init+init"),
 ]
 
 
@@ -97,6 +101,7 @@ def test_only_a_run_without_any_regularizer_is_of_the_regime_none():
     [
         ({"epochs": 3, "warmup_epochs": 4}, "warmup_epochs: expected at most the 3 of epochs, re"),
         ({"select": "last", "patience": 1}, "patience: expected select best beside it, received"),
+        ({"vary": "init+split", "split_seed": 1}, "split_seed: expected none where the split vari"),
     ],
 )
 def test_parameters_that_contradict_each_other_are_refused_before_any_run(
@@ -121,3 +126,26 @@ def test_a_configuration_comes_back_from_what_mlflow_run_recorded():
     assert recorded_config(params) == TrainingConfig(seed=3, dataset="synthetic")
     with pytest.raises(UsageError, match=r"recorded parameters of a run, batch_size: .* received"):
         recorded_config({**params, "batch_size": "9223372036854775807"})
+
+
+@pytest.mark.parametrize(
+    ("vary", "moving"),
+    [
+        ("init+order+masks+augment", {"init", "order", "masks", "augment"}),
+        (" split + init ", {"init", "split"}),
+        ("masks", {"masks"}),
+    ],
+)
+def test_what_varies_draws_from_the_seed_of_the_run_and_all_else_from_a_fixed_one(vary, moving):
+    fixed = {} if "split" in moving else {"split_seed": 5}
+    config = TrainingConfig(seed=7, vary=vary, **fixed)
+    config.check()
+    assert config.vary == "+".join(source for source in SOURCES if source in moving)
+    still = {"init": 0, "order": 0, "masks": 0, "augment": 0, "split": 5}
+    for source in SOURCES:
+        assert config.seed_of(source) == (7 if source in moving else still[source])
+
+
+def test_an_unknown_source_is_refused_with_a_suggestion():
+    with pytest.raises(UsageError, match=r"received 'init\+mask'; did you mean 'masks'\?"):
+        parse_parameter("vary", "init+mask")

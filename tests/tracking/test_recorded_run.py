@@ -100,6 +100,7 @@ def test_parameters_are_the_configuration(run):
         "augment": "none",
         "average": "none",
         "patience": "0",
+        "vary": "init+order+masks+augment",
     }
 
 

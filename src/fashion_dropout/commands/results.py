@@ -1,4 +1,4 @@
-"""What studies have found: ``studies``, ``report``, ``export``, ``publish``."""
+"""What studies have found: ``studies``, ``report``, ``variance``, ``export``, ``publish``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from fashion_dropout.commands.options import given, language_option, optional, run_of_study
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import visible
-from fashion_dropout.files import user_path, writable
+from fashion_dropout.files import user_path, writable, write_whole
 
 if TYPE_CHECKING:
     from fashion_dropout.texts import Language
@@ -86,6 +86,34 @@ def report(
 
         if run_id := keep_with_launched_run(path):
             click.echo(f"kept as an artifact of run {run_id}, too")
+
+
+@click.command()
+@click.argument("studies", nargs=-1, required=True, metavar="STUDY...")
+@language_option
+@click.option(
+    "--output", default="variance.html", show_default=True, help="The HTML file to write."
+)
+def variance(studies: tuple[str, ...], lang: Language, output: str) -> None:
+    """Say where the spread between seeds comes from, by studies that differ only in vary.
+
+    Each STUDY is latest, the name of a study, or the id of its own run; one of them varies all that
+    the others vary. Prints, for each regime and for the paired difference, the standard deviation
+    by what moves and its share of the variance, and writes the same as a page with a figure.
+
+    \b
+    Examples:
+      fashion-dropout variance variance-init variance-order variance-all
+      fashion-dropout variance variance-split variance-all --lang ja --output variance.ja.html
+    """
+    from fashion_dropout.studies.variance import read_variance
+
+    if output == "-":
+        raise UsageError("expected the name of a file for the page, received -; name one")
+    path = writable(user_path(output).absolute())  # before a store is asked
+    found = read_variance([run_of_study(named) for named in studies], _warn)
+    size = write_whole(path, found.page(lang).encode())
+    click.echo(f"{found.text()}\n\nwrote {visible(str(path))}, {size / 2**20:.1f} MiB")
 
 
 @click.command()

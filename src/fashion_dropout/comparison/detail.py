@@ -80,7 +80,7 @@ def images(record: StudyRecord, comparison: Comparison, language: Language) -> D
     words = texts(language)["images"]
     confidence = 1 - comparison.rule.alpha
     rows = []
-    for difference in comparison.differences:
+    for difference in () if record.splits else comparison.differences:
         if difference.metric not in IMAGE_METRICS or not difference.n:
             continue
         place = difference.regime, difference.metric

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fashion_dropout.comparison.equal_fit import common_range, crossing, loss_curves
 from fashion_dropout.comparison.sequential import signed_sums
+from fashion_dropout.config.cell import are_crossed
 
 FEWEST_PAIRS = 5
 """With fewer pairs there are too few patterns of signs for a band."""
@@ -26,7 +27,7 @@ class FitCurve:
         levels: Training losses in nats, falling, uniform in their logarithm, of shape (k,).
         by_seed: Seed → the difference at each level, in nats, of shape (k,).
         mean: Its mean over the pairs, of shape (k,).
-        low: The lower edge of the band; NaN with fewer than `FEWEST_PAIRS`.
+        low: The lower edge of the band; NaN with fewer than `FEWEST_PAIRS`, and of several splits.
         high: The upper edge.
         points: Seed → the lowest training loss that both runs reach, where the metrics at equal fit
             are read.
@@ -73,7 +74,8 @@ def fit_curve(
     levels = np.clip(np.geomspace(high, low, _LEVELS), low, high)  # not beyond by a rounding
     by_seed = {seed: _at(levels, own) - _at(levels, base) for seed, (own, base) in pairs.items()}
     table = np.stack(list(by_seed.values()))
-    half = half_width(table, confidence)
+    # Flipping the signs of pairs would take those of one split for independent of each other.
+    half = half_width(table[:0] if are_crossed(by_seed) else table, confidence)
     mean = table.mean(axis=0)
     points = {seed: ends[0] for seed, ends in ranges.items()}
     return FitCurve(levels, by_seed, mean, mean - half, mean + half, points)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.config.metrics import GAIN, Direction
@@ -53,11 +51,10 @@ def guard(difference: Difference, margin: float, alpha: float, direction: Direct
         alpha: The level of each one-sided limit.
         direction: Which values of the metric are better.
     """
-    values = np.array(list(difference.by_seed.values()), dtype=float)
     sign = -GAIN[direction]
-    harm = sign * values
+    harm = {pair: sign * value for pair, value in difference.by_seed.items()}
     # The two limits at confidence 1 − alpha are the ends of the interval at 1 − 2·alpha.
-    low, high = statistics.t_interval(harm, 1 - 2 * alpha)
+    low, high = statistics.interval(harm, 1 - 2 * alpha)
     kind: Harm = "harm not excluded"  # as where a limit is NaN
     if high < margin:
         kind = "no harm that matters"

@@ -39,7 +39,7 @@ def pairing(record: StudyRecord, comparison: Comparison, language: Language) -> 
     """
     words = texts(language)["pairing"]
     rows = []
-    for difference in _shown(comparison):
+    for difference in () if record.splits else _shown(comparison):
         unpaired = half_width_without_pairs(record, comparison, difference)
         paired = (difference.high - difference.low) / 2
         rows.append(
@@ -59,7 +59,11 @@ def pairing(record: StudyRecord, comparison: Comparison, language: Language) -> 
 def half_width_without_pairs(
     record: StudyRecord, comparison: Comparison, difference: Difference
 ) -> float:
-    """Half the width that the interval of a difference would have if its runs were not paired."""
+    """Half the width that the interval of a difference would have if its runs were not paired; NaN
+    of several splits, where runs are not independent of each other anyway.
+    """
+    if record.splits:
+        return math.nan
     return unpaired_half_width(*_both(record, comparison, difference), difference.confidence)
 
 
@@ -67,8 +71,10 @@ def effects(record: StudyRecord, comparison: Comparison, language: Language) -> 
     """The differences in units of the spread between seeds, and how many pairs agree; and the
     probability that the regime is better, for those who think in it.
 
-    With more than two regimes for the primary metric only.
+    With more than two regimes for the primary metric only, and not of several splits.
     """
+    if record.splits:
+        return Detail()
     words = texts(language)["effects"]
     rule = comparison.rule
     rows = []

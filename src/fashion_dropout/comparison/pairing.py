@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from fashion_dropout.comparison.statistics import CONFIDENCE
+from fashion_dropout.config.cell import pair_text
 from fashion_dropout.sameness import changes
 
 
@@ -32,7 +33,7 @@ def unpaired(
     known = [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
     base = {row["seed"]: row for row in known if row["regime"] == baseline}
     found = [
-        f"seed {row['seed']}: {row['regime']} and {baseline} differ in {name}"
+        f"seed {pair_text(row['seed'])}: {row['regime']} and {baseline} differ in {name}"
         for row in known
         if row["seed"] in base
         for name in within_pairs
@@ -40,6 +41,35 @@ def unpaired(
     ]
     found += [f"the runs differ in {column}" for column in everywhere if len(set(runs[column])) > 1]
     return found
+
+
+def misplaced(
+    runs: pd.DataFrame, seeds: Mapping[str, Sequence[int]], digests: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """Whether what should not move is the same in all runs, and what should move differs.
+
+    What two runs draw from a source is the same exactly if they draw it from the same seed.
+
+    Args:
+        runs: A table of runs (see `statistics`).
+        seeds: Source of randomness → the seed from which each run draws.
+        digests: The same sources → the column with the digest of what was drawn; empty where none
+            is recorded.
+
+    Returns:
+        ``moved``: the sources of which runs of the same seed have different digests; ``still``:
+        those of which runs of different seeds have the same one.
+    """
+    found: dict[str, list[str]] = {"moved": [], "still": []}
+    for source, column in digests.items():
+        if column not in runs:
+            continue
+        drawn = pd.DataFrame({"seed": list(seeds[source]), "digest": runs[column].to_numpy()})
+        drawn = drawn[drawn["digest"] != ""].drop_duplicates()
+        for kind, name in (("moved", "seed"), ("still", "digest")):
+            if drawn[name].duplicated().any():
+                found[kind].append(source)
+    return {kind: sources for kind, sources in found.items() if sources}
 
 
 def paired_seeds(runs: pd.DataFrame, regime: str, baseline: str) -> set[int]:

@@ -12,6 +12,7 @@ from scipy import stats
 from fashion_dropout.comparison.record import RECALIBRATED, StudyRecord
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.comparison.summary import with_interval
+from fashion_dropout.config.cell import are_crossed
 from fashion_dropout.texts import Language, Signed, regime_label, texts
 
 BEFORE = ("test/nll", "test/ece")
@@ -102,10 +103,11 @@ def share_left(before: Difference, after: Difference) -> Share | None:
 
     Returns:
         None where the share is undefined, because no gain is shown before: the interval of
-        `before` does not lie wholly below zero, or fewer than two pairs have both values.
+        `before` does not lie wholly below zero, or fewer than two pairs have both values. None also
+        of several splits, where pairs are not independent of each other.
     """
     seeds = sorted(before.by_seed.keys() & after.by_seed.keys())
-    if len(seeds) < 2 or not before.high < 0:
+    if len(seeds) < 2 or not before.high < 0 or are_crossed(seeds):
         return None
     values = np.array([[of.by_seed[seed] for seed in seeds] for of in (before, after)])
     x, y = values.mean(axis=1)
@@ -129,7 +131,9 @@ def survives(before: Difference, after: Difference, record: StudyRecord, languag
         "after": with_interval(after),
     }
     share = share_left(before, after)
-    if share is None:
+    if are_crossed(before.by_seed):
+        parts = ["sentence"]
+    elif share is None:
         parts = ["sentence", "undefined"]
     else:
         known |= {

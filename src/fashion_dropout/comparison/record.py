@@ -20,8 +20,10 @@ from fashion_dropout.comparison.regimes import Comparison, compare_regimes
 from fashion_dropout.comparison.statistics import Difference, paired_differences
 from fashion_dropout.comparison.stopping import Looks
 from fashion_dropout.comparison.two_level import ImageScores, image_intervals
+from fashion_dropout.config.cell import seed_and_split
 from fashion_dropout.config.decision import Decision
 from fashion_dropout.config.metrics import COMPARED, GAIN, of_pairs
+from fashion_dropout.config.vary import USUAL
 
 RECALIBRATED = ("test/nll_recalibrated", "test/ece_recalibrated")
 """Metrics of the test set after one temperature a run was fitted on its validation predictions."""
@@ -103,7 +105,7 @@ class StudyRecord:
         rule: As declared.
         regimes: Regime → the parameters in which the regimes differ; the baseline first.
         common: The parameters that all regimes share.
-        seeds: As declared.
+        seeds: As declared; of several splits the numbers of the pairs.
         cells: A row for each declared cell, with the columns regime, seed, run_id, state, reason.
         runs: The finished runs: a table of runs (see `statistics`).
         histories: A row for each finished run and epoch, with the columns regime, seed, epoch and
@@ -121,6 +123,8 @@ class StudyRecord:
         looks: The looks that it has taken, if it declares any. Cells, runs, histories and results
             are then those that the last look has seen.
         unused: How many finished runs no look has seen.
+        misplaced: Sources of randomness that moved, or stood still, against what was declared; see
+            `pairing.misplaced`.
     """
 
     run_id: str
@@ -143,6 +147,18 @@ class StudyRecord:
     question_ja: str = ""
     looks: Looks = field(default_factory=Looks)
     unused: int = 0
+    misplaced: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What a seed decides."""
+        return tuple(self.common.get("vary", USUAL).split("+"))
+
+    @property
+    def splits(self) -> tuple[int, ...]:
+        """The splits of a study that has several, each crossed with all seeds; else none."""
+        found = {seed_and_split(pair)[1] for pair in self.seeds}
+        return tuple(sorted(split for split in found if split is not None))
 
     @property
     def not_run(self) -> int:
@@ -173,7 +189,7 @@ class StudyRecord:
     @cached_property
     def image_intervals(self) -> Mapping[tuple[str, str], tuple[float, float]]:
         """(regime, metric of the test set) → interval for images like these; see `two_level`."""
-        if not self.results:
+        if not self.results or self.splits:  # it takes pairs for independent of each other
             return {}
         scores, baseline = self.results.scores, self.rule.baseline
         return image_intervals(scores, self.others, baseline, 1 - self.rule.alpha)

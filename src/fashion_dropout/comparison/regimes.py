@@ -16,6 +16,7 @@ from fashion_dropout.comparison.pairing import paired_seeds
 from fashion_dropout.comparison.sequential import in_order
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.comparison.verdict import DECIDED, Verdict, decide
+from fashion_dropout.config.cell import are_crossed
 from fashion_dropout.config.decision import Decision
 from fashion_dropout.config.metrics import described, of_pairs
 
@@ -142,6 +143,11 @@ def _guarded(difference: Difference, rule: Decision, alpha: float) -> Guarded:
     return guard(difference, rule.guards[difference.metric], alpha, direction)
 
 
+def _smallest_p(difference: Difference) -> float:
+    """The smallest p that so many pairs can give; of several splits any p is possible."""
+    return 0.0 if are_crossed(difference.by_seed) else attainable.smallest_p(difference.n)
+
+
 def _verdicts_at(
     runs: pd.DataFrame,
     equal_fit: Mapping[str, pd.DataFrame],
@@ -161,7 +167,7 @@ def _verdicts_at(
     newly = rule.spending[len(looks) - 1] if looks else 0.0
     verdicts = []
     # Holm's adjustment is monotone: no p of the family can be adjusted to less than this.
-    least = statistics.holm([attainable.smallest_p(difference.n) for difference in primary])
+    least = statistics.holm([_smallest_p(difference) for difference in primary])
     for difference, smallest_p in zip(primary, least, strict=True):
         guards = [
             _guarded(

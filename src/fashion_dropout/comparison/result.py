@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,11 @@ import pandas as pd
 from fashion_dropout.comparison.recalibrated import with_recalibrated
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
+from fashion_dropout.comparison.splits import widening
 from fashion_dropout.comparison.statistics import CONFIDENCE, Difference
 from fashion_dropout.comparison.summary import intervals, table_of
 from fashion_dropout.comparison.verdict import Verdict
+from fashion_dropout.config.cell import are_crossed, pair_text, seed_and_split
 from fashion_dropout.config.decision import Decision
 from fashion_dropout.config.metrics import METRICS, of_pairs
 
@@ -72,10 +74,12 @@ def _values(
         return
     for regime, other in paired_with.items():
         own = table[table["regime"] == regime].sort_values("seed")
-        for seed, value in zip(own["seed"], own[metric], strict=True):
+        for pair, value in zip(own["seed"], own[metric], strict=True):
+            seed, split = seed_and_split(pair)
             yield {
                 "regime": regime,
-                "seed": int(seed),
+                "seed": seed,
+                **({} if split is None else {"split": split}),
                 "metric": metric,
                 "value": _known(value),
                 "paired_with": other,
@@ -104,7 +108,7 @@ def _difference(difference: Difference, rule: Decision) -> dict[str, Any]:
     return {
         "regime": difference.regime,
         "metric": difference.metric,
-        "by_seed": dict(difference.by_seed),
+        "by_seed": _named(difference.by_seed),
         "direction": rule.direction_of(difference.metric),
         "n": difference.n,
         **{name: _known(getattr(difference, name)) for name in (*described, *tested)},
@@ -145,9 +149,31 @@ def _verdict(verdict: Verdict, rule: Decision) -> dict[str, Any]:
             }
             for guard in verdict.guards
         ],
-        "undefined_seeds": list(verdict.undefined),
+        "undefined_seeds": sorted({seed_and_split(pair)[0] for pair in verdict.undefined}),
         "mean_adjusted": _known(verdict.adjusted),
+        **_splits(verdict),
     }
+
+
+def _splits(verdict: Verdict) -> dict[str, Any]:
+    """What covering other splits costs; nothing in a study of one split."""
+    if not (wider := widening(verdict.difference)):
+        return {}
+    return {
+        "splits": {
+            "seeds": wider.seeds,
+            "splits": wider.splits,
+            "low_over_seeds": wider.low,
+            "high_over_seeds": wider.high,
+            "widening": wider.ratio,
+        }
+    }
+
+
+def _named(by_seed: Mapping[int, float]) -> dict[int | str, float]:
+    """By seed; of several splits by both, as text: ``3/1``."""
+    crossed = are_crossed(by_seed)
+    return {pair_text(pair) if crossed else pair: value for pair, value in by_seed.items()}
 
 
 def _known(value: float | None) -> float | None:

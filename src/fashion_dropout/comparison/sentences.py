@@ -12,6 +12,7 @@ from fashion_dropout.comparison.guards import Guarded
 from fashion_dropout.comparison.power import POWER, seeds_needed
 from fashion_dropout.comparison.record import Changed, StudyRecord
 from fashion_dropout.comparison.verdict import Verdict
+from fashion_dropout.config.cell import are_crossed, pair_text
 from fashion_dropout.config.decision import Decision
 from fashion_dropout.config.metrics import GAIN
 from fashion_dropout.texts import Count, Language, Signed, metric_label, regime_label, texts
@@ -62,7 +63,7 @@ def sentence(
         "power": 100 * POWER,
         "seeds": needed,
         "adjusted": Signed(math.nan if verdict.adjusted is None else verdict.adjusted),
-        "undefined": ", ".join(map(str, verdict.undefined)),
+        "undefined": ", ".join(map(pair_text, verdict.undefined)),
     }
     parts = [part for part in _parts(verdict, rule, needed) if advice or part != "too_few"]
     text = phrases["between"].join(phrases[part].format(**known) for part in parts)
@@ -73,10 +74,11 @@ def sentence(
 
 def _seeds_needed(verdict: Verdict, rule: Decision) -> int | None:
     """How many pairs a new study needs where this one has shown nothing; None if it has, if it had
-    as many, or if its own next look comes first.
+    as many, if its own next look comes first, or if it has several splits.
     """
     values = list(verdict.difference.by_seed.values())
-    if verdict.kind != "not shown" or len(values) < 2 or verdict.look < len(rule.looks):
+    waiting = verdict.look < len(rule.looks) or are_crossed(verdict.difference.by_seed)
+    if verdict.kind != "not shown" or len(values) < 2 or waiting:
         return None
     needed = seeds_needed(float(np.std(values, ddof=1)), rule, verdict.comparisons)
     return needed if needed > len(values) else None
@@ -102,7 +104,7 @@ def _parts(verdict: Verdict, rule: Decision, needed: int | None) -> Iterator[str
     if verdict.adjusted is not None:
         yield "early"
     if verdict.undefined:
-        yield "undefined"
+        yield "undefined_splits" if are_crossed(verdict.undefined) else "undefined"
 
 
 def _guards(guards: Sequence[Guarded], language: Language) -> str:
@@ -124,14 +126,14 @@ def _guards(guards: Sequence[Guarded], language: Language) -> str:
             if ("improved" if guarded.high < 0 else guarded.kind) == kind
         ]
         if items:
-            parts.append(phrases[kind].format(items=_listed(items, language)))
+            parts.append(phrases[kind].format(items=listed(items, language)))
     return str(words["verdict"]["between"].join(parts))
 
 
-def _listed(items: Sequence[str], language: Language) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
+def listed(items: Sequence[str], language: Language) -> str:
+    """One name or several, with the commas of the language: ``a``, ``a and b``, ``a, b and c``."""
     phrases = texts(language)["guards"]
-    *most, last = items
+    *most, last = items or [""]
     return str(phrases["comma"].join(most) + phrases["and"] + last) if most else last
 
 
@@ -218,4 +220,4 @@ def kernel_warning(mixed_pairs: Sequence[int] | None, language: Language = "en")
     words = texts(language)["kernels"]
     if not mixed_pairs:
         return str(words["between_pairs"])
-    return str(words["within_pairs"].format(seeds=", ".join(map(str, mixed_pairs))))
+    return str(words["within_pairs"].format(seeds=", ".join(map(pair_text, mixed_pairs))))

@@ -2,7 +2,8 @@
 
 One convention everywhere: a *table of runs* has one row a run, the columns ``regime`` and ``seed``,
 and one column for each metric. The order of its rows never matters. A difference is always
-metric(regime, seed) − metric(baseline, seed).
+metric(regime, seed) − metric(baseline, seed). In a study of several splits, the column ``seed`` has
+the numbers of pairs (see `config.cell.pair_number`), and all intervals are those of `two_way`.
 
 Differences of paired seeds, with BCa intervals and the sign-flip test: Du 2025 (arXiv 2511.19794).
 Why seeds, and with them every source of variance, are to be varied: Bouthillier et al. 2021 (arXiv
@@ -22,14 +23,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from fashion_dropout.comparison import sequential
-from fashion_dropout.comparison.attainable import RESAMPLES
+from fashion_dropout.comparison.bootstrap import bca_interval
+from fashion_dropout.comparison.two_way import layout, layouts, two_way, whole
+from fashion_dropout.config.cell import are_crossed
 from fashion_dropout.config.metrics import GAIN, Direction
 
 CONFIDENCE = 0.95
 """Of intervals that decide nothing: those of figures and of a regime's own mean."""
-
-_BOOTSTRAP_SEED = 0
-_VALUES_AT_ONCE = 2_000_000  # of all resamples together; the bits are those of any other number
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ def paired_differences(
         baseline: The one it is compared with.
 
     Returns:
-        Seed → metric(regime, seed) − metric(baseline, seed), in the order of the seeds.
+        Seed → metric(regime, seed) − metric(baseline, seed), in the order of the seeds; of several
+        splits only those of seeds that have a pair with each.
 
     Raises:
         ValueError: There are two rows for one (regime, seed).
@@ -92,7 +93,7 @@ def paired_differences(
     table = table.reindex(columns=[regime, baseline])
     values = (table[regime] - table[baseline]).astype(float)
     finite = values[np.isfinite(values)].sort_index()
-    return {int(str(seed)): float(value) for seed, value in finite.items()}
+    return whole({int(str(seed)): float(value) for seed, value in finite.items()})
 
 
 def compare(
@@ -117,9 +118,13 @@ def compare(
     """
     by_seed = paired_differences(runs, metric, regime, baseline)
     values = np.array(list(by_seed.values()), dtype=float)
-    low, high = t_interval(values, confidence)
-    bca_low, bca_high = bca_interval(values, confidence)
-    p = sign_flip_p(values)
+    low, high = interval(by_seed, confidence)
+    bca_low, bca_high = math.nan, math.nan
+    if are_crossed(by_seed):
+        p = two_way(layout(by_seed)).p
+    else:
+        bca_low, bca_high = bca_interval(values, confidence)
+        p = sign_flip_p(values)
     signs = GAIN[direction] * np.sign(values) if direction else np.full(len(values), np.nan)
     return Difference(
         metric=metric,
@@ -135,6 +140,31 @@ def compare(
         prob_better=float((signs + 1).mean() / 2) if len(values) else math.nan,
         confidence=confidence,
     )
+
+
+def interval(by_pair: Mapping[int, float], confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The interval of the mean of pairs, or of runs: by `t_interval`, of several splits `two_way`.
+
+    Args:
+        by_pair: Seed, or number of a pair, → a finite value, as `paired_differences` gives them.
+        confidence: Of the interval.
+    """
+    if not are_crossed(by_pair):
+        return t_interval(np.array(list(by_pair.values()), dtype=float), confidence)
+    low, high = two_way(layout(by_pair)).interval(confidence)
+    return float(low[0]), float(high[0])
+
+
+def row_intervals(
+    table: pd.DataFrame, confidence: float = CONFIDENCE
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """As `t_intervals`, of a table with a column for each seed or pair; of several splits by
+    `two_way`, without seeds that lack one.
+    """
+    if not are_crossed(map(int, table.columns)):
+        return t_intervals(table.to_numpy(dtype=float), confidence)
+    found = two_way(layouts(table))
+    return (found.mean, *found.interval(confidence))
 
 
 def t_interval(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -170,29 +200,6 @@ def t_intervals(
     return mean, mean - half, mean + half
 
 
-def bca_interval(
-    values: NDArray[np.float64], confidence: float = CONFIDENCE
-) -> tuple[float, float]:
-    """BCa bootstrap interval of the mean (Efron 1987), 10,000 resamples, seeded.
-
-    (NaN, NaN) for fewer than two values; of values that are all equal it is that value twice.
-    """
-    if len(values) < 2:
-        return math.nan, math.nan
-    if np.ptp(values) <= 1e-12 * np.abs(values).max():
-        return float(values.mean()), float(values.mean())
-    found = stats.bootstrap(
-        (np.sort(values),),
-        np.mean,
-        n_resamples=RESAMPLES,
-        batch=max(1, _VALUES_AT_ONCE // len(values)),
-        confidence_level=confidence,
-        method="BCa",
-        rng=np.random.default_rng(_BOOTSTRAP_SEED),
-    ).confidence_interval
-    return float(found.low), float(found.high)
-
-
 def sign_flip_p(values: NDArray[np.float64]) -> float:
     """Two-sided sign-flip permutation p-value of the mean; 1 for fewer than two values.
 
@@ -225,10 +232,11 @@ def with_holm(differences: Iterable[Difference]) -> list[Difference]:
 
 
 def mean_interval(runs: pd.DataFrame, regime: str, metric: str) -> tuple[float, float, float]:
-    """Mean of a metric over a regime's runs with its 95 % t interval: (mean, low, high)."""
-    values = runs.loc[runs["regime"] == regime, metric].to_numpy(dtype=float)
-    values = values[np.isfinite(values)]
+    """Mean of a metric over a regime's runs with its 95 % interval: (mean, low, high)."""
+    own = runs.loc[runs["regime"] == regime].set_index("seed")[metric].astype(float)
+    by_pair = whole({int(str(pair)): value for pair, value in own.items() if np.isfinite(value)})
+    values = np.array(list(by_pair.values()), dtype=float)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         mean = float(values.mean()) if len(values) else math.nan
-        return (mean, *t_interval(values))
+        return (mean, *interval(by_pair))

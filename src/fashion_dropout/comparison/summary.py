@@ -13,6 +13,7 @@ from fashion_dropout.comparison.pairing import paired_seeds
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.config import metrics
+from fashion_dropout.config.cell import are_crossed, pair_text
 from fashion_dropout.config.metrics import described, of_pairs
 from fashion_dropout.texts import Count, Language, Signed, difference_label, regime_label, texts
 
@@ -76,7 +77,7 @@ def differences_table(
                 **{name: getattr(difference, name) for name in _FIGURES},
                 "images_low": low,
                 "images_high": high,
-                **{f"seed {seed}": value for seed, value in difference.by_seed.items()},
+                **{f"seed {pair_text(of)}": value for of, value in difference.by_seed.items()},
             }
         )
     return pd.DataFrame(rows)
@@ -136,10 +137,12 @@ def table_notes(comparison: Comparison, language: Language = "en") -> list[str]:
         "least": least,
         "least_adjusted": least_adjusted,
     }
-    notes = ["interval", "decides"]
-    if pairs > 1 and least > rule.alpha:
+    crossed = any(are_crossed(verdict.difference.by_seed) for verdict in comparison.verdicts)
+    notes = ["interval_splits", "decides_splits"] if crossed else ["interval", "decides"]
+    by_signs = pairs > 1 and not crossed
+    if by_signs and least > rule.alpha:
         notes.append("least")
-    elif pairs > 1 and least_adjusted > rule.alpha:
+    elif by_signs and least_adjusted > rule.alpha:
         notes.append("least_adjusted")
     if any(verdict.adjusted is not None for verdict in comparison.verdicts):
         notes.append("stopped")

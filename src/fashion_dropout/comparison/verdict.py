@@ -11,6 +11,8 @@ from fashion_dropout.comparison import attainable, statistics
 from fashion_dropout.comparison.guards import Guarded
 from fashion_dropout.comparison.sequential import Look, in_order, sign_flip_looks
 from fashion_dropout.comparison.statistics import Difference
+from fashion_dropout.comparison.two_way import layout, two_way
+from fashion_dropout.config.cell import are_crossed
 from fashion_dropout.config.decision import Decision
 from fashion_dropout.config.metrics import GAIN
 
@@ -98,7 +100,8 @@ def decide(
     Superiority and equivalence are both shown by exact sign-flip tests and by Student's t together:
     the difference by the two-sided test and its interval; that it is smaller than the smallest
     difference of interest m by one-sided tests of d + m > 0 and of m − d > 0 and the interval of
-    confidence 1 − 2·alpha inside ±m (Lakens 2017). What a test has shown at a look stays shown.
+    confidence 1 − 2·alpha inside ±m (Lakens 2017). What a test has shown at a look stays shown. Of
+    several splits, all are Student's t of `two_way`.
 
     Args:
         difference: The difference in the primary metric, with its p-value adjusted over the
@@ -117,7 +120,9 @@ def decide(
     least = attainable.smallest_p(difference.n, comparisons) if smallest_p is None else smallest_p
     spending = [newly / comparisons for newly in rule.spending[: len(looks)]]
     found = _Tests()
-    if difference.n > 1 and looks:
+    if are_crossed(difference.by_seed):
+        found = _tested_crossed(difference, rule, spending[-1])
+    elif difference.n > 1 and looks:
         found = _tested(difference, rule, looks, spending)
     worst, best = sorted(GAIN[rule.direction] * end for end in (difference.low, difference.high))
     return Verdict(
@@ -186,6 +191,24 @@ def _tested(
         (low, high),
         shown=_significant(tests) if rule.looks else difference.p_holm <= rule.alpha,
         equivalent=inside and _significant(above) and _significant(below),
+    )
+
+
+def _tested_crossed(difference: Difference, rule: Decision, alpha: float) -> _Tests:
+    """The same of several splits: all tests are those of Student's t that belong to `two_way`.
+
+    A sign-flip test would take pairs of one seed, or of one split, for independent of each other.
+    """
+    found, smallest = two_way(layout(difference.by_seed)), rule.smallest_difference
+    opposite = two_way(-layout(difference.by_seed))
+    above, below = (Look(of.above(-smallest), alpha) for of in (found, opposite))
+    low, high = statistics.interval(difference.by_seed, 1 - 2 * alpha)
+    return _Tests(
+        Look(found.p, alpha),
+        (above, below),
+        (low, high),
+        shown=difference.p_holm <= rule.alpha,
+        equivalent=above.significant and below.significant,
     )
 
 

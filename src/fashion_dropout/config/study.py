@@ -17,13 +17,14 @@ from fashion_dropout.config.study_checks import check_study
 from fashion_dropout.config.toml import check_keys, check_known, first_of, read_toml
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.config.values import Whole
+from fashion_dropout.config.vary import USUAL, joined
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief
 
 _REGIME_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Regimes name runs, metrics, columns and files: no spaces, commas, slashes or markup."""
 
-_OF_THE_STUDY = ("seed", "dataset", "split_seed")
+_OF_THE_STUDY = ("seed", "dataset", "split_seed", "vary")
 _FIRST = ("dropout", "epochs", "batch_size", "learning_rate", "select", "dataset", "split_seed",
           "threads")  # fmt: skip
 
@@ -47,6 +48,14 @@ class Study(BaseModel):
     """With ``idx``: the digest that ``data`` prints; the study then takes no other images."""
     split_seed: Whole = 0
     """Decides the split into training and validation images."""
+    split_seeds: tuple[Whole, ...] = ()
+    """Several splits instead of ``split_seed``, each with every seed. A pair is then a seed with a
+    split, and the intervals cover other seeds and other splits.
+    """
+    vary: tuple[str, ...] = tuple(USUAL.split("+"))
+    """What a seed decides: ``init``, ``order``, ``masks``, ``augment``, ``split``. All else is the
+    same in all runs, and recorded digests show it. With ``split``, seed and split are one number.
+    """
     base: dict[str, Any] = {}
     """The parameters that all regimes share."""
     regimes: dict[str, dict[str, Any]] = Field(min_length=2)
@@ -57,25 +66,34 @@ class Study(BaseModel):
     """What is offered to the registry."""
 
     def cells(self) -> list[Cell]:
-        """Every regime with every seed; the runs of a pair are neighbours and finish together."""
-        key = self.key
+        """Every regime with every seed and split; the runs of a pair are neighbours and finish
+        together.
+        """
+        key, crossed = self.key, bool(self.split_seeds)
         return [
-            Cell(key, regime, self.config(regime, seed))
+            Cell(key, regime, self.config(regime, seed, split), crossed)
             for seed in self.seeds
+            for split in self.splits
             for regime in self.regimes
         ]
+
+    @property
+    def splits(self) -> tuple[int, ...]:
+        """The seeds of all its splits."""
+        return self.split_seeds or (self.split_seed,)
 
     def seen_by(self, pairs: int) -> set[int]:
         """The seeds that a look after so many pairs sees: the smallest ones."""
         return set(sorted(self.seeds)[:pairs])
 
-    def config(self, regime: str, seed: int) -> TrainingConfig:
-        """The parameters of one cell."""
+    def config(self, regime: str, seed: int, split: int | None = None) -> TrainingConfig:
+        """The parameters of one cell; without a split those of the first."""
         return TrainingConfig(
             **{**self.base, **self.regimes[regime]},
             seed=seed,
             dataset=self.dataset,
-            split_seed=self.split_seed,
+            split_seed=self.splits[0] if split is None else split,
+            vary=joined(self.vary),
         )
 
     def of_images(self, sha256: str) -> Study:
@@ -90,9 +108,11 @@ class Study(BaseModel):
         return {
             **({"dataset_sha256": self.dataset_sha256} if self.dataset_sha256 else {}),
             "regimes": {
-                regime: _resolved(self.config(regime, 0)) for regime in sorted(self.regimes)
+                regime: _resolved(self.config(regime, 0), bool(self.split_seeds))
+                for regime in sorted(self.regimes)
             },
             "seeds": sorted(self.seeds),
+            **({"split_seeds": sorted(self.split_seeds)} if self.split_seeds else {}),
             "decision": self.decision.resolved(),
         }
 
@@ -120,16 +140,17 @@ class Study(BaseModel):
         return [regime for regime in self.regimes if regime != self.decision.baseline]
 
 
-def _resolved(config: TrainingConfig) -> dict[str, Any]:
+def _resolved(config: TrainingConfig, crossed: bool) -> dict[str, Any]:
     """The parameters of a regime, without those that are younger than the first studies and at
-    their default: a study keeps the key that it was recorded under.
+    their default: a study keeps the key that it was recorded under. Of several splits, which are
+    `crossed`, none is a parameter of the regime.
     """
     younger = (
         TrainingConfig.model_fields.keys()
         - _FIRST
         - config.model_dump(exclude_defaults=True).keys()
     )
-    return config.model_dump(exclude={"seed", *younger})
+    return config.model_dump(exclude={"seed", *younger, *({"split_seed"} if crossed else ())})
 
 
 def read_study(path: Path) -> Study:

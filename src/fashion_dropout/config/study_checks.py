@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from fashion_dropout.config.cell import MOST_SPLIT
 from fashion_dropout.config.toml import check_known, suggestion
 from fashion_dropout.config.training import expected
+from fashion_dropout.config.vary import SOURCES
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief, visible
 
@@ -31,10 +33,11 @@ def check_study(study: Study) -> None:
                 f"{name}: expected one line of text without control characters, received "
                 f"{brief(question)}"
             )
-    if len(study.seeds) * len(study.regimes) > _MOST_CELLS:
+    if len(study.seeds) * len(study.regimes) * len(study.splits) > _MOST_CELLS:
+        crossed = f" × {len(study.splits):,} splits" if study.split_seeds else ""
         raise UsageError(
             f"expected at most {_MOST_CELLS:,} runs, received {len(study.regimes):,} regimes × "
-            f"{len(study.seeds):,} seeds"
+            f"{len(study.seeds):,} seeds{crossed}"
         )
     seed, times = Counter(study.seeds).most_common(1)[0]
     if times > 1:
@@ -46,9 +49,12 @@ def check_study(study: Study) -> None:
             "dataset_sha256: expected 64 hexadecimal digits, as `data` prints them, received "
             f"{brief(study.dataset_sha256)}"
         )
+    _check_sources(study)
+    _check_splits(study)
     _check_rule(study)
     for regime in study.regimes:
         _check_config(study, regime, study.seeds[0])
+    _check_moving(study)
     for seed in study.seeds:
         _check_config(study, study.decision.baseline, seed)
     for regime, rate in (("none", "0"), ("dropout", "above 0")):  # as texts call them
@@ -59,6 +65,63 @@ def check_study(study: Study) -> None:
                     f"[regimes.{regime}]: expected dropout {rate}, as the name says, received "
                     f"{received:g}; name the regime otherwise"
                 )
+
+
+def _check_splits(study: Study) -> None:
+    """Refuse splits that cannot be crossed with the seeds, and what takes pairs for independent."""
+    if not (splits := study.split_seeds):
+        return
+    split, times = Counter(splits).most_common(1)[0]
+    if "split" in study.vary:
+        raise UsageError(
+            "split_seeds: expected none beside a split that varies with the seed, received "
+            f"{', '.join(map(str, splits[:3]))}"
+        )
+    if "split_seed" in study.model_fields_set:
+        raise UsageError("expected either split_seed or split_seeds, received both")
+    if len(splits) < 2:
+        raise UsageError(
+            f"split_seeds: expected two splits or more, received only {splits[0]}; one split is "
+            "split_seed"
+        )
+    if times > 1:
+        raise UsageError(f"split_seeds: expected each once, received {split} {times} times")
+    if not 0 <= min(splits) <= max(splits) <= MOST_SPLIT:
+        wrong = next(split for split in splits if not 0 <= split <= MOST_SPLIT)
+        raise UsageError(
+            f"split_seeds: expected whole numbers from 0 to {MOST_SPLIT}, received {wrong}"
+        )
+    if study.decision.looks:
+        raise UsageError(
+            "decision.looks: expected none beside split_seeds, received some: looks take pairs for "
+            "independent, and those of one split are not"
+        )
+
+
+def _check_sources(study: Study) -> None:
+    """Refuse sources of randomness that there are not, none, and one twice."""
+    check_known(study.vary, SOURCES, "source of vary")
+    source, times = Counter(study.vary).most_common(1)[0] if study.vary else ("", 0)
+    if times != 1:
+        received = f"{brief(source)} {times} times" if times else "none"
+        raise UsageError(
+            f"vary: expected one source or more ({', '.join(SOURCES)}), each once, received "
+            f"{received}"
+        )
+
+
+def _check_moving(study: Study) -> None:
+    """Refuse a study in which nothing moves with the seed."""
+    configs = [study.config(regime, study.seeds[0]) for regime in study.regimes]
+    moves = {
+        "masks": any(config.dropout for config in configs),
+        "augment": any(config.augment != "none" for config in configs),
+    }
+    if not any(moves.get(source, True) for source in study.vary):
+        raise UsageError(
+            f"vary: expected a source that moves something, received {' and '.join(study.vary)}, "
+            "which no regime draws"
+        )
 
 
 def _check_rule(study: Study) -> None:

@@ -8,8 +8,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fashion_dropout.config.augmentation import EXPECTED, Augment
+from fashion_dropout.config.regularizers import REGULARIZERS, is_on, regularizers
 from fashion_dropout.config.toml import first_of
 from fashion_dropout.config.values import Number, Whole, unquoted
+from fashion_dropout.config.vary import EXPECTED_SOURCES, FIXED_SEED, USUAL, Source, Vary
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief
 
@@ -63,7 +65,7 @@ class TrainingConfig(BaseModel):
     )
     split_seed: Whole = _parameter(
         0,
-        "Seed of the stratified train/validation split; the same for all runs of a study.",
+        "Seed of the stratified train/validation split, unless the split varies with the seed.",
         "a whole number from 0 to 4294967295",
         ge=0,
         le=2**32 - 1,
@@ -133,6 +135,12 @@ class TrainingConfig(BaseModel):
         ge=0,
         le=10**6,
     )
+    vary: Vary = _parameter(
+        USUAL,
+        "What the seed decides; all else is the same for every seed: the split by split_seed, the "
+        "others by seed 0. If the split varies, the seed of the run is that of its split.",
+        EXPECTED_SOURCES,
+    )
 
     @property
     def regime(self) -> str:
@@ -143,9 +151,18 @@ class TrainingConfig(BaseModel):
     def regularization(self) -> str:
         """What keeps the run from overfitting, for a person: ``dropout 0.5, weight decay 0.01``."""
         given = self.model_dump()
-        others = (name for name in REGULARIZERS if name != "dropout" and _is_on(given[name]))
+        others = (name for name in REGULARIZERS if name != "dropout" and is_on(given[name]))
         rest = (f", {name.replace('_', ' ')} {given[name]}" for name in others)
         return f"dropout {self.dropout:g}{''.join(rest)}"
+
+    def seed_of(self, source: Source) -> int:
+        """The seed from which a source of randomness draws: whatever draws in a run asks here.
+
+        It is that of the run for the sources that vary, and the same in every run for the others.
+        """
+        if source in self.vary.split("+"):
+            return self.seed
+        return self.split_seed if source == "split" else FIXED_SEED
 
     def check(self) -> None:
         """Check what two parameters say together.
@@ -163,30 +180,11 @@ class TrainingConfig(BaseModel):
                 f"patience: expected select best beside it, received select {self.select}; a run "
                 "that stops stores its best epoch"
             )
-
-
-REGULARIZERS: Mapping[str, str] = {
-    "dropout": "dropout",
-    "label_smoothing": "label-smoothing",
-    "weight_decay": "weight-decay",
-    "augment": "augment",
-    "average": "ema",
-    "patience": "patience",
-}
-"""The parameters that keep a run from overfitting → what regimes are called after them."""
-
-
-def regularizers(parameters: Mapping[str, Any]) -> list[str]:
-    """What regularizes a run, by the names in `REGULARIZERS`.
-
-    Args:
-        parameters: Of the run; what is not among them does not regularize it.
-    """
-    return [called for name, called in REGULARIZERS.items() if _is_on(parameters.get(name, 0))]
-
-
-def _is_on(value: Any) -> bool:
-    return value not in (0, "none")
+        if self.split_seed and "split" in self.vary:
+            raise UsageError(
+                f"split_seed: expected none where the split varies with the seed, received "
+                f"{self.split_seed}"
+            )
 
 
 def recorded_config(params: Mapping[str, str]) -> TrainingConfig:
@@ -229,4 +227,5 @@ def parse_parameter(name: str, text: str) -> Any:
     try:
         return getattr(TrainingConfig.model_validate({name: text}), name)
     except ValidationError as error:
-        raise UsageError(f"expected {expected(name)}, received {brief(text)}") from error
+        hint = error.errors()[0].get("ctx", {}).get("hint", "")
+        raise UsageError(f"expected {expected(name)}, received {brief(text)}{hint}") from error

@@ -15,7 +15,7 @@ from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.config.metrics import Direction
-from fashion_dropout.errors import TrackingError
+from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.examination.doubt import (
     CONFIDENCE,
     PARTS,
@@ -28,6 +28,7 @@ from fashion_dropout.learning import metrics
 from fashion_dropout.learning.examples import Examples
 from fashion_dropout.learning.split import split_of
 from fashion_dropout.texts import Count, Language, texts
+from fashion_dropout.tracking.store import tags
 
 _SHOWN = 24
 _MEASURES: Mapping[str, Direction] = {"accuracy": "higher", "nll": "lower"}
@@ -120,7 +121,7 @@ def audit_study(
         language: Of the contact sheet.
 
     Raises:
-        UsageError: There is no such study.
+        UsageError: There is no such study, or its runs do not share one split.
         DataError: The dataset is missing or damaged.
         TrackingError: No run has recorded predictions of these images, or the store is away.
     """
@@ -131,6 +132,11 @@ def audit_study(
     connect_to_existing()
     record = read_record(run_id)
     dataset = images_of(record, data_dir)
+    if len(record.environment[tags.SPLIT_SHA256]) > 1:
+        raise UsageError(
+            f"expected a study whose runs share one split, received {record.key}, in which it "
+            "varies: no validation image is one of all runs"
+        )
     split = split_of(dataset, record.common["split_seed"])
     data = {"test": dataset.test(), "validation": split.validation}
     predicted = dict(recorded_predictions(record, data, dataset.classes))

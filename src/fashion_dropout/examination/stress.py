@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.record import StudyRecord
+from fashion_dropout.comparison.splits import with_splits
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.examination.corruptions import CORRUPTIONS, SEVERITIES, corrupted
@@ -139,7 +140,7 @@ def stress_study(
     rows = list(_predicted(record, test.images[:images], test.labels[:images], say))
     found = Stress(record, min(images, len(test)), pd.DataFrame(rows))
     with tempfile.TemporaryDirectory() as folder:
-        found.table.to_csv(Path(folder, "stress.csv"), index=False)
+        with_splits(found.table).to_csv(Path(folder, "stress.csv"), index=False)
         Path(folder, "stress.png").write_bytes(found.figure("en"))
         add_files(run_id, Path(folder))
     return found

@@ -6,6 +6,7 @@ To add one: a function here that changes a batch, an entry in `AUGMENTATIONS`, a
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -14,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from fashion_dropout import seeds
-from fashion_dropout.config.augmentation import amounts
+from fashion_dropout.config.augmentation import AMOUNTS, amounts
 
 SIDE = 28
 
@@ -48,6 +49,11 @@ def epoch_seeds(augment: str, seed: int, epoch: int) -> np.ndarray:
     """The seeds of an epoch's draws, int32 of shape (k, 2), for the k augmentations of a run."""
     derived = [[seeds.derive(seed, f"augment/{name}/{epoch}"), 0] for name in amounts(augment)]
     return np.array(derived, dtype=np.int32).reshape(-1, 2)
+
+
+def draws_sha256(seed: int) -> str:
+    """SHA-256 of the seeds of the first epoch's draws, of all augmentations, used or not."""
+    return hashlib.sha256(epoch_seeds("+".join(AMOUNTS), seed, 1).tobytes()).hexdigest()
 
 
 def drawn(augment: str, count: tf.Tensor, of_epoch: tf.Tensor) -> list[tf.Tensor]:

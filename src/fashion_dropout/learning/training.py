@@ -20,7 +20,7 @@ from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import CheckpointError, TrainingDivergedError
 from fashion_dropout.learning.augmentation import epoch_seeds
 from fashion_dropout.learning.compiled import Form, give_back, resident, take
-from fashion_dropout.learning.dropout import set_masks
+from fashion_dropout.learning.dropout import of_epoch, set_masks
 from fashion_dropout.learning.epoch_record import EpochRecord
 from fashion_dropout.learning.examples import EVALUATED_TRAINING_IMAGES, Examples
 from fashion_dropout.learning.schedule import learning_rates
@@ -174,7 +174,7 @@ class Trainer:
 
     def order_of_batches(self, epoch: int) -> NDArray[np.int64]:
         """The order in which `epoch` visits the training images, int64 of shape (n,)."""
-        return seeds.permutation(self.config.seed, f"shuffle/{epoch}", self._count)
+        return seeds.permutation(self.config.seed_of("order"), f"shuffle/{epoch}", self._count)
 
     def _begin_at(self, weights: Weights, averages: Weights | None = None) -> None:
         """Go on from these weights; averages that there are none of yet begin with them."""
@@ -185,16 +185,15 @@ class Trainer:
         self.classifier.set_weights(evaluated)
 
     def _run_epoch(self, epoch: int, progress: Progress) -> float:
-        compiled = self._compiled
-        set_masks(compiled.dropouts, self.config.seed, f"dropout/{{layer}}/{epoch}")
+        compiled, config = self._compiled, self.config
+        set_masks(compiled.dropouts, config.seed_of("masks"), of_epoch(epoch))
         compiled.done.assign(0)
-        config = self.config
         rates = learning_rates(config, epoch, self.batches)
         arguments = (
             *self._training,
             tf.constant(self.order_of_batches(epoch)),
             tf.constant(rates, tf.float32),
-            tf.constant(epoch_seeds(config.augment, config.seed, epoch)),
+            tf.constant(epoch_seeds(config.augment, config.seed_of("augment"), epoch)),
         )
         # The epoch runs beside this thread, so that a signal or a look at the progress does not
         # have to wait for its end.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from fashion_dropout.comparison.statistics import bca_interval
+from fashion_dropout.comparison.bootstrap import bca_interval
 from fashion_dropout.config.promotion import AgainstChampion, Floors
 from fashion_dropout.texts import Count
 

@@ -110,7 +110,7 @@ def recheck_model(
     """
     config = candidate.config
     dataset = data.open_dataset(config.dataset, data_dir, recorded=recorded.digests[0])
-    split = split_of(dataset, config.split_seed)
+    split = split_of(dataset, config.seed_of("split"))
     if recorded.digests != (dataset.sha256, split.sha256):
         raise TrackingError(
             f"expected the dataset and split that run {candidate.run.info.run_id} recorded, "

@@ -10,7 +10,7 @@ import pandas as pd
 
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.config.metrics import GAIN
-from fashion_dropout.config.training import regularizers
+from fashion_dropout.config.regularizers import regularizers
 from fashion_dropout.texts import Language, texts
 
 Reason = Literal["better", "worse", "simpler", "declared"]

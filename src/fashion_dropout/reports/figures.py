@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from fashion_dropout.comparison.record import StudyRecord, TestResults
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.summary import values_of_runs
+from fashion_dropout.config.cell import seed_and_split
 from fashion_dropout.reports.plots import metrics, predictions
 from fashion_dropout.reports.plots.equal_fit import equal_fit
 from fashion_dropout.reports.plots.pairs import paired_differences
@@ -85,9 +86,10 @@ def _of_the_test_set(
     for name in (baseline, regime):
         counts = np.stack([results.confusion[name, seed] for seed in seeds])
         shares[name] = counts / np.maximum(counts.sum(axis=2, keepdims=True), 1)
-    yield "confusion_change", predictions.confusion_change(shares, results.classes, language)
+    yield "confusion_change", predictions.confusion_change(shares, seeds, results.classes, language)
     if results.disagreements:
+        own = len({seed_and_split(pair)[0] for pair in seeds})
         yield (
             "disagreements",
-            predictions.disagreements(results.disagreements, results.classes, len(seeds), language),
+            predictions.disagreements(results.disagreements, results.classes, own, language),
         )

@@ -19,7 +19,9 @@ from fashion_dropout.comparison.sentences import (
     looks_sentence,
     sentence,
 )
+from fashion_dropout.comparison.sources import scope, sources_warnings
 from fashion_dropout.comparison.summary import summary_table, table_notes, values_of_runs
+from fashion_dropout.config.cell import pair_text
 from fashion_dropout.reports.pictures import Picture
 from fashion_dropout.texts import Language, Signed, regime_label, spoken_in, texts
 
@@ -50,6 +52,7 @@ def render(
         finished=int((record.cells["state"] == "FINISHED").sum()),
         verdicts=[sentence(verdict, rule, language) for verdict in comparison.verdicts],
         beside=[
+            *scope(record, comparison, language),
             *filter(None, [looks_sentence(record, language)]),
             *second_evidence(record, language),
         ],
@@ -58,6 +61,7 @@ def render(
             for warning in (
                 change_warning(record.changed, len(record.runs), language),
                 kernel_warning(record.mixed_kernels, language),
+                *sources_warnings(record, language),
                 *guard_warnings(record, language),
             )
             if warning
@@ -136,5 +140,6 @@ def _cells(record: StudyRecord, comparison: Comparison) -> list[dict[str, Any]]:
     for cell in record.cells.to_dict("records"):
         value = values.get((cell["regime"], cell["seed"]))
         shown = "–" if value is None else f"{value:.4f}"
-        cells.append({**{str(name): of for name, of in cell.items()}, "primary": shown})
+        known = {str(name): of for name, of in cell.items()}
+        cells.append({**known, "seed": pair_text(cell["seed"]), "primary": shown})
     return cells

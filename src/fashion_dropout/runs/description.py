@@ -8,6 +8,7 @@ from typing import Any
 from fashion_dropout import colours, provenance
 from fashion_dropout.config.cell import cell_name
 from fashion_dropout.config.training import TrainingConfig
+from fashion_dropout.config.vary import SOURCES, USUAL
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.learning.examples import EVALUATED_TRAINING_IMAGES
 from fashion_dropout.learning.kernels import Kernels
@@ -15,9 +16,11 @@ from fashion_dropout.texts import Count
 from fashion_dropout.tracking.store import tags, urls
 
 
-def run_name(config: TrainingConfig, regime: str) -> str:
-    """``<regime>-seed<seed>``; other images than Fashion-MNIST's are named behind it."""
-    name = cell_name(regime, config.seed)
+def run_name(config: TrainingConfig, regime: str, cell: str | None = None) -> str:
+    """What a run is called: as its cell, or ``<regime>-seed<seed>``; other images than
+    Fashion-MNIST's are named behind it.
+    """
+    name = cell or cell_name(regime, config.seed)
     return name if config.dataset == data.FashionMnist.name else f"{name}-{config.dataset}"
 
 
@@ -70,8 +73,9 @@ def description(
         if dataset.name == data.FashionMnist.name
         else f"**{dataset.title}: says nothing about Fashion-MNIST.** "
     )
+    seed = f"seed {config.seed}" + (f" of {config.vary}" if config.vary != USUAL else "")
     return (
-        f"{warning}Regime `{regime}` ({config.regularization}), seed {config.seed}, "
+        f"{warning}Regime `{regime}` ({config.regularization}), {seed}, "
         f"{Count(config.epochs):epoch|epochs} of Adam at {config.learning_rate:g}, batches of "
         f"{config.batch_size}; the stored model is that of the {config.select} epoch. "
         f"See [{beside[0]}]({beside[1]}). "
@@ -92,6 +96,7 @@ def describing_tags(
         tags.ROLE: tags.RUN,
         tags.REGIME: regime,
         tags.SEED: config.seed,
+        **{tags.seed_of(source): config.seed_of(source) for source in SOURCES},
         tags.DATASET: dataset.name,
         tags.GIT_COMMIT: git.commit if git else "unknown",
         tags.GIT_DIRTY: git.dirty if git else "unknown",

@@ -44,7 +44,7 @@ class RunRequest:
     @property
     def name(self) -> str:
         """What the run is called."""
-        return run_name(self.config, self.regime)
+        return run_name(self.config, self.regime, self.study_tags.get(tags.CELL))
 
     @property
     def session(self) -> str:

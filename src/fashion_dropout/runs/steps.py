@@ -14,7 +14,9 @@ import pandas as pd
 
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.learning import dataset as data
+from fashion_dropout.learning.augmentation import draws_sha256
 from fashion_dropout.learning.checkpoint import Checkpoint
+from fashion_dropout.learning.dropout import masks_sha256, of_epoch
 from fashion_dropout.learning.epoch_record import EpochRecord
 from fashion_dropout.learning.examples import Examples
 from fashion_dropout.learning.inference import predict
@@ -91,17 +93,20 @@ def fit(
         CheckpointError: A checkpoint cannot be written, or belongs to another network.
         TrainingDivergedError: The loss is no longer finite.
     """
-    classifier = build_classifier(build_network(config.dropout, config.seed))
+    classifier = build_classifier(build_network(config.dropout, config.seed_of("init")))
     trainer = Trainer(classifier, split.training, split.validation, config)
     display.note(
         f"{announced}, {Count(config.epochs):epoch|epochs} of "
         f"{Count(trainer.batches):batch|batches}; run {run.run_id}"
     )
     # A study compares these digests: that two runs are a pair is shown, not assumed.
+    masks = masks_sha256(classifier, config.seed_of("masks"), of_epoch(1))
     run.set_tags(
         {
             tags.INITIAL_WEIGHTS_SHA256: trainer.weights_sha256(),
             tags.FIRST_BATCHES_SHA256: sha256(trainer.order_of_batches(1).data).hexdigest(),
+            tags.FIRST_MASKS_SHA256: masks,
+            tags.FIRST_AUGMENTATION_SHA256: draws_sha256(config.seed_of("augment")),
         }
     )
     if checkpoint is not None:

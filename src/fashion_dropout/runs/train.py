@@ -109,7 +109,7 @@ def record_run(request: RunRequest, dataset: data.Dataset, display: Display) -> 
     from fashion_dropout.tracking.recording.previous import place_of_next_run
 
     config = request.config
-    split = split_of(dataset, config.split_seed)
+    split = split_of(dataset, config.seed_of("split"))
     there = Surroundings(dataset, split, place_of_next_run(request.experiment))
     if summary := _foreseen_to_be_finished(request, there, display):
         return summary

@@ -29,6 +29,7 @@ from fashion_dropout.comparison.recalibrated import (
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.sentences import change_warning, looks_sentence, sentence
+from fashion_dropout.comparison.sources import scope
 from fashion_dropout.comparison.statistics import Difference, mean_interval
 from fashion_dropout.comparison.summary import intervals, number, summary_table, table_notes
 from fashion_dropout.errors import UsageError
@@ -183,6 +184,7 @@ def _short(record: StudyRecord, comparison: Comparison, language: Language) -> p
 def _sentences(record: StudyRecord, comparison: Comparison, language: Language) -> Iterator[str]:
     for verdict in comparison.verdicts:
         yield sentence(verdict, record.rule, language)
+    yield from scope(record, comparison, language)
     if looks := looks_sentence(record, language):
         yield looks
     yield from second_evidence(record, language)

@@ -102,6 +102,7 @@ def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
                 tags.STUDY_RUN_ID: session.study_run_id,
                 tags.SESSION: session.name,
                 tags.COLOUR: session.colours[cell.regime],
+                **({tags.CELL: cell.name} if cell.crossed else {}),
             },
             experiment=session.experiment,
             fresh=session.fresh,

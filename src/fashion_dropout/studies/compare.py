@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fashion_dropout import colours, provenance
 from fashion_dropout.comparison.attainable import seeds_for, smallest_p
+from fashion_dropout.comparison.splits import FEW_SPLITS
 from fashion_dropout.config.study import Study
 from fashion_dropout.escapes import markdown
 from fashion_dropout.learning import dataset as data
@@ -60,7 +61,10 @@ def compare_study(
         dataset = None
         if is_new():  # then hardly anything but the dataset can be missing
             dataset = _opened_dataset(study, data_dir, display)
-            crew.begin(looks_of(study)[0] * len(study.regimes), study.cells()[0].config)
+            crew.begin(
+                looks_of(study)[0] * len(study.regimes) * len(study.splits),
+                study.cells()[0].config,
+            )
         tracking_uri = _connected(study, display)
         dataset = dataset or _opened_dataset(study, data_dir, display)
         study = study.of_images(dataset.sha256)
@@ -155,6 +159,7 @@ def _opened(
         experiment=experiment,
         params={
             "seeds": ",".join(str(seed) for seed in study.seeds),
+            **({"split_seeds": ",".join(map(str, study.splits))} if study.split_seeds else {}),
             "regimes": ",".join(study.regimes),
             **study.decision.parameters(),
         },
@@ -176,6 +181,12 @@ def _opened(
 def warnings_of(study: Study) -> list[str]:
     """What a person should know before the study runs."""
     rule, pairs, comparisons = study.decision, len(study.seeds), len(study.others)
+    if study.split_seeds:  # there, no p is impossible
+        freedom = min(pairs, len(study.splits)) - 1
+        return [
+            f"warning: {Count(pairs):seed|seeds} with each of {Count(len(study.splits))} splits "
+            f"leave {Count(freedom):degree|degrees} of freedom to Student's t"
+        ] * (len(study.splits) < FEW_SPLITS or pairs < FEW_SPLITS)
     least = smallest_p(pairs, comparisons)
     if least <= rule.alpha:
         return []

@@ -13,6 +13,8 @@ from fashion_dropout.comparison.overview import overview
 from fashion_dropout.comparison.recalibrated import second_evidence, with_recalibrated
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
+from fashion_dropout.comparison.sources import scope, sources_warnings
+from fashion_dropout.comparison.splits import with_splits
 from fashion_dropout.config.cell import cell_name
 from fashion_dropout.config.study import Study
 from fashion_dropout.errors import UnpairedError, UsageError
@@ -72,6 +74,7 @@ def conclude(
     verdicts += [looks] if looks else []
     changed = sentences.change_warning(record.changed, len(record.runs))
     verdicts += [changed] if changed else []
+    verdicts += [*scope(record, comparison), *sources_warnings(record)]
     statements = [*verdicts, *second_evidence(record)]  # which decides nothing
     warning = sentences.kernel_warning(record.mixed_kernels)
     warnings = [*([warning] if warning else []), *sentences.guard_warnings(record)]
@@ -84,7 +87,7 @@ def conclude(
         run.log_metrics(metrics, step=0)
     with run.artifacts() as folder:
         write_study_files(record, comparison, folder)
-        _write_csv(with_recalibrated(record), folder / "runs.csv")
+        _write_csv(with_splits(with_recalibrated(record)), folder / "runs.csv")
         differences = summary.differences_table(comparison, record.image_intervals)
         _write_csv(differences, folder / "differences.csv")
         (folder / "verdict.txt").write_text(f"{text}\n", encoding="utf-8")
@@ -109,8 +112,12 @@ def _write_csv(table: pd.DataFrame, path: Path) -> None:
 
 
 def _check_pairs(record: StudyRecord) -> None:
+    moves = record.splits or "split" in record.sources
     differing = pairing.unpaired(
-        record.runs, record.rule.baseline, within_pairs=tags.SAME_PAIR, everywhere=tags.SAME_DATA
+        record.runs,
+        record.rule.baseline,
+        within_pairs=tags.SAME_PAIR,
+        everywhere=[name for name in tags.SAME_DATA if not (moves and name == tags.SPLIT_SHA256)],
     )
     if differing:
         raise UnpairedError(

@@ -14,6 +14,7 @@ import pandas as pd
 from mlflow.entities import Run
 
 from fashion_dropout.comparison.stopping import Looks, looks_taken
+from fashion_dropout.config.cell import pair_number
 from fashion_dropout.config.decision import Decision
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.escapes import brief
@@ -44,7 +45,7 @@ class FoundCells:
     Attributes:
         key: The study's key.
         declared: See `Study.recorded`.
-        seeds: As declared, in their order.
+        seeds: As declared, in their order; of several splits the numbers of the pairs.
         cells: See `_cells`.
         runs: The finished runs.
         histories: A row for each of them and epoch.
@@ -72,9 +73,14 @@ def found_cells(run: Run, declared: Mapping[str, Any], regimes: Mapping[str, Any
         until=None if run.info.status == "RUNNING" else run.info.end_time,
         also=taken_over.values(),
     )
+    if splits := declared.get("split_seeds"):
+        pairs = zip(found["seed"], found["split_seed"].astype(int), strict=True)
+        found["seed"] = [pair_number(seed, split) for seed, split in pairs]
     runs = found[found["state"] == "FINISHED"].reset_index(drop=True)
     histories = _histories(runs)
     seeds = tuple(sorted(declared["seeds"]))
+    if splits:
+        seeds = tuple(pair_number(seed, split) for split in splits for seed in seeds)
     cells = _cells(list(regimes), seeds, found)
     ended = set(seeds) - set(cells.loc[~cells["state"].isin(_ENDED), "seed"])
     rule = Decision.model_validate(declared["decision"])

@@ -32,7 +32,7 @@ class Overview:
         question: As declared.
         question_ja: As declared in Japanese; empty if it is not.
         verdict: The kind of the verdict, of several regimes each; – without one.
-        pairs: How many pairs were compared, and how many seeds are declared: ``7/16``.
+        pairs: How many pairs were compared, and how many are declared: ``7/16``.
         begun: When, for a person.
         run_time: From the beginning to the end, a break included; – while it runs.
         state: ``incomplete``: it has ended, and cells have no finished run.
@@ -52,14 +52,15 @@ class Overview:
 def overview(run: Run) -> Overview:
     """What a study's own run says."""
     found, begun, ended = run.data.tags, run.info.start_time, run.info.end_time
-    seeds = run.data.params.get("seeds", "")
+    seeds, splits = (run.data.params.get(name, "") for name in ("seeds", "split_seeds"))
+    declared = len(seeds.split(",")) * len(splits.split(",")) if seeds else _UNKNOWN
     return Overview(
         run_id=run.info.run_id,
         key=found[tags.STUDY],
         question=found.get(tags.QUESTION, _UNKNOWN),
         question_ja=found.get(tags.QUESTION_JA, ""),
         verdict=found.get(tags.VERDICT_KIND, _UNKNOWN),
-        pairs=f"{found.get(tags.PAIRS, _UNKNOWN)}/{len(seeds.split(',')) if seeds else _UNKNOWN}",
+        pairs=f"{found.get(tags.PAIRS, _UNKNOWN)}/{declared}",
         begun=f"{datetime.fromtimestamp(begun / 1000, UTC):%Y-%m-%d %H:%M} UTC",
         run_time=duration((ended - begun) / 1000) if ended else _UNKNOWN,
         state=_state(run),

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 import fashion_dropout
 from fashion_dropout import provenance
-from fashion_dropout.comparison.statistics import CONFIDENCE
+from fashion_dropout.comparison.spread import chi_square_interval
 from fashion_dropout.config.study import Study
 from fashion_dropout.errors import UsageError
 from fashion_dropout.files import LARGEST_RESULT, read_file
@@ -51,10 +50,7 @@ class Spread:
         """The 95 % interval of a standard deviation, of normally distributed differences."""
         if self.pairs is None:
             return None
-        freedom = self.pairs - 1
-        quantiles = stats.chi2.ppf([(1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2], freedom)
-        low, high = self.deviations[metric] * np.sqrt(freedom / quantiles)
-        return float(low), float(high)
+        return chi_square_interval(self.deviations[metric], self.pairs - 1)
 
 
 def spread_of(study: Study, pilot: str | None = None, deviation: float | None = None) -> Spread:
@@ -71,6 +67,11 @@ def spread_of(study: Study, pilot: str | None = None, deviation: float | None = 
             regimes, other images or other code, or no differences in the primary metric.
     """
     primary = study.decision.primary
+    if study.split_seeds:
+        raise UsageError(
+            "expected a study of one split, received split_seeds: how many pairs several splits "
+            "need cannot be planned; plan the study with one split_seed"
+        )
     if deviation is not None and not 0 < deviation < math.inf:
         raise UsageError(
             f"--sd: expected a number greater than 0, received {deviation:g}; give the standard "
@@ -110,6 +111,11 @@ def _recorded(run_id: str, study: Study) -> Spread:
 
     connect_to_existing()
     found = read_cells(run_id)
+    if found.declared.get("split_seeds"):
+        raise UsageError(
+            f"--pilot: expected a study of one split, received {found.key}, whose pairs are not "
+            f"independent; {_INSTEAD}"
+        )
     regimes = found.declared["regimes"]
     images = {of["dataset"] for of in regimes.values()} - {study.dataset}
     own = {found.declared.get("dataset_sha256", ""), study.dataset_sha256} - {""}

@@ -12,10 +12,12 @@ import pandas as pd
 from mlflow.entities import Run
 
 from fashion_dropout import provenance
-from fashion_dropout.comparison.pairing import mixed_pairs
+from fashion_dropout.comparison.pairing import misplaced, mixed_pairs
 from fashion_dropout.comparison.record import Changed, StudyRecord, foremost
+from fashion_dropout.config.cell import seed_and_split
 from fashion_dropout.config.decision import Decision, Promotion
 from fashion_dropout.config.training import TrainingConfig
+from fashion_dropout.config.vary import SOURCES
 from fashion_dropout.errors import UsageError
 from fashion_dropout.learning.dataset import DATASETS, Dataset, open_dataset
 from fashion_dropout.learning.examples import Examples
@@ -93,7 +95,23 @@ def read_record(run_id: str, test: Examples | None = None) -> StudyRecord:
         undecided=Promotion.model_validate(declared.get("promotion", {})).undecided,
         looks=looks,
         unused=len(found.runs) - len(runs),
+        misplaced=misplaced(runs, seeds_behind(runs, common), tags.SOURCES),
     )
+
+
+def seeds_behind(runs: pd.DataFrame, common: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Source of randomness → the seed from which each run draws.
+
+    Args:
+        runs: A table of runs of a study.
+        common: The parameters that all its regimes share.
+    """
+    shared = {name: common[name] for name in ("vary", "split_seed") if name in common}
+    configs = []
+    for seed, split in map(seed_and_split, runs["seed"]):
+        own = {} if split is None else {"split_seed": split}
+        configs.append(TrainingConfig(**{**shared, **own}, seed=seed))
+    return {source: [config.seed_of(source) for config in configs] for source in SOURCES}
 
 
 def images_of(record: StudyRecord, data_dir: Path | None) -> Dataset:
@@ -110,18 +128,30 @@ def read_finished(run_id: str) -> StudyRecord:
         UsageError: There is no such study, or it has not finished.
         TrackingError: The run does not say what was declared.
     """
-    run = studies.study_run(run_id)
     record = read_record(run_id)
-    unfinished = int((record.cells["state"] != "FINISHED").sum())
+    check_finished(studies.study_run(run_id), record.cells)
+    return record
+
+
+def check_finished(run: Run, cells: pd.DataFrame) -> None:
+    """Refuse a study that has not finished.
+
+    Args:
+        run: The study's own run.
+        cells: A row for each declared cell, with the column state.
+
+    Raises:
+        UsageError: It has not.
+    """
+    unfinished = int((cells["state"] != "FINISHED").sum())
     if run.info.status != "FINISHED" or unfinished:
         received = [f"status {run.info.status}"] if run.info.status != "FINISHED" else []
         if unfinished:
-            received.append(f"{unfinished} of {len(record.cells)} cells without a finished run")
+            received.append(f"{unfinished} of {len(cells)} cells without a finished run")
         raise UsageError(
-            f"expected a finished study, received {run_id} with {' and '.join(received)}; run "
-            "`compare` again and give the id that it prints"
+            f"expected a finished study, received {run.info.run_id} with {' and '.join(received)}; "
+            "run `compare` again and give the id that it prints"
         )
-    return record
 
 
 def _seen(found: FoundCells) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -146,7 +176,7 @@ def _changed(run: Run, declared: Mapping[str, Any], runs: pd.DataFrame) -> Chang
     name = study.rpartition("-")[0]
     earlier = studies.earlier_study_run(name, study, experiment, begun)
     before = (json_artifact(earlier, "study.json") if earlier else None) or declared
-    parts = {"rule": "decision", "seeds": "seeds", "regimes": "regimes"}
+    parts = {"rule": "decision", "seeds": "seeds", "splits": "split_seeds", "regimes": "regimes"}
     what = [part for part, key in parts.items() if before.get(key) != declared.get(key)]
     return Changed(_time(begun), finished, tuple(what))
 

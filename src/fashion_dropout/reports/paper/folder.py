@@ -80,7 +80,7 @@ def _latex_tables(
     words, rule = texts(language)["paper"], comparison.rule
     regimes = [of.difference.regime for of in comparison.verdicts]
     regime = regimes[0] if len(regimes) == 1 else texts(language)["report"]["regime"]
-    caption = words["differences"].format(
+    caption = words["differences_splits" if record.splits else "differences"].format(
         difference=difference_label(regime, rule.baseline, language),
         primary=rule.primary,
         comparisons=Count(sum(not described(of.metric) for of in comparison.secondary)),

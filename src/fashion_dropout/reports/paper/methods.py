@@ -17,7 +17,10 @@ from fashion_dropout.comparison.sentences import (
     looks_sentence,
     sentence,
 )
+from fashion_dropout.comparison.sources import sources_sentence, sources_warnings
+from fashion_dropout.comparison.splits import splits_sentences
 from fashion_dropout.config.augmentation import amounts
+from fashion_dropout.config.cell import seed_and_split
 from fashion_dropout.config.metrics import described, of_pairs
 from fashion_dropout.escapes import visible
 from fashion_dropout.provenance import PACKAGES, version
@@ -62,11 +65,13 @@ def results(record: StudyRecord, comparison: Comparison, language: Language) -> 
     """What was found, a paragraph for each verdict and for whatever a reader of it must know."""
     rule = record.rule
     found = [sentence(of, rule, language, advice=False) for of in comparison.verdicts]
+    found += splits_sentences(record, comparison, language)
     found += second_evidence(record, language)
     more = (
         looks_sentence(record, language),
         change_warning(record.changed, len(record.runs), language),
         kernel_warning(record.mixed_kernels, language),
+        *sources_warnings(record, language),
     )
     return [*found, *guard_warnings(record, language), *filter(None, more)]
 
@@ -90,19 +95,24 @@ def _trained(record: StudyRecord, images: Mapping[str, int]) -> Iterator[str]:
     yield "terms"
     yield "network"
     yield _IMAGES.get(record.common.get("dataset", ""), "own")
-    yield "split" if images else "split_unknown"
-    yield "seeds"
+    if record.splits:
+        yield "splits"
+    elif "split" in record.sources:
+        yield "split_varies"
+    else:
+        yield "split" if images else "split_unknown"
+    yield "seeds" if sources_sentence(record) is None else "seeds_vary"
     yield "measured"
 
 
 def _decided(record: StudyRecord, comparison: Comparison) -> Iterator[str]:
     rule = record.rule
     yield "rule"
-    yield "statistics"
+    yield "statistics_splits" if record.splits else "statistics"
     if len(comparison.verdicts) > 1:
         yield "simultaneous"
     yield "adjusted"
-    yield "equivalence"
+    yield "equivalence_splits" if record.splits else "equivalence"
     if rule.looks:
         yield "looks"
     if any(of_pairs(difference.metric) for difference in comparison.differences):
@@ -122,7 +132,7 @@ def _known(
     exact = words["methods"]["exact"].format(patterns=2**pairs, n=pairs)
     drawn = words["methods"]["drawn"].format(resamples=RESAMPLES)
     tested = [difference for difference in comparison.secondary if not described(difference.metric)]
-    seeds = sorted(map(int, record.runs["seed"].unique()))
+    seeds = sorted({seed_and_split(pair)[0] for pair in record.runs["seed"]})
     environment = {name: _listed(values, words) for name, values in record.environment.items()}
     recorded: dict[str, str] = dict.fromkeys(_RECORDED, words["unrecorded"]) | environment
     return {
@@ -138,6 +148,9 @@ def _known(
         "split_sha256": _digits(recorded["split.sha256"]),
         "split_seed": record.common.get("split_seed", words["unrecorded"]),
         "seeds": ", ".join(map(str, seeds)),
+        "splits": ", ".join(map(str, record.splits)),
+        "split_count": Count(len(record.splits)),
+        "decided": sources_sentence(record, language),
         "seed_count": Count(len(seeds)),
         "pairs": Count(pairs),
         "baseline": regime_label(rule.baseline, language),

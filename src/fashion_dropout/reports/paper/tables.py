@@ -12,6 +12,7 @@ import pandas as pd
 from fashion_dropout.comparison.recalibrated import with_recalibrated
 from fashion_dropout.comparison.record import RECALIBRATED, StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
+from fashion_dropout.comparison.splits import with_splits
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.comparison.summary import (
     FIRST,
@@ -36,7 +37,8 @@ def tidy_tables(record: StudyRecord, comparison: Comparison) -> dict[str, pd.Dat
     that the values of the pair belong to), run_id. ``epochs``: regime, seed, epoch, metric, value.
     ``pairs``: regime, baseline, metric, seed, difference. ``differences``: regime, baseline,
     metric, n, mean, low, high, confidence, p, p_holm and more; see `summary.differences_table`.
-    ``guards``: regime, metric, margin, harm_low, harm_high, result; only if there are any.
+    ``guards``: regime, metric, margin, harm_low, harm_high, result; only if there are any. Of
+    several splits, ``split`` stands behind ``seed``.
     """
     found = {
         "runs": _runs(record, comparison),
@@ -62,7 +64,7 @@ def tidy_tables(record: StudyRecord, comparison: Comparison) -> dict[str, pd.Dat
             ],
             columns=["regime", "metric", "margin", "harm_low", "harm_high", "result"],
         )
-    return found
+    return {name: with_splits(of) if "seed" in of else of for name, of in found.items()}
 
 
 def _runs(record: StudyRecord, comparison: Comparison) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from fashion_dropout.colours import of_regimes
 from fashion_dropout.comparison.statistics import Difference
+from fashion_dropout.config.cell import pair_text
 from fashion_dropout.config.decision import Decision
 from fashion_dropout.reports.plots.style import (
     MARKED,
@@ -106,7 +107,7 @@ def _dots(
         axes.plot(values, places, "o", color=colour, markersize=6, alpha=0.7, markeredgewidth=0)
         if difference.n <= _NAMED_SEEDS:
             for (seed, value), place in zip(ordered, places, strict=True):
-                axes.annotate(str(seed), (value, place), xytext=(0, -5), fontsize=7,
+                axes.annotate(pair_text(seed), (value, place), xytext=(0, -5), fontsize=7,
                               textcoords="offset points", ha="center", va="top",
                               color=MARKED)  # fmt: skip
         if np.isfinite(difference.mean):

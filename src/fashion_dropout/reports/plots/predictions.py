@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fashion_dropout.colours import of_regimes
 from fashion_dropout.comparison.record import DISAGREEMENTS, Disagreements
-from fashion_dropout.comparison.statistics import t_intervals
+from fashion_dropout.comparison.statistics import row_intervals
 from fashion_dropout.reports.plots.style import (
     MARKED,
     WIDTH,
@@ -85,7 +85,7 @@ def f1_change(changes: pd.DataFrame, regime: str, baseline: str, language: Langu
         language: Of the words.
     """
     words = plot_words(language)
-    mean, low, high = t_intervals(changes.to_numpy(dtype=float))
+    mean, low, high = row_intervals(changes)
     order = np.argsort(mean)
     figure = Figure(figsize=(WIDTH, 1.4 + 0.42 * len(changes)))
     figure.suptitle(
@@ -112,7 +112,10 @@ def f1_change(changes: pd.DataFrame, regime: str, baseline: str, language: Langu
 
 @styled
 def confusion_change(
-    shares: Mapping[str, NDArray[np.float64]], classes: Sequence[str], language: Language
+    shares: Mapping[str, NDArray[np.float64]],
+    pairs: Sequence[int],
+    classes: Sequence[str],
+    language: Language,
 ) -> Figure:
     """The confusion matrices of two regimes side by side, and below them their difference.
 
@@ -121,6 +124,7 @@ def confusion_change(
     Args:
         shares: Regime → (n, k, k) shares of the true class (row) that were taken for each class
             (column), a matrix for each seed; the baseline first, then the regime compared with it.
+        pairs: n of them, as a table of runs has them in the column seed.
         classes: k names.
         language: Of the words.
     """
@@ -143,21 +147,16 @@ def confusion_change(
     right.set_ylabel("")
     above.colorbar(drawn, ax=[left, right], label=words["confusion_share"], shrink=0.6)
     k = len(classes)
-    mean, low, high = t_intervals((of_regime - of_baseline).reshape(len(of_baseline), k * k).T)
+    changes = (of_regime - of_baseline).reshape(len(of_baseline), k * k).T
+    mean, low, high = row_intervals(pd.DataFrame(changes, columns=list(pairs)))
     change = mean.reshape(k, k)
     clear = ((low > 0) | (high < 0)).reshape(k, k)
     coloured = np.ma.masked_array(100 * change, ~clear)
     largest = float(100 * np.abs(change).max()) or 1.0
     axes = below.subplots()
     picture = axes.imshow(coloured, cmap="PRGn", vmin=-largest, vmax=largest)
-    _cells(
-        axes,
-        change,
-        lambda share: "white" if abs(100 * share) > 0.6 * largest else "black",
-        8,
-        "+",
-        clear,
-    )
+    _cells(axes, change, lambda share: "white" if abs(100 * share) > 0.6 * largest else "black",
+           8, "+", clear)  # fmt: skip
     _classes(axes, classes, 8.5, language)
     varying = int(np.any(of_regime != of_baseline, axis=0).sum())
     chance = 0.05 * varying

@@ -13,8 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from fashion_dropout.comparison.statistics import t_intervals
+from fashion_dropout.comparison.statistics import row_intervals
 from fashion_dropout.config import metrics
+from fashion_dropout.config.cell import are_crossed
 from fashion_dropout.drawing import fixed_settings
 from fashion_dropout.texts import Count, Language, texts
 
@@ -88,7 +89,8 @@ def seeds_of(histories: pd.DataFrame, language: Language) -> str:
     few, many = int(counts.min()), int(counts.max())
     words = plot_words(language)
     begins = "" if few == many else words["range"].format(few=few)
-    return str(words["n_seeds"].format(few=begins, n=Count(many)))
+    crossed = are_crossed(histories["seed"])
+    return str(words["n_runs" if crossed else "n_seeds"].format(few=begins, n=Count(many)))
 
 
 def spread(
@@ -128,7 +130,7 @@ def spread(
     )
     shared = traces.dropna()
     x = shared.index.to_numpy(dtype=float)
-    mean, low, high = t_intervals(shared.to_numpy(dtype=float))
+    mean, low, high = row_intervals(shared)
     axes.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
     axes.plot(x, mean, line, color=colour, linewidth=2, marker=marker, markersize=4, label=label)
 

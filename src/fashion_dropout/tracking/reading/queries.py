@@ -26,8 +26,8 @@ from fashion_dropout.tracking.store.places import local_folder
 from fashion_dropout.tracking.store.timeouts import FILES_SECONDS
 
 _COLUMNS = [
-    "run_id", "begun", "artifact_uri", "regime", "seed", "state", "reason", "session",
-    "last_epoch", *tags.SAME_PAIR, *tags.PROVENANCE, tags.TRAINING_CODE, "threads",
+    "run_id", "begun", "artifact_uri", "regime", "seed", "split_seed", "state", "reason",
+    "session", "last_epoch", *tags.SAME_PAIR, *tags.PROVENANCE, tags.TRAINING_CODE, "threads",
 ]  # fmt: skip
 _PAGE = 50_000
 INCOMPLETE = "INCOMPLETE"
@@ -119,10 +119,10 @@ def study_runs(
         also: Ids of more runs, which the study has taken over.
 
     Returns:
-        A row a run, with the columns run_id, begun, artifact_uri, regime, seed, state, reason,
-        session, last_epoch, `tags.SAME_PAIR`, `tags.PROVENANCE`, `tags.TRAINING_CODE`, threads, and
-        one for each metric; sorted by regime and seed. The state is MLflow's status, or
-        `INCOMPLETE` for FINISHED with a part missing.
+        A row a run, with the columns run_id, begun, artifact_uri, regime, seed, split_seed (text),
+        state, reason, session, last_epoch, `tags.SAME_PAIR`, `tags.PROVENANCE`,
+        `tags.TRAINING_CODE`, threads, and one for each metric; sorted by regime, seed and split.
+        The state is MLflow's status, or `INCOMPLETE` for FINISHED with a part missing.
     """
     wanted = [f"tags.{tags.STUDY} = '{study}'", f"tags.{tags.ROLE} = '{tags.RUN}'"]
     if session is not None:
@@ -142,8 +142,9 @@ def study_runs(
         return pd.DataFrame(columns=_COLUMNS)
     table["finished"] = table["state"] == "FINISHED"
     table = table.sort_values("finished", kind="stable").drop(columns="finished")
-    newest = table.drop_duplicates(["regime", "seed"], keep="last")
-    return newest.sort_values(["regime", "seed"], ignore_index=True)
+    cell = ["regime", "seed", "split_seed"]
+    newest = table.drop_duplicates(cell, keep="last")
+    return newest.sort_values(cell, ignore_index=True)
 
 
 @asks_mlflow()
@@ -232,6 +233,7 @@ def _row(run: Run) -> dict[str, Any]:
         "artifact_uri": run.info.artifact_uri,
         "regime": recorded[tags.REGIME],
         "seed": int(recorded[tags.SEED]),
+        "split_seed": plain(run.data.params.get("split_seed", "")),
         "state": state,
         "reason": reason,
         "session": recorded.get(tags.SESSION, ""),

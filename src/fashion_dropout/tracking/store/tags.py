@@ -22,6 +22,8 @@ REGIME, SEED = "regime", "seed"
 STUDY = "study"
 STUDY_RUN_ID = "study.run"
 SESSION = "study.session"
+CELL = "study.cell"
+"""What a run is called in a study of several splits."""
 FRESH = "study.fresh"
 QUESTION, QUESTION_JA = "question", "question.ja"
 VERDICT, VERDICT_KIND, MISSING = "verdict", "verdict.kind", "missing"
@@ -50,6 +52,8 @@ CLASSES = "dataset.classes"
 """Of a study's own run: the class names, by label, as JSON."""
 INITIAL_WEIGHTS_SHA256 = "weights.initial.sha256"
 FIRST_BATCHES_SHA256 = "batches.first_epoch.sha256"
+FIRST_MASKS_SHA256 = "masks.first_epoch.sha256"
+FIRST_AUGMENTATION_SHA256 = "augmentation.first_epoch.sha256"
 WEIGHTS_SHA256 = "weights.last.sha256"
 """Of the weights after the last epoch."""
 GIT_COMMIT, GIT_DIRTY, CPU = "git.commit", "git.dirty", "cpu"
@@ -66,11 +70,30 @@ def version_of(package: str) -> str:
     return f"version.{package}"
 
 
-SAME_DATA = (DATASET_SHA256, SPLIT_SHA256)
-"""What all runs of a study must have in common."""
+def seed_of(source: str) -> str:
+    """The tag with the seed from which a source of randomness draws."""
+    return f"seed.{source}"
 
-SAME_PAIR = (*SAME_DATA, INITIAL_WEIGHTS_SHA256, FIRST_BATCHES_SHA256)
+
+SAME_DATA = (DATASET_SHA256, SPLIT_SHA256)
+"""What all runs of a study have in common, but for the split if that varies."""
+
+SAME_PAIR = (
+    *(*SAME_DATA, INITIAL_WEIGHTS_SHA256, FIRST_BATCHES_SHA256),
+    *(FIRST_MASKS_SHA256, FIRST_AUGMENTATION_SHA256),
+)
 """What the runs of one seed must have in common."""
+
+SOURCES = {
+    "init": INITIAL_WEIGHTS_SHA256,
+    "order": FIRST_BATCHES_SHA256,
+    "masks": FIRST_MASKS_SHA256,
+    "augment": FIRST_AUGMENTATION_SHA256,
+    "split": SPLIT_SHA256,
+}
+"""Source of randomness → the digest that shows what was drawn. Runs that were recorded before masks
+and augmentation had one have none.
+"""
 
 KERNELS = (ONEDNN, INSTRUCTION_SET, DEVICE)
 """What a training run was computed with. Runs recorded before these tags existed have none."""
