@@ -18,6 +18,7 @@ from fashion_dropout.state import state_folder
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import Answer, Parameters, asks_mlflow
 from fashion_dropout.tracking.store.connect import store_name
+from fashion_dropout.tracking.store.search import find_runs, having
 from fashion_dropout.tracking.store.secrets import without_password
 from fashion_dropout.tracking.store.timeouts import FILES_SECONDS
 
@@ -196,16 +197,8 @@ def aliases_text(aliases: Mapping[str, str]) -> str:
 @asks_mlflow()
 def decisions(name: str) -> list[Run]:
     """The runs of all promotions and rollbacks of a registered model, the newest first."""
-    return list(
-        mlflow.search_runs(
-            search_all_experiments=True,
-            filter_string=(
-                f"tags.{tags.ROLE} = '{tags.PROMOTION}' and tags.{tags.REGISTERED_MODEL} = '{name}'"
-            ),
-            order_by=["attributes.start_time DESC"],
-            output_format="list",
-        )
-    )
+    wanted = {tags.ROLE: tags.PROMOTION, tags.REGISTERED_MODEL: name}
+    return find_runs(having(wanted), newest_first=True)
 
 
 def model_of(run: Run) -> str:

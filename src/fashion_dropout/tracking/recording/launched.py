@@ -28,6 +28,7 @@ from fashion_dropout.tracking.recording.tracked_run import status_after
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import NO_SUCH_RUN, asks_mlflow, one_line
 from fashion_dropout.tracking.store.connect import connect_to_existing, store_name
+from fashion_dropout.tracking.store.search import find_runs, having
 
 _VARIABLE = "MLFLOW_RUN_ID"
 _SAME_COMMAND = (tags.ROLE, tags.STUDY, tags.REGIME, tags.BITS_SHA256)
@@ -116,10 +117,8 @@ def has_not_begun(run: Run) -> bool:
 
 def _has_children(run: Run) -> bool:
     """Whether a run is the parent of others, as the run of a pipeline is."""
-    children = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run.info.run_id}'"
-    return bool(
-        mlflow.MlflowClient().search_runs([run.info.experiment_id], children, max_results=1)
-    )
+    children = having({MLFLOW_PARENT_RUN_ID: run.info.run_id})
+    return bool(find_runs(children, run.info.experiment_id, most=1))
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from fashion_dropout.tracking.store import urls
 from fashion_dropout.tracking.store.calls import asks_mlflow, one_line
 from fashion_dropout.tracking.store.connect import store_name
 from fashion_dropout.tracking.store.places import gone
+from fashion_dropout.tracking.store.search import find_runs, having
 
 EXPERIMENT = "fashion-mnist-dropout"
 _DESCRIPTION = """\
@@ -151,11 +152,10 @@ def _active(experiment: Experiment) -> str:
 def _has_finished(experiment: Experiment) -> bool:
     """Whether a run of this program has finished in an experiment, and so has left files."""
     return any(
-        mlflow.search_runs(
-            [experiment.experiment_id],
-            f"tags.{tag_names.ROLE} = '{role}' and attributes.status = 'FINISHED'",
-            max_results=1,
-            output_format="list",
+        find_runs(
+            having({tag_names.ROLE: role}, "attributes.status = 'FINISHED'"),
+            experiment.experiment_id,
+            most=1,
         )
         for role in (tag_names.RUN, tag_names.STUDY_RUN)
     )

@@ -19,6 +19,7 @@ from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import asks_mlflow
 from fashion_dropout.tracking.store.finished import missing_parts
 from fashion_dropout.tracking.store.places import local_folder
+from fashion_dropout.tracking.store.search import find_runs, having
 
 
 class Place(NamedTuple):
@@ -144,12 +145,8 @@ def _place(experiment: str) -> Place:
 
 def _runs(experiment: str, wanted: Mapping[str, str], status: str) -> Iterator[Run]:
     """The runs of an experiment with these tags, the newest first."""
-    found = mlflow.search_runs(
-        [experiment],
-        f"tags.`{tags.BITS_SHA256}` = '{wanted[tags.BITS_SHA256]}' and attributes.status {status}",
-        order_by=["attributes.start_time DESC"],
-        output_format="list",
-    )
-    for run in found:
+    bits = {tags.BITS_SHA256: wanted[tags.BITS_SHA256]}
+    runs = having(bits, f"attributes.status {status}")
+    for run in find_runs(runs, experiment, newest_first=True):
         if all(run.data.tags.get(name, "") == text for name, text in wanted.items()):
             yield run

@@ -21,6 +21,7 @@ from fashion_dropout.tracking.recording.recovery import is_dead, mark, running, 
 from fashion_dropout.tracking.store.calls import asks_mlflow
 from fashion_dropout.tracking.store.connect import is_there
 from fashion_dropout.tracking.store.database import database_file
+from fashion_dropout.tracking.store.search import find_runs, having
 
 TELLING = {
     "main": "split_seed",
@@ -56,11 +57,8 @@ def unbegun_runs() -> list[Run]:
     """The runs that ``mlflow run`` has made for this project and that nobody has taken up."""
     if not is_there(mlflow.get_tracking_uri()):
         return []
-    found = mlflow.search_runs(
-        search_all_experiments=True,
-        filter_string=f"tags.`{MLFLOW_SOURCE_TYPE}` = 'PROJECT' and attributes.status = 'RUNNING'",
-        output_format="list",
-    )
+    runs = having({MLFLOW_SOURCE_TYPE: "PROJECT"}, "attributes.status = 'RUNNING'")
+    found = find_runs(runs, newest_first=True)
     return [run for run in found if _is_of_this_project(run) and has_not_begun(run)]
 
 
