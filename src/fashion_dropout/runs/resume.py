@@ -13,7 +13,7 @@ from fashion_dropout.runs.identity import Identity
 from fashion_dropout.runs.request import RunRequest
 from fashion_dropout.runs.run_folder import RunFolder
 from fashion_dropout.tracking.recording import previous
-from fashion_dropout.tracking.recording.launched import launched_run_id
+from fashion_dropout.tracking.recording.launched import launched_run_id, usable_launched_run
 from fashion_dropout.tracking.recording.previous import Place
 from fashion_dropout.tracking.store import tags
 
@@ -78,7 +78,7 @@ def beginning(request: RunRequest, place: Place, folder: RunFolder, display: Dis
     """
     before, launched = folder.interrupted, launched_run_id()
     if before is None or before.run_id != launched:
-        previous.check_launched_run(_tags(folder.identity))
+        usable_launched_run(_tags(folder.identity))  # refuses one that is left over
     session = request.session
     again = before is not None and session and before.study_tags.get(tags.SESSION) == session
     if before is not None and request.fresh and not again:

@@ -64,6 +64,7 @@ def launched_run() -> Run | None:
         raise _unusable(run_id, f"is not in {store_name(mlflow.get_tracking_uri())}") from error
 
 
+@asks_mlflow()
 def usable_launched_run(wanted: Mapping[str, Any]) -> str | None:
     """The id of the launched run, if this command may write to it; None without one.
 

@@ -55,7 +55,7 @@ def open_run(
     known = resume or usable_launched_run(tags)
     if not known:
         resolved = resolve_tags({name: str(value) for name, value in tags.items()})
-        known = client.create_run(_experiment_id(experiment), None, resolved, name).info.run_id
+        known = client.create_run(experiment_id(experiment), None, resolved, name).info.run_id
     forget_launched_run()
     about = {"store": store_name(mlflow.get_tracking_uri()), "name": name, **this_process()}
     try:
@@ -85,11 +85,6 @@ def written_steps(run: Run) -> dict[str, set[int]]:
 
 @asks_mlflow()
 def experiment_id(name: str | None) -> str:
-    """As `_experiment_id`, within the time of a question."""
-    return _experiment_id(name)
-
-
-def _experiment_id(name: str | None) -> str:
     """The experiment of a name, else of MLflow's own variables, else `EXPERIMENT`; made if need be.
 
     `mlflow.set_experiment` would change more.
@@ -163,13 +158,12 @@ def _has_finished(experiment: Experiment) -> bool:
 
 def describe_run(run: Run, name: str, description: str) -> None:
     """Give a run its name and description, and its experiment one if it has none."""
-    client, run_id, experiment_id = mlflow.MlflowClient(), run.info.run_id, run.info.experiment_id
+    client, run_id, experiment = mlflow.MlflowClient(), run.info.run_id, run.info.experiment_id
     if has_invented_name(run):
         client.update_run(run_id, name=name)
     client.set_tag(run_id, MLFLOW_RUN_NOTE, description)
-    if MLFLOW_RUN_NOTE not in client.get_experiment(experiment_id).tags:
+    if MLFLOW_RUN_NOTE not in client.get_experiment(experiment).tags:
         described = _DESCRIPTION.format(
-            studies=urls.studies_page(experiment_id),
-            single_runs=urls.single_runs_page(experiment_id),
+            studies=urls.studies_page(experiment), single_runs=urls.single_runs_page(experiment)
         )
-        client.set_experiment_tag(experiment_id, MLFLOW_RUN_NOTE, described)
+        client.set_experiment_tag(experiment, MLFLOW_RUN_NOTE, described)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import mlflow
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from fashion_dropout.tracking.recording.launched import launched_run, usable_launched_run
+from fashion_dropout.tracking.recording.launched import launched_run
 from fashion_dropout.tracking.recording.opening import experiment_id
 from fashion_dropout.tracking.recording.processes import has_died
 from fashion_dropout.tracking.recording.recovery import MISSING, WHY
@@ -79,7 +79,7 @@ def files_of(experiment: str) -> Path | None:
     return folder
 
 
-@asks_mlflow(expected=lambda: "the right to record in the experiment (EDIT, on MLflow's server)")
+@asks_mlflow(expected=lambda _: "the right to record in the experiment (EDIT, on MLflow's server)")
 def check_writable(experiment: str) -> None:
     """Refuse an experiment in which this user may not record: its description is written again, as
     it is.
@@ -87,12 +87,6 @@ def check_writable(experiment: str) -> None:
     client = mlflow.MlflowClient()
     described = client.get_experiment(experiment).tags.get(tags.NOTE, "")
     client.set_experiment_tag(experiment, tags.NOTE, described)
-
-
-@asks_mlflow()
-def check_launched_run(wanted: Mapping[str, Any]) -> None:
-    """Refuse a left-over ``MLFLOW_RUN_ID`` before anything is done; see `usable_launched_run`."""
-    usable_launched_run(wanted)
 
 
 @asks_mlflow()

@@ -41,7 +41,7 @@ _SQL = re.compile(  # what SQLAlchemy writes around the cause of an error
 def asks_mlflow(
     *,
     seconds: float | Callable[[], float] = QUESTION_SECONDS,
-    expected: Callable[[], str] = str,
+    expected: Callable[..., str] = lambda *_: "",
 ) -> Callable[[Callable[Parameters, Answer]], Callable[Parameters, Answer]]:
     """Let a function that asks MLflow give up in time, and say in one line what went wrong.
 
@@ -51,7 +51,8 @@ def asks_mlflow(
 
     Args:
         seconds: How long it may take in all.
-        expected: What was expected, in words; empty for MLflow to answer.
+        expected: Given what the function is given, without names: what was expected, in words;
+            empty for MLflow to answer.
 
     Raises:
         NoAnswerError: MLflow has not answered in time.
@@ -68,7 +69,7 @@ def asks_mlflow(
                         seconds() if callable(seconds) else seconds,
                     )
                 except REFUSED as error:
-                    raise explained(error, expected()) from error
+                    raise explained(error, expected(*args)) from error
 
         return within_time
 
