@@ -38,7 +38,6 @@ _UNDER_UV = "UV_RUN_RECURSION_DEPTH"  # uv sets it for what it runs
     "--workers",
     type=WholeNumber(0, 1024),
     default=0,
-    show_default=True,
     help="Number of processes that run cells, one core each; 0: one for each core.",
 )
 @scheduler_option
@@ -124,7 +123,7 @@ def compare(
     help="Standard deviation of the paired differences in the primary metric.",
 )
 @optional("--output", help="A PNG or SVG file to write the figure to.")
-@language_option
+@language_option()
 def plan(
     study: str, pilot: str | None, sd: float | None, output: str | None, lang: Language
 ) -> None:
@@ -160,10 +159,8 @@ def plan(
 
 @click.command()
 @click.argument("study", required=False)
-@click.option("--port", type=WholeNumber(1, 65535), default=5000, show_default=True)
-@click.option(
-    "--browser/--no-browser", default=True, show_default=True, help="Open the page in the browser."
-)
+@click.option("--port", type=WholeNumber(1, 65535), default=5000)
+@click.option("--browser/--no-browser", default=True, help="Open the page in the browser.")
 def ui(study: str | None, port: int, browser: bool) -> None:
     """Open MLflow's UI on the comparison of a study: the last one, or the one that STUDY names.
 
