@@ -56,12 +56,8 @@ class Audit:
 
     def text(self) -> str:
         """What was found, for a terminal."""
+        from fashion_dropout.comparison.summary import with_interval
         from fashion_dropout.plain_table import plain_table
-        from fashion_dropout.texts import Signed
-
-        def shown(of: Difference) -> str:
-            interval = f" [{Signed(of.low):+.4f}, {Signed(of.high):+.4f}]" if of.n > 1 else ""
-            return f"{Signed(of.mean):+.4f}{interval}"
 
         counts = self.doubtful["part"].value_counts()
         parts = " and ".join(f"{counts.get(part, 0)} {part}" for part in PARTS)
@@ -69,7 +65,7 @@ class Audit:
         other = int((self.twins["label"] != self.twins["twin_label"]).sum())
         rows = [["stored models", "regime", "all images", "without these images"]]
         rows += [
-            [f"{part} {measure}", every.regime, shown(every), shown(without)]
+            [f"{part} {measure}", every.regime, with_interval(every), with_interval(without)]
             for (part, measure), differences in self.compared.items()
             for every, without in differences
         ]
@@ -105,9 +101,7 @@ class Audit:
         return picture(contact_sheet(np.array(images), captions, title, language)).png
 
 
-def audit_study(
-    run_id: str, say: Callable[[str], object], *, data_dir: Path | None, language: Language = "en"
-) -> Audit:
+def audit_study(run_id: str, say: Callable[[str], object], *, data_dir: Path | None) -> Audit:
     """Look for doubtful labels and near-twins with the recorded predictions of a study.
 
     Tables and contact sheet become artifacts of the study's own run: ``audit_labels.csv``,
@@ -117,7 +111,6 @@ def audit_study(
         run_id: The study's own run.
         say: Told what happens.
         data_dir: A folder with the dataset; None to look in the usual places.
-        language: Of the contact sheet.
 
     Raises:
         UsageError: There is no such study.
@@ -149,7 +142,7 @@ def audit_study(
     with tempfile.TemporaryDirectory() as folder:
         doubtful.to_csv(Path(folder, "audit_labels.csv"), index=False)
         twins.to_csv(Path(folder, "audit_twins.csv"), index=False)
-        Path(folder, "audit.png").write_bytes(found.figure(data, language))
+        Path(folder, "audit.png").write_bytes(found.figure(data, "en"))
         add_files(run_id, Path(folder))
     return found
 
