@@ -20,12 +20,9 @@ def fonts_for(names: Iterable[str]) -> dict[str, Any]:
 
 @contextmanager
 def fixed_settings(changed: Any = None) -> Iterator[None]:
-    """While this is open, Matplotlib has its own defaults, and `changed` on top of them.
+    """While this is open, Matplotlib has its own defaults, and those settings that are `changed`.
 
     A user's file could ask for LaTeX, cut off margins, or change sizes and colours.
-
-    Args:
-        changed: Settings of Matplotlib, by name.
     """
     import matplotlib as mpl
 

@@ -107,10 +107,7 @@ def audit_study(run_id: str, say: Callable[[str], object], *, data_dir: Path | N
     Tables and contact sheet become artifacts of the study's own run: ``audit_labels.csv``,
     ``audit_twins.csv``, ``audit.png``.
 
-    Args:
-        run_id: The study's own run.
-        say: Told what happens.
-        data_dir: A folder with the dataset; None to look in the usual places.
+    Without a folder of the data, it is looked for in the usual places.
 
     Raises:
         UsageError: There is no such study.

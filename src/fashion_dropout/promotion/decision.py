@@ -106,13 +106,8 @@ class GateDecision:
 def decide(
     candidate: Candidate, champion: ModelVersion | None, policy: Policy, data_dir: Path | None
 ) -> GateDecision:
-    """Check a candidate's model against the floors of the policy and against the champion.
-
-    Args:
-        candidate: The candidate.
-        champion: The version to compare with; None if there is none.
-        policy: The policy of the gate.
-        data_dir: As for `learning.dataset.open_dataset`.
+    """Check a candidate's model against the floors of the policy and against the champion, if there
+    is one. The folder of the data is as for `learning.dataset.open_dataset`.
 
     Raises:
         TrackingError: The candidate's model, or the recorded predictions of candidate or champion,

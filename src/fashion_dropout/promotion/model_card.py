@@ -123,12 +123,7 @@ def render(card: ModelCard, language: Language) -> str:
 
 
 def wilson_interval(hits: int, trials: int) -> tuple[float, float]:
-    """95 % interval of a proportion (Wilson 1927): (low, high); (NaN, NaN) without a trial.
-
-    Args:
-        hits: The number of successes, at most `trials`.
-        trials: The number of trials.
-    """
+    """95 % interval of a proportion (Wilson 1927): (low, high); (NaN, NaN) without a trial."""
     if trials == 0:
         return math.nan, math.nan
     found = stats.binomtest(hits, trials).proportion_ci(CONFIDENCE, method="wilson")

@@ -32,11 +32,7 @@ def render(
 ) -> str:
     """The report as HTML; the same arguments give the same text.
 
-    Args:
-        record: The study.
-        comparison: The comparison of its runs.
-        figures: Name (see `figures.study_figures`) → the figure, with words of the same language.
-        language: ``en`` or ``ja``.
+    The figures are those of `figures.study_figures`, with words of the same language.
     """
     words = texts(language)
     rule = record.rule

@@ -54,12 +54,8 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What is there for a run.
-
-    Attributes:
-        dataset: The open dataset.
-        split: Its training images, split.
-        place: Where the run will be recorded.
+    """What is there for a run: an open dataset, its training images, split, and where the run will
+    be recorded.
     """
 
     dataset: Dataset

@@ -46,12 +46,6 @@ def nothing_left(
     What is kept of it is removed, and the display is told. Under ``mlflow run`` there is none:
     MLflow has made a run, which is to be trained. Of a fresh request, only a run of the same
     session counts: a cell is run again when its worker was killed.
-
-    Args:
-        request: What is asked for.
-        place: Where to look.
-        folder: The folder of the run.
-        display: Told that it has finished.
     """
     if launched_run_id() or (request.fresh and not request.session):
         return None
@@ -69,7 +63,7 @@ def nothing_left(
 def beginning(request: RunRequest, place: Place, folder: RunFolder, display: Display) -> Beginning:
     """From where to train: the last whole checkpoint, unless the user wants to start over.
 
-    The arguments are those of `nothing_left`; the display is told what is continued.
+    The display is told what is continued.
 
     Raises:
         CheckpointError: The run was begun under other conditions, or no checkpoint is whole.

@@ -68,11 +68,6 @@ def train_run(
 def resume_run(run_id: str, display: Display, *, data_dir: Path | None = None) -> RunSummary:
     """Go on with an interrupted run, with the parameters that it was begun with.
 
-    Args:
-        run_id: Its id in MLflow.
-        display: Told what happens.
-        data_dir: As for `train_run`.
-
     Raises:
         UsageError: There is no such run among the interrupted ones, or not in this store; or the
             images of the user's own are others.

@@ -79,13 +79,7 @@ def study_curves(
 
 @styled
 def gap_over_epochs(histories: pd.DataFrame, regimes: Sequence[str], language: Language) -> Figure:
-    """Validation loss − training loss over the epochs: overfitting itself.
-
-    Args:
-        histories: As for `study_curves`.
-        regimes: Their order; the baseline first.
-        language: Of the words.
-    """
+    """Validation loss − training loss over the epochs: overfitting itself; see `study_curves`."""
     words = plot_words(language)
     figure = Figure(figsize=(WIDTH, 4.2))
     figure.suptitle(words["gap"].format(n=seeds_of(histories, language)))

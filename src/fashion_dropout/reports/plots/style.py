@@ -78,12 +78,7 @@ def markers(regimes: Sequence[str]) -> dict[str, str]:
 
 
 def seeds_of(histories: pd.DataFrame, language: Language) -> str:
-    """How many seeds the regimes have, for a title.
-
-    Args:
-        histories: A table with the columns regime and seed.
-        language: ``en`` or ``ja``.
-    """
+    """How many seeds the regimes of a table with the columns regime and seed have, for a title."""
     counts = histories.groupby("regime")["seed"].nunique()
     few, many = int(counts.min()), int(counts.max())
     words = plot_words(language)
@@ -155,11 +150,6 @@ def name_line_ends(axes: Axes, ends: Iterable[tuple[float, str, str]]) -> None:
 
 
 def tick_epochs(axes: Axes, last: int) -> None:
-    """Put the ticks of the horizontal axis at the first epoch and at round ones: 1, 5, 10, ….
-
-    Args:
-        axes: The axes; epochs are their horizontal axis.
-        last: The last epoch, from 1.
-    """
+    """Put the ticks of the horizontal axis at the first epoch and at round ones: 1, 5, 10, …."""
     step = next(step for step in (1, 5, 10, 20, 50, 100, last) if last <= 8 * step)
     axes.set_xticks(sorted({1, *range(step, last + 1, step)}))

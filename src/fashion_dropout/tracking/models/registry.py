@@ -105,16 +105,9 @@ class Registry:
 
     @asks_mlflow(expected=_registry)
     def register(self, run_id: str, model_id: str, version_tags: Mapping[str, str]) -> str:
-        """Register the model of a run as a version, unless it is one already.
+        """Register the model of a run as a version, unless it is one already; returns its number.
 
-        Args:
-            run_id: The run that trained the model.
-            model_id: The logged model.
-            version_tags: The tags of the version: where the model comes from, its dataset among
-                them.
-
-        Returns:
-            The number of the version.
+        The tags of the version say where the model comes from, its dataset among them.
         """
         if number := self.version_of(run_id):
             return number

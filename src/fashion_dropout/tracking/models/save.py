@@ -29,11 +29,8 @@ _NEEDS = ("keras", "numpy", "tensorflow")
 
 
 def signature(shape: tuple[int, ...], classes: int) -> ModelSignature:
-    """What a served classifier takes and gives: grey values in, probabilities out; see `loader`.
-
-    Args:
-        shape: The shape of one image.
-        classes: How many classes there are.
+    """What a served classifier takes and gives: grey values of images of a shape in, probabilities
+    of so many classes out; see `loader`.
     """
     images = TensorSpec(np.dtype(np.float32), (-1, *shape))
     probabilities = TensorSpec(np.dtype(np.float32), (-1, classes))

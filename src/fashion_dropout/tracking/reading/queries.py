@@ -124,14 +124,8 @@ def end_abandoned_runs(
 ) -> list[str]:
     """Mark as KILLED what the workers of a study left RUNNING when they were killed.
 
-    Args:
-        tag: A tag that its runs have: ``study.session`` or ``study.run``.
-        value: Of the tag.
-        experiment_id: The experiment of these runs.
-        known: Ids of the runs that still go on.
-
-    Returns:
-        The ids of the runs that were marked.
+    They are the runs with a tag of this value, ``study.session`` or ``study.run``, but for the
+    known ones, which still go on. Their ids are returned.
     """
     client = mlflow.MlflowClient()
     wanted = having({tag: value, tags.ROLE: tags.RUN}, "attributes.status = 'RUNNING'")
@@ -163,12 +157,8 @@ def artifact(artifact_uri: str, name: str) -> Iterator[Path | None]:
     """One artifact as a file to read inside the block; None if there is none.
 
     A file whose absolute place on this machine is known is not copied. Any other is fetched, and
-    gone when the block ends.
-
-    Args:
-        artifact_uri: The artifact URI of the run. From the run's id, MLflow would ask the store
-            for this URI three times.
-        name: The name of the artifact.
+    gone when the block ends. The run is given by its artifact URI: from its id, MLflow would ask
+    the store for this URI three times.
     """
     if local_folder(artifact_uri):
         path = Path(local_file_uri_to_path(artifact_uri), name)

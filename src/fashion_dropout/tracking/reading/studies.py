@@ -126,13 +126,8 @@ def first_study_run(study: str, experiment_id: str) -> Run | None:
 
 @asks_mlflow()
 def earlier_study_run(name: str, study: str, experiment_id: str, before: int) -> Run | None:
-    """The last run of a study of this name that was declared otherwise.
-
-    Args:
-        name: The name of the study.
-        study: The key that is not wanted.
-        experiment_id: The experiment of the study's run.
-        before: It began before this, in milliseconds since 1970.
+    """The last run of a study of this name that has another key, and that began before the time
+    `before`, in milliseconds since 1970.
     """
     others = f"tags.{tags.STUDY} LIKE '{name}-%' and tags.{tags.STUDY} != '{study}'"
     begun = f"attributes.start_time < {before}"

@@ -66,10 +66,8 @@ def launched_run() -> Run | None:
 
 @asks_mlflow()
 def usable_launched_run(wanted: Mapping[str, Any]) -> str | None:
-    """The id of the launched run, if this command may write to it; None without one.
-
-    Args:
-        wanted: The tags that this command gives its run.
+    """The id of the launched run, if a command that gives its run these tags may write to it; None
+    without one.
 
     Raises:
         UsageError: The variable names a run that is not there, has ended, or is another one's.
@@ -143,10 +141,6 @@ def parameters_to_log(run: Run, params: Mapping[str, Any]) -> dict[str, Any]:
 
     ``mlflow run`` records parameters as text before the program starts, and MLflow refuses to
     record ``0.5`` where ``0.50`` is recorded, or 2 where ``2.0`` is.
-
-    Args:
-        run: The run, with what it has recorded.
-        params: The parameters of the program.
 
     Raises:
         TrackingError: A parameter is recorded with another value.

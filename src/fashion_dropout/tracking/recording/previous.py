@@ -23,13 +23,10 @@ from fashion_dropout.tracking.store.search import find_runs, having
 
 
 class Place(NamedTuple):
-    """An experiment of a store.
+    """An experiment of a store, and a digest that no other experiment of this or another store has.
 
-    Attributes:
-        experiment_id: In the store.
-        name: In the store.
-        digest: What no other experiment of this or another store has. It does not depend on how the
-            store is addressed: not on a host's name, the working directory, or a password.
+    It does not depend on how the store is addressed: not on a host's name, the working directory,
+    or a password.
     """
 
     experiment_id: str
@@ -40,9 +37,6 @@ class Place(NamedTuple):
 @asks_mlflow()
 def place_of_next_run(experiment: str | None) -> Place:
     """Where `tracked_run` would open a run; the experiment is made if need be.
-
-    Args:
-        experiment: As for `tracked_run`.
 
     Raises:
         UsageError: ``MLFLOW_RUN_ID`` names a run that is not in the store.

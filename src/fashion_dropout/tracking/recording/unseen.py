@@ -36,11 +36,8 @@ _LONGEST_HOURS = 24  # no environment is built for so long
 
 
 def tell_unseen(say: Callable[[str], None], ended: str | None = None) -> None:
-    """Mark the runs that never began as KILLED; name those of which that is not known.
-
-    Args:
-        say: Told what was done, and what can be done.
-        ended: As for `recovery.tidy`.
+    """Mark the runs that never began as KILLED; name those of which that is not known; say what can
+    be done. `ended` is as for `recovery.tidy`.
     """
     for run in unbegun_runs():
         if never_began(run) or run.info.run_id == ended:

@@ -77,12 +77,7 @@ def asks_mlflow(
 
 
 def explained(error: BaseException, expected: str = "") -> TrackingError:
-    """The error that a user is shown for one of `REFUSED`.
-
-    Args:
-        error: What MLflow, its database or the way to its server has raised.
-        expected: What was expected of them.
-    """
+    """The error that a user is shown for one of `REFUSED`, where something was expected."""
     if expected:
         return TrackingError(f"expected {expected}, received: {one_line(error)}")
     return TrackingError(f"MLflow refused or went away: {one_line(error)}")
