@@ -21,8 +21,6 @@ from fashion_dropout.provenance import cores
 from fashion_dropout.texts import Count, Language
 
 CLEAN = "clean"
-IMAGES = 5_000
-"""So many first test images are corrupted: with 20 models, 3 million predictions."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +102,10 @@ class Stress:
 
 
 def stress_study(
-    run_id: str, say: Callable[[str], object], *, data_dir: Path | None, images: int = IMAGES
+    run_id: str, say: Callable[[str], object], *, data_dir: Path | None, images: int
 ) -> Stress:
-    """Predict corrupted test images with every stored model of a study, and record the result.
+    """Predict corrupted test images with every stored model of a study, and record the result: with
+    5,000 images and 20 models, 3 million predictions.
 
     The table and the figure become artifacts of the study's own run: ``stress.csv``,
     ``stress.png``.

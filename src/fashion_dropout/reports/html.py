@@ -19,9 +19,14 @@ from fashion_dropout.comparison.sentences import (
     looks_sentence,
     sentence,
 )
-from fashion_dropout.comparison.summary import summary_table, table_notes, values_of_runs
+from fashion_dropout.comparison.summary import (
+    mean_text,
+    summary_table,
+    table_notes,
+    values_of_runs,
+)
 from fashion_dropout.reports.pictures import Picture
-from fashion_dropout.texts import Language, Signed, regime_label, spoken_in, texts
+from fashion_dropout.texts import Language, regime_label, spoken_in, texts
 
 _FIRST = ("study_curves", "paired_differences")
 """The figures that stand beside each other below the verdict, before all others and all tables."""
@@ -112,13 +117,13 @@ def _guards(comparison: Comparison, language: Language) -> list[dict[str, str]]:
     rows = []
     for verdict in comparison.verdicts:
         for guard in verdict.guards:
-            known = math.isfinite(guard.high)
-            harm, low, high = (Signed(value) for value in (guard.mean, guard.low, guard.high))
+            metric, known = guard.difference.metric, math.isfinite(guard.high)
+            harm = mean_text(metric, guard.mean, guard.low, guard.high, "+") if known else "–"
             rows.append(
                 {
-                    "metric": guard.difference.metric,
+                    "metric": metric,
                     "regime": regime_label(guard.difference.regime, language),
-                    "harm": f"{harm:+.4f} [{low:+.4f}, {high:+.4f}]" if known else "–",
+                    "harm": harm,
                     "margin": f"{guard.margin:g}",
                     "result": kinds[guard.kind],
                 }

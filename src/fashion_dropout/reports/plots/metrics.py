@@ -15,7 +15,7 @@ from fashion_dropout.reports.plots.style import (
     MARKED,
     WIDTH,
     markers,
-    metric_axis,
+    metric_unit,
     name_line_ends,
     plot_words,
     seeds_of,
@@ -116,8 +116,9 @@ def dose_response(
         metrics: One panel for each.
         language: Of the words.
     """
+    words = plot_words(language)
     figure = Figure(figsize=(WIDTH, 0.8 + 2.3 * len(metrics)))
-    figure.suptitle(plot_words(language)["dose"].format(n=seeds_of(runs, language)))
+    figure.suptitle(words["dose"].format(n=seeds_of(runs, language)))
     ordered = sorted(doses, key=doses.__getitem__)
     grid = figure.subplots(len(metrics), 1, sharex=True, squeeze=False)
     for axes, metric in zip(grid.flat, metrics, strict=True):
@@ -130,7 +131,8 @@ def dose_response(
         axes.errorbar([doses[regime] for regime in ordered], means[:, 0], error, fmt="o-",
                       color="#E08214", markeredgecolor="black", ecolor="black", capsize=4,
                       markersize=5)  # fmt: skip
-        axes.set_ylabel(metric_axis(metric, language).replace("(", "\n(").replace(" \n", "\n"))
+        label = words["axis"].format(name=metric, unit=metric_unit(metric, language))
+        axes.set_ylabel(label.replace("(", "\n(").replace(" \n", "\n"))
     grid[-1, 0].set_xticks([doses[regime] for regime in ordered])
     grid[-1, 0].set_xlabel(parameter)
     return figure

@@ -230,12 +230,13 @@ def _cells(
     clear: NDArray[np.bool_] | None = None,
 ) -> None:
     """Write each share in %, those that are not clear in small grey figures."""
+    digits = 1 if sign else 0
     for (row, column), share in np.ndenumerate(matrix):
-        text = f"{Signed(100 * share):{sign}.{'1' if sign else '0'}f}"
+        text = f"{Signed(100 * share):{sign}.{digits}f}"
         shown: dict[str, Any] = {"color": colour(share), "fontsize": size}
         if clear is not None and clear[row, column]:
             text = f"{Signed(100 * share):+.1g}" if abs(share) < 0.0005 else text
-        elif float(text.replace("−", "-")) == 0:
+        elif round(100 * share, digits) == 0:
             continue
         elif clear is not None:
             shown = {"color": MARKED, "fontsize": size - 1.5}

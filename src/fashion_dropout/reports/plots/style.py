@@ -61,12 +61,6 @@ def plot_words(language: Language) -> Mapping[str, Any]:
     return words
 
 
-def metric_axis(metric: str, language: Language) -> str:
-    """The metric with its unit, for an axis: ``gap/loss (nats)``."""
-    unit = metric_unit(metric, language)
-    return str(plot_words(language)["axis"].format(name=metric, unit=unit))
-
-
 def metric_unit(metric: str, language: Language) -> str:
     """The unit of a metric: ``nats``."""
     return str(plot_words(language)["units"][metrics.of(metric).unit])
