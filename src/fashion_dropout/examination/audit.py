@@ -38,7 +38,6 @@ class Audit:
     """What a study says about the labels of its data.
 
     Attributes:
-        record: The study.
         runs: How many runs have recorded predictions.
         doubtful: A row for each image that every run doubts, the surest first, with the columns
             part, place (in it, from 0), label, said (what most runs say), confidence (the mean).

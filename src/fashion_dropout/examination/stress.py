@@ -28,7 +28,6 @@ class Stress:
     """How the models of a study stand corrupted images.
 
     Attributes:
-        record: The study.
         images: How many test images there were.
         table: A row for each run, corruption (`CLEAN` among them) and severity (0 for that one),
             with the columns regime, seed, corruption, severity, accuracy and nll (nats).
@@ -110,11 +109,7 @@ def stress_study(
     The table and the figure become artifacts of the study's own run: ``stress.csv``,
     ``stress.png``.
 
-    Args:
-        run_id: The study's own run.
-        say: Told what happens.
-        data_dir: A folder with the dataset; None to look in the usual places.
-        images: How many test images.
+    Without a folder of the data, it is looked for in the usual places.
 
     Raises:
         UsageError: There is no such study.

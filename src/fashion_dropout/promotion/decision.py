@@ -29,7 +29,6 @@ class GateDecision:
     """What the gate has decided about a candidate.
 
     Attributes:
-        policy: The policy of the gate.
         champion: The version that the candidate was compared with; None if there is no champion.
         checks: All checks, in the order in which they were made.
         figures: The numbers behind the checks, under the names that MLflow shows.

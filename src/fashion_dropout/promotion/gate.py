@@ -29,10 +29,8 @@ class PairedAccuracy:
     """The accuracy of two models on the same images.
 
     Attributes:
-        images: The number of images.
         difference: Accuracy of the challenger − accuracy of the champion.
-        low: Lower end of the 95 % BCa bootstrap interval of the difference, images resampled.
-        high: Upper end of that interval.
+        low, high: Its 95 % BCa bootstrap interval, images resampled.
         gained: The number of images that only the challenger classifies correctly.
         lost: The number of images that only the champion classifies correctly.
         p: McNemar's exact two-sided p-value; 1 if `gained` and `lost` are both 0.

@@ -44,8 +44,7 @@ class Picture:
     Attributes:
         png: As a PNG file.
         svg: As an SVG file; None if it has so many lines that the PNG file is smaller.
-        width: Of both, in pixels of a screen.
-        height: Of both, in pixels of a screen.
+        width, height: Of both, in pixels of a screen.
     """
 
     png: bytes

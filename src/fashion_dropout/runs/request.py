@@ -25,7 +25,6 @@ class RunRequest:
 
     Attributes:
         config: What decides the numbers.
-        regime: What the regime is called.
         study_tags: More tags of the run, those of its study.
         experiment: The MLflow experiment; None for MLflow's own variables, else the project's.
         fresh: Train it from the first epoch, whatever was interrupted or has finished.

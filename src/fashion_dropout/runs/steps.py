@@ -41,7 +41,6 @@ class Fitted:
 
     Attributes:
         classifier: From uint8 (n, 28, 28, 1) to float32 (n, 10), with the weights of `selected`.
-        records: One for each epoch.
         best: The epoch of the lowest validation loss.
         selected: The epoch whose weights the classifier has.
     """

@@ -42,12 +42,8 @@ def train_run(
 ) -> RunSummary:
     """Find store and data, then train one network and record everything about it in MLflow.
 
-    Args:
-        config: What decides the numbers.
-        display: Told what happens.
-        data_dir: As for `learning.dataset.open_dataset`.
-        experiment: As `RunRequest.experiment`.
-        fresh: As `RunRequest.fresh`; `record_run` gives further errors.
+    The folder of the data is as for `learning.dataset.open_dataset`, experiment and `fresh` are as
+    for `RunRequest`; `record_run` gives further errors.
 
     Raises:
         UsageError: Two parameters contradict each other; no run was made.

@@ -107,14 +107,8 @@ def dose_response(
     metrics: Sequence[str],
     language: Language,
 ) -> Figure:
-    """Each metric against the value of the one parameter in which the regimes differ.
-
-    Args:
-        runs: A table of runs (see `statistics`).
-        doses: Regime → its value of the parameter.
-        parameter: Its name.
-        metrics: One panel for each.
-        language: Of the words.
+    """Each metric of a table of runs (see `comparison.statistics`), in a panel of its own, against
+    the value (`doses`) of the one parameter in which the regimes differ.
     """
     words = plot_words(language)
     figure = Figure(figsize=(WIDTH, 0.8 + 2.3 * len(metrics)))

@@ -176,13 +176,8 @@ def confusion_change(
 def disagreements(
     found: Disagreements, classes: Sequence[str], seeds: int, language: Language
 ) -> Figure:
-    """The images on which two regimes disagree most, and whether each is right.
-
-    Args:
-        found: The images, those of the largest disagreement first.
-        classes: Names, by label.
-        seeds: Over how many the probabilities were averaged.
-        language: Of the words.
+    """The images on which two regimes disagree most, those of the largest disagreement first, and
+    whether each is right; by probabilities that are averaged over so many seeds.
     """
     words = plot_words(language)
     names = [regime_label(name, language) for name in found.probabilities]

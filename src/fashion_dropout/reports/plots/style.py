@@ -92,15 +92,8 @@ def spread(
     """Every seed's trace, thin; their mean, thick; the 95 % t interval of the mean as a band.
 
     Mean and band end where the first trace does: a mean of those that went on would be of others.
-
-    Args:
-        axes: The axes to draw on.
-        traces: A column for each seed; the index is the horizontal axis. NaN where a seed has no
-            value.
-        colour: The colour of traces, mean and band.
-        line: Style of the mean and the traces.
-        marker: The marker of the mean; no marker if empty.
-        label: The name of the mean in the legend.
+    The traces have a column for each seed, NaN where it has no value; their index is the horizontal
+    axis. Marker and label are those of the mean.
     """
     if traces.empty:
         return
@@ -123,11 +116,8 @@ def spread(
 
 
 def name_line_ends(axes: Axes, ends: Iterable[tuple[float, str, str]]) -> None:
-    """Write names right of the axes, each as near to the end of its line as the others let it.
-
-    Args:
-        axes: The axes; their limits are final.
-        ends: Last value of a line, its name, its colour.
+    """Write names right of axes whose limits are final, each as near to the end of its line (last
+    value, name, colour) as the others let it.
     """
     figure = axes.figure
     assert isinstance(figure, Figure)

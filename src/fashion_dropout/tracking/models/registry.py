@@ -50,10 +50,7 @@ def _registry(models: Registry, *_: object) -> str:
 
 
 class Registry:
-    """The versions and aliases of one registered model.
-
-    Args:
-        name: The name of the registered model. It need not exist yet.
+    """The versions and aliases of one registered model, which need not exist yet.
 
     Raises:
         TrackingError: The registry does not answer, or the name belongs to another project.

@@ -52,11 +52,8 @@ def get_run(run_id: str) -> Run:
 
 @asks_mlflow()
 def differing_parameters(experiment_id: str, runs: str) -> list[str]:
-    """The parameters in which runs differ, but for the seed.
-
-    Args:
-        experiment_id: The experiment of the runs.
-        runs: Which ones, in MLflow's search language.
+    """The parameters in which runs of an experiment differ, but for the seed; which runs, in
+    MLflow's search language.
     """
     values: dict[str, set[str]] = {}
     for run in find_runs(runs, experiment_id, newest_first=True):
@@ -67,7 +64,7 @@ def differing_parameters(experiment_id: str, runs: str) -> list[str]:
 
 @asks_mlflow()
 def run_ids(experiment_id: str, runs: str) -> set[str]:
-    """The ids of runs; the arguments are those of `differing_parameters`."""
+    """The ids of runs of an experiment; which ones, in MLflow's search language."""
     return {run.info.run_id for run in find_runs(runs, experiment_id)}
 
 

@@ -28,7 +28,6 @@ class Place(NamedTuple):
 
     Attributes:
         experiment: Its id.
-        name: Its name.
         created: When, in milliseconds since 1970.
         recorded: The folder that the store names.
         beside: The folder of the same name beside the database.
