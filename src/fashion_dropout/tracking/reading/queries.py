@@ -19,7 +19,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from fashion_dropout.config.values import plain
 from fashion_dropout.errors import UsageError
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import NO_SUCH_RUN, asks_mlflow
+from fashion_dropout.tracking.store.calls import asks_mlflow, if_there
 from fashion_dropout.tracking.store.connect import store_name
 from fashion_dropout.tracking.store.finished import last_epoch, missing_parts
 from fashion_dropout.tracking.store.places import local_folder
@@ -41,13 +41,10 @@ def get_run(run_id: str) -> Run:
     Raises:
         UsageError: There is none of that id in the store.
     """
-    try:
-        return mlflow.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code not in NO_SUCH_RUN:
-            raise
-        store = store_name(mlflow.get_tracking_uri())
-        raise UsageError(f"expected the id of a run in {store}, received {run_id!r}") from error
+    if run := if_there(lambda: mlflow.get_run(run_id)):
+        return run
+    store = store_name(mlflow.get_tracking_uri())
+    raise UsageError(f"expected the id of a run in {store}, received {run_id!r}")
 
 
 @asks_mlflow()

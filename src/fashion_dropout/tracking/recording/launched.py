@@ -15,7 +15,6 @@ from typing import Any
 
 import mlflow
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from fashion_dropout.config.training import TrainingConfig, parse_parameter
@@ -26,7 +25,7 @@ from fashion_dropout.interrupts import shielded
 from fashion_dropout.tracking.recording.processes import HOST, PID, has_died
 from fashion_dropout.tracking.recording.tracked_run import status_after
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import NO_SUCH_RUN, asks_mlflow, one_line
+from fashion_dropout.tracking.store.calls import asks_mlflow, if_there, one_line
 from fashion_dropout.tracking.store.connect import connect_to_existing, store_name
 from fashion_dropout.tracking.store.search import find_runs, having
 
@@ -56,12 +55,9 @@ def launched_run() -> Run | None:
     """
     if not (run_id := launched_run_id()):
         return None
-    try:
-        return mlflow.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code not in NO_SUCH_RUN:
-            raise
-        raise _unusable(run_id, f"is not in {store_name(mlflow.get_tracking_uri())}") from error
+    if run := if_there(lambda: mlflow.get_run(run_id)):
+        return run
+    raise _unusable(run_id, f"is not in {store_name(mlflow.get_tracking_uri())}")
 
 
 @asks_mlflow()

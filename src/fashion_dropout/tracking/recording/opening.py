@@ -25,7 +25,7 @@ from fashion_dropout.tracking.recording.outbox import HeldError, Journal, journa
 from fashion_dropout.tracking.recording.processes import this_process
 from fashion_dropout.tracking.store import tags as tag_names
 from fashion_dropout.tracking.store import urls
-from fashion_dropout.tracking.store.calls import asks_mlflow, one_line
+from fashion_dropout.tracking.store.calls import asks_mlflow, if_there, one_line
 from fashion_dropout.tracking.store.connect import store_name
 from fashion_dropout.tracking.store.places import gone
 from fashion_dropout.tracking.store.search import find_runs, having
@@ -108,15 +108,12 @@ def experiment_id(name: str | None) -> str:
 
 
 def _experiment_of(chosen: str) -> Experiment:
-    try:
-        return mlflow.MlflowClient().get_experiment(chosen)
-    except MlflowException as error:
-        if error.error_code not in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"):
-            raise
-        raise UsageError(
-            "expected in MLFLOW_EXPERIMENT_ID the id of an experiment of this store, received "
-            f"{brief(chosen)}; `mlflow experiments search` lists them, or give --experiment-name"
-        ) from error
+    if found := if_there(lambda: mlflow.MlflowClient().get_experiment(chosen)):
+        return found
+    raise UsageError(
+        "expected in MLFLOW_EXPERIMENT_ID the id of an experiment of this store, received "
+        f"{brief(chosen)}; `mlflow experiments search` lists them, or give --experiment-name"
+    )
 
 
 @asks_mlflow()

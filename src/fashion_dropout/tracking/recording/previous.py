@@ -9,14 +9,13 @@ from typing import NamedTuple
 
 import mlflow
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 
 from fashion_dropout.tracking.recording.launched import launched_run
 from fashion_dropout.tracking.recording.opening import experiment_id
 from fashion_dropout.tracking.recording.processes import has_died
-from fashion_dropout.tracking.recording.recovery import MISSING, WHY
+from fashion_dropout.tracking.recording.recovery import WHY
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import asks_mlflow
+from fashion_dropout.tracking.store.calls import asks_mlflow, if_there
 from fashion_dropout.tracking.store.finished import missing_parts
 from fashion_dropout.tracking.store.places import local_folder
 from fashion_dropout.tracking.store.search import find_runs, having
@@ -54,12 +53,7 @@ def place_of(run: Run) -> Place:
 @asks_mlflow()
 def place_by_id(experiment: str) -> Place | None:
     """An experiment; None if the store has none of this id."""
-    try:
-        return _place(experiment)
-    except MlflowException as error:
-        if error.error_code == MISSING:
-            return None
-        raise
+    return if_there(lambda: _place(experiment))
 
 
 @asks_mlflow()
@@ -106,14 +100,10 @@ def dead_run_without_epochs(experiment: str, wanted: Mapping[str, str]) -> Run |
 @asks_mlflow()
 def unfinished_run(run_id: str) -> Run | None:
     """A run, if it is there and has not finished."""
-    try:
-        run = mlflow.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code == MISSING:
-            return None
-        raise
-    finished = run.info.status == "FINISHED" and not missing_parts(run)
-    return None if finished or run.info.lifecycle_stage != "active" else run
+    run = if_there(lambda: mlflow.get_run(run_id))
+    if run is None or run.info.lifecycle_stage != "active":
+        return None
+    return None if run.info.status == "FINISHED" and not missing_parts(run) else run
 
 
 @asks_mlflow()

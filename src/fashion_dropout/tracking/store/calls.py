@@ -28,9 +28,7 @@ REFUSED = (MlflowException, SQLAlchemyError, requests.RequestException)
 """What MLflow raises when its store refuses something or goes away. The last is an `OSError`; any
 other `OSError` is of a file, and says of which."""
 
-NO_SUCH_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-"""The codes with which MLflow says that there is no run of an id."""
-
+_NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 _SQL = re.compile(  # what SQLAlchemy writes around the cause of an error
     r"\(raised as a result of Query-invoked autoflush;.*?\) ?"
     r"|\[SQL: .*\] ?"
@@ -81,6 +79,16 @@ def explained(error: BaseException, expected: str = "") -> TrackingError:
     if expected:
         return TrackingError(f"expected {expected}, received: {one_line(error)}")
     return TrackingError(f"MLflow refused or went away: {one_line(error)}")
+
+
+def if_there(question: Callable[[], Answer]) -> Answer | None:
+    """What MLflow answers; None if it says that it has nothing of that id, or that it is none."""
+    try:
+        return question()
+    except MlflowException as error:
+        if error.error_code not in _NOT_THERE:
+            raise
+        return None
 
 
 class _ShortTimeouts:
