@@ -9,8 +9,11 @@ from typing import Any
 
 def fonts_for(names: Iterable[str]) -> dict[str, Any]:
     """Settings with a font that has Japanese glyphs, if names need more than ASCII."""
-    if all(name.isascii() for name in names):
-        return {}
+    return {} if all(name.isascii() for name in names) else japanese_font()
+
+
+def japanese_font() -> dict[str, Any]:
+    """Settings with a font that has Japanese glyphs."""
     import matplotlib as mpl
 
     with mpl.rc_context():  # the import makes its font the default, which is undone here

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,11 +14,8 @@ from matplotlib.figure import Figure
 
 from fashion_dropout.comparison.statistics import t_intervals
 from fashion_dropout.config import metrics
-from fashion_dropout.drawing import fixed_settings
+from fashion_dropout.drawing import fixed_settings, japanese_font
 from fashion_dropout.texts import Count, Language, texts
-
-with mpl.rc_context():  # the import makes its font the default, which is undone here
-    import matplotlib_fontja  # noqa: F401
 
 WIDTH = 6.4
 """Inches. With the sizes of text below, a figure can be read on a phone and on half a page."""
@@ -27,7 +23,7 @@ WIDTH = 6.4
 MARKED = "#595959"
 
 _TEXT: Any = {
-    "font.family": ["DejaVu Sans", "IPAexGothic"],  # the second where the first has no glyph
+    **japanese_font(),
     "font.size": 11,
     "axes.titlesize": 11,
     "figure.titlesize": 12,
