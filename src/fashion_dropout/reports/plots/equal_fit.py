@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
@@ -24,6 +23,7 @@ from fashion_dropout.reports.plots.style import (
     plot_words,
     seeds_of,
     styled,
+    thin_lines,
 )
 from fashion_dropout.texts import Language, difference_label, regime_label
 
@@ -87,10 +87,7 @@ def _paths(axes: Axes, histories: pd.DataFrame, regimes: Sequence[str], language
         if rows.empty:
             continue
         paths = [losses.T for losses in loss_curves(rows).values()]
-        faint = max(0.08, min(0.35, 3 / len(paths)))
-        axes.add_collection(
-            LineCollection(paths, colors=colour[regime], linewidths=0.7, alpha=faint)
-        )
+        thin_lines(axes, paths, colour[regime], max(0.08, min(0.35, 3 / len(paths))))
         whole = rows.dropna(subset=["train/loss", "val/loss"]).groupby("epoch")
         mean = whole[["train/loss", "val/loss"]].mean()
         mean = mean[whole.size() == rows["seed"].nunique()]  # else of those that went on
@@ -141,8 +138,7 @@ def _difference(
                      label=words["too_small"])  # fmt: skip
     axes.axhline(0, color="black", linewidth=1)
     lines = [np.column_stack((curve.levels, difference)) for difference in curve.by_seed.values()]
-    faint = max(0.1, min(0.5, 4 / len(lines)))
-    axes.add_collection(LineCollection(lines, colors=colour, linewidths=0.7, alpha=faint))
+    thin_lines(axes, lines, colour, max(0.1, min(0.5, 4 / len(lines))))
     banded = bool(np.isfinite(curve.low).any())
     axes.plot(curve.levels, curve.mean, color=colour, linewidth=2,
               label=words["mean_of_pairs"].format(n=len(lines)))  # fmt: skip

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from fashion_dropout.comparison.statistics import t_intervals
 from fashion_dropout.config import metrics
@@ -95,20 +96,21 @@ def spread(
         return
     x = traces.index.to_numpy(dtype=float)
     lines = [np.column_stack((x, column)) for column in traces.to_numpy(dtype=float).T]
-    axes.add_collection(
-        LineCollection(
-            lines,
-            colors=colour,
-            linewidths=0.7,
-            linestyles=line,
-            alpha=max(0.08, min(0.45, 4 / len(lines))),
-        )
-    )
+    thin_lines(axes, lines, colour, max(0.08, min(0.45, 4 / len(lines))), line)
     shared = traces.dropna()
     x = shared.index.to_numpy(dtype=float)
     mean, low, high = t_intervals(shared.to_numpy(dtype=float))
     axes.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
     axes.plot(x, mean, line, color=colour, linewidth=2, marker=marker, markersize=4, label=label)
+
+
+def thin_lines(
+    axes: Axes, lines: Sequence[NDArray[np.float64]], colour: str, alpha: float, line: str = "-"
+) -> None:
+    """Lines of single seeds, each of shape (points, 2)."""
+    axes.add_collection(
+        LineCollection(lines, colors=colour, linewidths=0.7, linestyles=line, alpha=alpha)
+    )
 
 
 def name_line_ends(axes: Axes, ends: Iterable[tuple[float, str, str]]) -> None:

@@ -10,7 +10,6 @@ import mlflow
 from mlflow.entities import Experiment, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from fashion_dropout.config.values import experiment_name
 from fashion_dropout.errors import TrackingError, UsageError
@@ -158,9 +157,9 @@ def describe_run(run: Run, name: str, description: str) -> None:
     client, run_id, experiment = mlflow.MlflowClient(), run.info.run_id, run.info.experiment_id
     if has_invented_name(run):
         client.update_run(run_id, name=name)
-    client.set_tag(run_id, MLFLOW_RUN_NOTE, description)
-    if MLFLOW_RUN_NOTE not in client.get_experiment(experiment).tags:
+    client.set_tag(run_id, tag_names.NOTE, description)
+    if tag_names.NOTE not in client.get_experiment(experiment).tags:
         described = _DESCRIPTION.format(
             studies=urls.studies_page(experiment), single_runs=urls.single_runs_page(experiment)
         )
-        client.set_experiment_tag(experiment, MLFLOW_RUN_NOTE, described)
+        client.set_experiment_tag(experiment, tag_names.NOTE, described)
