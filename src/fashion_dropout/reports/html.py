@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import jinja2
@@ -55,13 +55,9 @@ def render(
             *second_evidence(record, language),
         ],
         warnings=[
-            warning
-            for warning in (
-                change_warning(record.changed, len(record.runs), language),
-                kernel_warning(record.mixed_kernels, language),
-                *guard_warnings(record, language),
-            )
-            if warning
+            *filter(None, [change_warning(record.changed, len(record.runs), language)]),
+            *filter(None, [kernel_warning(record.mixed_kernels, language)]),
+            *guard_warnings(record, language),
         ],
         notes=table_notes(comparison, language),
         summary=summary_table(record.runs, list(record.regimes), comparison, language),
@@ -131,11 +127,10 @@ def _guards(comparison: Comparison, language: Language) -> list[dict[str, str]]:
     return rows
 
 
-def _cells(record: StudyRecord, comparison: Comparison) -> list[dict[str, Any]]:
+def _cells(record: StudyRecord, comparison: Comparison) -> list[dict[Hashable, Any]]:
     values = values_of_runs(record.runs, comparison)
-    cells = []
-    for cell in record.cells.to_dict("records"):
+    cells = record.cells.to_dict("records")
+    for cell in cells:
         value = values.get((cell["regime"], cell["seed"]))
-        shown = "–" if value is None else f"{value:.4f}"
-        cells.append({**{str(name): of for name, of in cell.items()}, "primary": shown})
+        cell["primary"] = "–" if value is None else f"{value:.4f}"
     return cells

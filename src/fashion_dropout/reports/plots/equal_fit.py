@@ -42,15 +42,11 @@ def equal_fit(
     language: Language,
 ) -> Figure:
     """Above one path a seed, thin, and one of the regime's means, thick, with the epochs marked;
-    below the paired difference wherever all pairs fit the training images equally well.
+    below the paired difference wherever all pairs fit the training images equally well: of the
+    regime that is `compared`, by its curve.
 
-    Args:
-        histories: A row for each regime, seed and epoch, with the columns regime, seed, epoch,
-            train/loss and val/loss.
-        regimes: Their order; the baseline first.
-        compared: The regime whose difference is shown, and its curve; None without one.
-        rule: The decision rule of the study.
-        language: Of the words.
+    Histories have a row for each regime, seed and epoch, with the columns regime, seed, epoch,
+    train/loss and val/loss.
     """
     words = plot_words(language)
     figure = Figure(figsize=(WIDTH, 8.6 if compared else 5.8))

@@ -39,12 +39,8 @@ def study_curves(
 ) -> Figure:
     """How every regime learned: training and validation curves of each.
 
-    Args:
-        histories: A row for each regime, seed and epoch, with the columns regime, seed, epoch,
-            train/loss, val/loss, train/accuracy and val/accuracy.
-        regimes: Their order; the baseline first.
-        language: Of the words.
-        quantity: Which curves.
+    Histories have a row for each regime, seed and epoch, with the columns regime, seed, epoch,
+    train/loss, val/loss, train/accuracy and val/accuracy.
     """
     words = plot_words(language)
     figure = Figure(figsize=(WIDTH, 4.2))

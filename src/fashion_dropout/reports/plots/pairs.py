@@ -41,11 +41,9 @@ def paired_differences(
     Altman 1986).
 
     Args:
-        differences: The differences in the primary metric, one for each regime other than the
-            baseline.
+        differences: In the primary metric, one for each regime other than the baseline.
         values: (regime, seed) → the value of the primary metric.
-        rule: The decision rule of the study. The differences inside ± its smallest difference of
-            interest are shaded.
+        rule: The differences inside ± its smallest difference of interest are shaded.
         language: Of the words.
     """
     sloped = len(differences) == 1

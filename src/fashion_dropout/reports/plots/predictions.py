@@ -40,12 +40,8 @@ def reliability(
 ) -> Figure:
     """How often a prediction is right, against how sure it was: at the mean confidence of each bin.
 
-    Args:
-        bins: A row for each regime, seed and bin of confidence, with the columns regime, seed,
-            centre, confidence (mean), accuracy and share (of the images); NaN in an empty bin.
-        regimes: Their order; the baseline first.
-        images: How many images there are.
-        language: Of the words.
+    The table has a row for each regime, seed and bin of confidence, with the columns regime, seed,
+    centre, confidence (mean), accuracy and share (of so many images); NaN in an empty bin.
     """
     words = plot_words(language)
     figure = Figure(figsize=(WIDTH, 6.6))
@@ -78,11 +74,7 @@ def reliability(
 def f1_change(changes: pd.DataFrame, regime: str, baseline: str, language: Language) -> Figure:
     """Change of F1 of each class, over pairs, with its 95 % interval.
 
-    Args:
-        changes: A row for each class, a column for each seed: F1(regime) − F1(baseline).
-        regime: The regime that is compared.
-        baseline: The one it is compared with.
-        language: Of the words.
+    The table has a row for each class, a column for each seed: F1(regime) − F1(baseline).
     """
     words = plot_words(language)
     mean, low, high = t_intervals(changes.to_numpy(dtype=float))
@@ -118,11 +110,8 @@ def confusion_change(
 
     A cell of the difference is coloured if its 95 % interval over pairs leaves zero out.
 
-    Args:
-        shares: Regime → (n, k, k) shares of the true class (row) that were taken for each class
-            (column), a matrix for each seed; the baseline first, then the regime compared with it.
-        classes: k names.
-        language: Of the words.
+    The shares of two regimes are of shape (seeds, k, k): of the true class (row) that was taken for
+    each class (column), of k classes.
     """
     words = plot_words(language)
     (baseline, of_baseline), (regime, of_regime) = shares.items()
