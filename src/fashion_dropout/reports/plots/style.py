@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import wraps
-from typing import Any, ParamSpec
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,18 +37,8 @@ _MARKERS = "osD^vP*Xh"
 _SMALL = 9
 """Points, of the labels inside a figure."""
 
-P = ParamSpec("P")
-
-
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw a figure with the text sizes of this module, whatever Matplotlib was told elsewhere."""
-
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with fixed_settings(_TEXT):
-            return draw(*args, **kwargs)
-
-    return drawn
+styled = fixed_settings(_TEXT)
+"""Lets a function draw a figure with these sizes, whatever Matplotlib was told elsewhere."""
 
 
 def plot_words(language: Language) -> Mapping[str, Any]:

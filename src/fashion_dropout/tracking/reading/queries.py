@@ -106,8 +106,7 @@ def study_runs(
     table = pd.DataFrame([_row(run) for run in runs])
     if table.empty:
         return pd.DataFrame(columns=_COLUMNS)
-    table["finished"] = table["state"] == "FINISHED"
-    table = table.sort_values("finished", kind="stable").drop(columns="finished")
+    table = table.sort_values("state", key=lambda state: state == "FINISHED", kind="stable")
     newest = table.drop_duplicates(["regime", "seed"], keep="last")
     return newest.sort_values(["regime", "seed"], ignore_index=True)
 
