@@ -120,10 +120,8 @@ def confusion_change(
     figure.suptitle(words["confusion"].format(n=_pairs(len(of_baseline), language)))
     above, below = figure.subfigures(2, 1, height_ratios=(1.0, 1.5), squeeze=False).flat
     left, right = above.subplots(1, 2)
-    for axes, name, matrix in (
-        (left, baseline, of_baseline.mean(0)),
-        (right, regime, of_regime.mean(0)),
-    ):
+    for axes, (name, of_seeds) in zip((left, right), shares.items(), strict=True):
+        matrix = of_seeds.mean(0)
         drawn = axes.imshow(100 * matrix, cmap="Greys", vmin=0, vmax=100)
         _cells(axes, matrix, lambda share: "white" if share > 0.5 else "black", 6)
         _classes(axes, classes, 6.5, language)
