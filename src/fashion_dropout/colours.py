@@ -27,10 +27,8 @@ def of_regimes(regimes: Sequence[str]) -> dict[str, str]:
 
 
 def of_rate(dropout: float) -> str:
-    """The colour ``#rrggbb`` of a single run: that of the baseline without dropout, else by rate.
-
-    Args:
-        dropout: The dropout rate, from 0 to below 1.
+    """The colour ``#rrggbb`` of a single run: that of the baseline without dropout, else by the
+    rate, which is below 1.
     """
     if dropout == 0:
         return _BASELINE

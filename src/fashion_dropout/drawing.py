@@ -9,8 +9,11 @@ from typing import Any
 
 def fonts_for(names: Iterable[str]) -> dict[str, Any]:
     """Settings with a font that has Japanese glyphs, if names need more than ASCII."""
-    if all(name.isascii() for name in names):
-        return {}
+    return {} if all(name.isascii() for name in names) else japanese_font()
+
+
+def japanese_font() -> dict[str, Any]:
+    """Settings with a font that has Japanese glyphs."""
     import matplotlib as mpl
 
     with mpl.rc_context():  # the import makes its font the default, which is undone here
@@ -20,12 +23,9 @@ def fonts_for(names: Iterable[str]) -> dict[str, Any]:
 
 @contextmanager
 def fixed_settings(changed: Any = None) -> Iterator[None]:
-    """While this is open, Matplotlib has its own defaults, and `changed` on top of them.
+    """While this is open, Matplotlib has its own defaults, and those settings that are `changed`.
 
     A user's file could ask for LaTeX, cut off margins, or change sizes and colours.
-
-    Args:
-        changed: Settings of Matplotlib, by name.
     """
     import matplotlib as mpl
 

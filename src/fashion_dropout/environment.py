@@ -142,12 +142,10 @@ def settle() -> list[str]:
 
 
 def settle_for_model(trained_with: Mapping[str, str]) -> None:
-    """Decide what the bits of a stored model depend on, in a process that loads it.
+    """Decide what the bits of a stored model depend on, in a process that loads it, by what
+    `of_model` gave where the model was trained.
 
     The process may be anybody's, so nothing else of its environment is touched.
-
-    Args:
-        trained_with: As `of_model` gave it where the model was trained.
 
     Raises:
         ImportError: Keras is there already, with another backend.

@@ -71,11 +71,7 @@ def open_file(path: Path) -> BufferedReader:
 
 
 def read_file(path: Path, largest: int) -> bytes:
-    """The bytes of a file.
-
-    Args:
-        path: The file.
-        largest: The most bytes that it may have. At most a mebibyte more is read.
+    """The bytes of a file, `largest` at the most. At most a mebibyte more is read.
 
     Raises:
         OSError: It is larger, or is refused by `open_file`.
@@ -106,11 +102,8 @@ def write_whole(path: Path, content: bytes) -> int:
 
 
 def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write a folder that nobody ever sees half-written; one that is there is replaced.
-
-    Args:
-        folder: The folder, in one that exists.
-        contents: Name, with ``/`` for folders → content.
+    """Write a folder that nobody ever sees half-written; one that is there is replaced. In the
+    names of its files, ``/`` stands for folders.
 
     Raises:
         UsageError: It cannot be written; what was there is there still.

@@ -24,14 +24,7 @@ class Display(Protocol):
 
 @dataclass(frozen=True)
 class CellProgress:
-    """One finished epoch of a running cell.
-
-    Attributes:
-        cell: The cell's name.
-        epoch: The epoch, counted from 1.
-        epochs: The number of epochs of the cell.
-        metrics: The metrics of the epoch.
-    """
+    """One finished epoch, counted from 1, of a running cell that has so many epochs."""
 
     cell: str
     epoch: int

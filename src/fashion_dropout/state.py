@@ -40,11 +40,7 @@ def write_durably(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     """Write a file that is whole and on the disk, or not there under its name.
 
     It is written under a temporary name beside its own, synchronized with the disk (fsync) and
-    renamed; then the folder is. A file of that name is replaced.
-
-    Args:
-        path: The file; its folder is made if need be.
-        parts: The content, one part behind the other.
+    renamed; then the folder, which is made if need be, is. A file of that name is replaced.
 
     Raises:
         OSError: It could not be written; nothing stands under either name, or what stood before.

@@ -105,8 +105,8 @@ def test_a_promotion_that_was_faster_is_not_undone(studies, client, monkeypatch)
     promoted(studies.strong)
     load = save.load_logged
 
-    def slowly(model_id, folder):
-        loaded = load(model_id, folder)
+    def slowly(model_id):
+        loaded = load(model_id)
         for alias, version in (("previous", "2"), ("champion", "1")):
             client.set_registered_model_alias(MODEL, alias, version)
         return loaded

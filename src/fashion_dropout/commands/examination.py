@@ -15,7 +15,6 @@ from fashion_dropout.commands.options import WholeNumber, data_dir_option, run_o
     "--images",
     type=WholeNumber(1, 10**6),
     default=5_000,
-    show_default=True,
     help="How many of the first test images are corrupted.",
 )
 @data_dir_option

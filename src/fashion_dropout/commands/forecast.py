@@ -16,11 +16,9 @@ _CONCLUDING = 3
 
 
 class Forecast:
-    """How long a study will still take, from the epochs and cells that have ended.
+    """How long a study of so many cells will still take, from the epochs and cells that have ended.
 
-    Args:
-        cells: How many cells are to be run.
-        clock: Gives the time in seconds.
+    The clock gives seconds.
     """
 
     def __init__(self, cells: int, clock: Callable[[], float] = time.monotonic) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fashion_dropout.commands.options import optional
+from fashion_dropout.commands.options import language_option, optional
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief, visible
 from fashion_dropout.files import user_path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _DIRECTIONS = ("lower", "higher")
 
 
-def _looks(_: click.Context, __: click.Parameter, value: str) -> tuple[int, ...]:
+def _looks(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...]:
     try:
         return tuple(int(pairs) for pairs in value.split(",")) if value else ()
     except ValueError as error:
@@ -77,9 +77,7 @@ def _told(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dic
     help="Which values are better; of the primary metric, or of the one that is given. Metrics of "
     "this program have their own.",
 )
-@click.option(
-    "--alpha", type=float, default=0.05, show_default=True, help="The level of significance."
-)
+@click.option("--alpha", type=float, default=0.05, help="The level of significance.")
 @click.option(
     "--guard",
     "guards",
@@ -96,7 +94,6 @@ def _told(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dic
 )
 @click.option(
     "--looks",
-    default="",
     metavar="N,N,…",
     callback=_looks,
     help="Numbers of pairs, in the order of the seeds, at which the result was looked at.",
@@ -111,13 +108,7 @@ def _told(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dic
     help="An .html file for the report, or a new folder for report, figures and numbers. Default: "
     "only the table and the verdict are shown.",
 )
-@click.option(
-    "--lang",
-    type=click.Choice(["en", "ja"]),
-    default="en",
-    show_default=True,
-    help="Language of the report.",
-)
+@language_option("the report")
 def judge(
     table: str,
     baseline: str,

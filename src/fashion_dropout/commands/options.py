@@ -47,7 +47,6 @@ def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
             name,
             type=ParameterType(name),
             default=field.default,
-            show_default=True,
             help=f"{field.description} [{expected(name)}]",
         )(command)
     return command
@@ -58,7 +57,8 @@ def optional(*names: str, **settings: Any) -> Callable[[Callable[..., Any]], Cal
 
     MLproject passes every parameter, so an empty text means “not given” too.
     """
-    return click.option(*names, default="", callback=lambda _, __, value: value or None, **settings)
+    settings = {"callback": lambda _, __, value: value or None, **settings}
+    return click.option(*names, default="", show_default=False, **settings)
 
 
 def given(context: click.Context, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,14 +130,14 @@ def switch(*names: str, **settings: Any) -> Callable[[Callable[..., Any]], Calla
         *names,
         type=_Switch(),
         default="no",
+        show_default=False,
         callback=lambda _, __, value: value in _YES,
         **settings,
     )
 
 
-data_dir_option = click.option(
+data_dir_option = optional(
     "--data-dir",
-    default="",
     callback=lambda _, __, value: user_path(value) if value else None,
     help="Folder with the four archives of Fashion-MNIST. Default: FASHION_MNIST_DIR, else "
     "data/fashion-mnist of the checkout, else the user's cache, filled by a download. For the "
@@ -145,7 +145,7 @@ data_dir_option = click.option(
 )
 
 
-def _experiment(context: click.Context, parameter: click.Parameter, value: str) -> str | None:
+def _experiment(_: click.Context, __: click.Parameter, value: str) -> str | None:
     """The name, if one is given. Under ``mlflow run`` the run is in its experiment already."""
     if value and os.environ.get("MLFLOW_RUN_ID"):
         raise UsageError(
@@ -156,10 +156,9 @@ def _experiment(context: click.Context, parameter: click.Parameter, value: str) 
     return experiment_name(value) if value else None
 
 
-experiment_option = click.option(
+experiment_option = optional(
     "--experiment-name",
     "experiment",
-    default="",
     callback=_experiment,
     help="MLflow experiment. Default: MLflow's own variables, else fashion-mnist-dropout.",
 )
@@ -174,17 +173,17 @@ wait_option = click.option(
     "--wait-for-workers",
     type=WholeNumber(0, 86_400),
     default=30,
-    show_default=True,
     help="How many seconds to wait until the scheduler has a worker.",
 )
 
-language_option = click.option(
-    "--lang",
-    type=click.Choice(["en", "ja"]),
-    default="en",
-    show_default=True,
-    help="Language of what is written.",
-)
+
+def language_option(
+    of: str = "what is written",
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The language of something."""
+    return click.option(
+        "--lang", type=click.Choice(["en", "ja"]), default="en", help=f"Language of {of}."
+    )
 
 
 def run_of_study(named: str) -> str:

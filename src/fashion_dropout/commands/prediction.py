@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fashion_dropout import escapes
-from fashion_dropout.commands.options import WholeNumber
+from fashion_dropout.commands.options import WholeNumber, language_option
 from fashion_dropout.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,43 +26,32 @@ _LONGEST_LIST = 2**24  # bytes
 @click.option(
     "--model",
     default="champion",
-    show_default=True,
     help="An alias or a version of the registered model, the id of a run, models:/… or runs:/…; "
     "or a path, which has a / in it or ends in .keras: a model folder or a .keras file.",
 )
 @click.option(
     "--model-name",
     default="fashion-mnist-cnn",
-    show_default=True,
     help="The registered model that an alias or a version belongs to.",
 )
 @click.option(
     "--top",
     type=WholeNumber(1, 10),
     default=1,
-    show_default=True,
     help="How many classes to show for each image, the most probable first.",
 )
-@click.option(
-    "--lang",
-    type=click.Choice(["en", "ja"]),
-    default="en",
-    show_default=True,
-    help="Language of the class names.",
-)
+@language_option("the class names")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["table", "json", "csv"]),
     default="table",
-    show_default=True,
     help="A table for people, or JSON or CSV for programs; JSON alone keeps every name as it is.",
 )
 @click.option(
     "--invert",
     type=click.Choice(["auto", "yes", "no"]),
     default="auto",
-    show_default=True,
     help="Negate the grey values; auto: if the corners are light, but never in IDX files.",
 )
 @click.option(

@@ -35,8 +35,8 @@ def studies() -> None:
 
 @click.command()
 @click.argument("study", default="")
-@language_option
-@click.option("--output", default="report.html", show_default=True, help="The HTML file to write.")
+@language_option()
+@click.option("--output", default="report.html", help="The HTML file to write.")
 @optional(
     "--index",
     metavar="FOLDER",
@@ -90,7 +90,7 @@ def report(
 
 @click.command()
 @click.argument("studies", nargs=-1, required=True, metavar="STUDY...")
-@language_option
+@language_option()
 @click.option(
     "--output", default="variance.html", show_default=True, help="The HTML file to write."
 )
@@ -119,7 +119,7 @@ def variance(studies: tuple[str, ...], lang: Language, output: str) -> None:
 @click.command()
 @click.argument("study")
 @click.option("--to", "folder", required=True, metavar="FOLDER", help="The folder to write.")
-@language_option
+@language_option()
 def export(study: str, folder: str, lang: Language) -> None:
     """Write a study for a paper: figures, tables and methods, from its records in MLflow.
 

@@ -139,7 +139,6 @@ def verify(run_id: str, data_dir: Path | None) -> None:
     "--dataset",
     type=ParameterType("dataset"),
     default=TrainingConfig.model_fields["dataset"].default,
-    show_default=True,
     help="fashion-mnist, the generated images, or your own, in --data-dir.",
 )
 @data_dir_option

@@ -39,7 +39,6 @@ _UNDER_UV = "UV_RUN_RECURSION_DEPTH"  # uv sets it for what it runs
     "--workers",
     type=WholeNumber(0, 1024),
     default=0,
-    show_default=True,
     help="Number of processes that run cells, one core each; 0: one for each core.",
 )
 @scheduler_option
@@ -132,7 +131,7 @@ def compare(
     help="Power of one core at work, in watts, for the energy on paper.",
 )
 @optional("--output", help="A PNG or SVG file to write the figure to.")
-@language_option
+@language_option()
 def plan(
     study: str,
     pilot: str | None,
@@ -176,10 +175,8 @@ def plan(
 
 @click.command()
 @click.argument("study", required=False)
-@click.option("--port", type=WholeNumber(1, 65535), default=5000, show_default=True)
-@click.option(
-    "--browser/--no-browser", default=True, show_default=True, help="Open the page in the browser."
-)
+@click.option("--port", type=WholeNumber(1, 65535), default=5000)
+@click.option("--browser/--no-browser", default=True, help="Open the page in the browser.")
 def ui(study: str | None, port: int, browser: bool) -> None:
     """Open MLflow's UI on the comparison of a study: the last one, or the one that STUDY names.
 

@@ -39,7 +39,6 @@ class Audit:
     """What a study says about the labels of its data.
 
     Attributes:
-        record: The study.
         runs: How many runs have recorded predictions.
         doubtful: A row for each image that every run doubts, the surest first, with the columns
             part, place (in it, from 0), label, said (what most runs say), confidence (the mean).
@@ -57,12 +56,8 @@ class Audit:
 
     def text(self) -> str:
         """What was found, for a terminal."""
+        from fashion_dropout.comparison.summary import with_interval
         from fashion_dropout.plain_table import plain_table
-        from fashion_dropout.texts import Signed
-
-        def shown(of: Difference) -> str:
-            interval = f" [{Signed(of.low):+.4f}, {Signed(of.high):+.4f}]" if of.n > 1 else ""
-            return f"{Signed(of.mean):+.4f}{interval}"
 
         counts = self.doubtful["part"].value_counts()
         parts = " and ".join(f"{counts.get(part, 0)} {part}" for part in PARTS)
@@ -70,7 +65,7 @@ class Audit:
         other = int((self.twins["label"] != self.twins["twin_label"]).sum())
         rows = [["stored models", "regime", "all images", "without these images"]]
         rows += [
-            [f"{part} {measure}", every.regime, shown(every), shown(without)]
+            [f"{part} {measure}", every.regime, with_interval(every), with_interval(without)]
             for (part, measure), differences in self.compared.items()
             for every, without in differences
         ]
@@ -106,19 +101,13 @@ class Audit:
         return picture(contact_sheet(np.array(images), captions, title, language)).png
 
 
-def audit_study(
-    run_id: str, say: Callable[[str], object], *, data_dir: Path | None, language: Language = "en"
-) -> Audit:
+def audit_study(run_id: str, say: Callable[[str], object], *, data_dir: Path | None) -> Audit:
     """Look for doubtful labels and near-twins with the recorded predictions of a study.
 
     Tables and contact sheet become artifacts of the study's own run: ``audit_labels.csv``,
     ``audit_twins.csv``, ``audit.png``.
 
-    Args:
-        run_id: The study's own run.
-        say: Told what happens.
-        data_dir: A folder with the dataset; None to look in the usual places.
-        language: Of the contact sheet.
+    Without a folder of the data, it is looked for in the usual places.
 
     Raises:
         UsageError: There is no such study, or its runs do not share one split.
@@ -155,7 +144,7 @@ def audit_study(
     with tempfile.TemporaryDirectory() as folder:
         doubtful.to_csv(Path(folder, "audit_labels.csv"), index=False)
         twins.to_csv(Path(folder, "audit_twins.csv"), index=False)
-        Path(folder, "audit.png").write_bytes(found.figure(data, language))
+        Path(folder, "audit.png").write_bytes(found.figure(data, "en"))
         add_files(run_id, Path(folder))
     return found
 

@@ -69,16 +69,9 @@ def _blur(grey: _Grey, deviation: float, drawn: _Drawn) -> _Grey:
 
 
 def _shift(grey: _Grey, pixels: float, drawn: _Drawn) -> _Grey:
-    by, sides = int(pixels), np.floor(4 * drawn())
-    moved = np.zeros_like(grey)
-    height, width = grey.shape[1:]
-    for side, (down, across) in enumerate(((0, by), (0, -by), (by, 0), (-by, 0))):
-        of = sides == side
-        to = (slice(max(down, 0), height + min(down, 0)),
-              slice(max(across, 0), width + min(across, 0)))  # fmt: skip
-        source = (slice(max(-down, 0), height + min(-down, 0)),
-                  slice(max(-across, 0), width + min(-across, 0)))  # fmt: skip
-        moved[(of, *to)] = grey[(of, *source)]
+    sides, moved = np.floor(4 * drawn()), np.empty_like(grey)
+    for side, to in enumerate(((0, 0, pixels), (0, 0, -pixels), (0, pixels, 0), (0, -pixels, 0))):
+        moved[sides == side] = ndimage.shift(grey[sides == side], to, order=0)
     return moved
 
 

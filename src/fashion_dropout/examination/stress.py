@@ -22,8 +22,6 @@ from fashion_dropout.provenance import cores
 from fashion_dropout.texts import Count, Language
 
 CLEAN = "clean"
-IMAGES = 5_000
-"""So many first test images are corrupted: with 20 models, 3 million predictions."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,6 @@ class Stress:
     """How the models of a study stand corrupted images.
 
     Attributes:
-        record: The study.
         images: How many test images there were.
         table: A row for each run, corruption (`CLEAN` among them) and severity (0 for that one),
             with the columns regime, seed, corruption, severity, accuracy and nll (nats).
@@ -105,18 +102,15 @@ class Stress:
 
 
 def stress_study(
-    run_id: str, say: Callable[[str], object], *, data_dir: Path | None, images: int = IMAGES
+    run_id: str, say: Callable[[str], object], *, data_dir: Path | None, images: int
 ) -> Stress:
-    """Predict corrupted test images with every stored model of a study, and record the result.
+    """Predict corrupted test images with every stored model of a study, and record the result: with
+    5,000 images and 20 models, 3 million predictions.
 
     The table and the figure become artifacts of the study's own run: ``stress.csv``,
     ``stress.png``.
 
-    Args:
-        run_id: The study's own run.
-        say: Told what happens.
-        data_dir: A folder with the dataset; None to look in the usual places.
-        images: How many test images.
+    Without a folder of the data, it is looked for in the usual places.
 
     Raises:
         UsageError: There is no such study.

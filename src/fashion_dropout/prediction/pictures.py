@@ -149,9 +149,6 @@ def is_light(picture: Image.Image) -> bool:
 
     This is right for each of the 70,000 images of the dataset and for each of their negatives. The
     largest median among the images is 51.5. ``benchmarks/predict.py`` measures both.
-
-    Args:
-        picture: A grey or RGB picture.
     """
     return float(_background(picture.convert("L"))[0]) > 127.5
 

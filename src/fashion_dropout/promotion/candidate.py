@@ -33,8 +33,6 @@ class Candidate:
     """The run of a study whose model may become the champion.
 
     Attributes:
-        record: The study.
-        comparison: The comparison of the study's runs.
         choice: The regime that was chosen, and why.
         metric: The validation loss of the stored models, which ranked the runs.
         run: The median run of the regime.
@@ -96,10 +94,7 @@ class Candidate:
 
 
 def read_candidate(study: str) -> Candidate | None:
-    """Read a finished study and choose its candidate.
-
-    Args:
-        study: The id of the study's own run.
+    """Read a finished study, by the id of its own run, and choose its candidate.
 
     Returns:
         The candidate; None if the verdict names no regime and the study declares that there is

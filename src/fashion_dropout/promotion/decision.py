@@ -29,7 +29,6 @@ class GateDecision:
     """What the gate has decided about a candidate.
 
     Attributes:
-        policy: The policy of the gate.
         champion: The version that the candidate was compared with; None if there is no champion.
         checks: All checks, in the order in which they were made.
         figures: The numbers behind the checks, under the names that MLflow shows.
@@ -106,13 +105,8 @@ class GateDecision:
 def decide(
     candidate: Candidate, champion: ModelVersion | None, policy: Policy, data_dir: Path | None
 ) -> GateDecision:
-    """Check a candidate's model against the floors of the policy and against the champion.
-
-    Args:
-        candidate: The candidate.
-        champion: The version to compare with; None if there is none.
-        policy: The policy of the gate.
-        data_dir: As for `learning.dataset.open_dataset`.
+    """Check a candidate's model against the floors of the policy and against the champion, if there
+    is one. The folder of the data is as for `learning.dataset.open_dataset`.
 
     Raises:
         TrackingError: The candidate's model, or the recorded predictions of candidate or champion,

@@ -28,13 +28,7 @@ CARD_FILES: dict[Language, str] = {"en": "MODEL_CARD.md", "ja": "MODEL_CARD.ja.m
 def write_cards(
     candidate: Candidate, model: str, version: str, folder: Path
 ) -> dict[Language, str]:
-    """Write the model card of a version in each language.
-
-    Args:
-        candidate: The candidate that was registered as the version.
-        model: The name of the registered model.
-        version: The number of the version.
-        folder: The folder that the files are written to.
+    """Write the model card of a version in each language into a folder.
 
     Returns:
         Language → the card as Markdown.

@@ -16,14 +16,7 @@ from fashion_dropout.texts import Count
 
 @dataclass(frozen=True)
 class Check:
-    """One condition of the gate.
-
-    Attributes:
-        name: What is checked.
-        passed: Whether the condition holds.
-        expected: What the policy requires, in words.
-        received: What was measured, in words.
-    """
+    """One condition of the gate; what the policy requires and what was measured are in words."""
 
     name: str
     passed: bool
@@ -36,10 +29,8 @@ class PairedAccuracy:
     """The accuracy of two models on the same images.
 
     Attributes:
-        images: The number of images.
         difference: Accuracy of the challenger − accuracy of the champion.
-        low: Lower end of the 95 % BCa bootstrap interval of the difference, images resampled.
-        high: Upper end of that interval.
+        low, high: Its 95 % BCa bootstrap interval, images resampled.
         gained: The number of images that only the challenger classifies correctly.
         lost: The number of images that only the champion classifies correctly.
         p: McNemar's exact two-sided p-value; 1 if `gained` and `lost` are both 0.
@@ -93,14 +84,8 @@ def paired_accuracy(challenger: NDArray[np.bool_], champion: NDArray[np.bool_]) 
 
 
 def floor_checks(figures: Mapping[str, float], floors: Floors) -> list[Check]:
-    """Check the figures of a model against the floors.
-
-    Args:
-        figures: accuracy, calibration_error and worst_class_recall on the validation images.
-        floors: The floors of the policy.
-
-    Returns:
-        A check for each floor.
+    """A check for each floor: accuracy, worst_class_recall and calibration_error on the validation
+    images.
     """
     checks = []
     for name in ("accuracy", "worst_class_recall", "calibration_error"):
@@ -113,14 +98,8 @@ def floor_checks(figures: Mapping[str, float], floors: Floors) -> list[Check]:
 
 
 def champion_checks(paired: PairedAccuracy, declared: AgainstChampion) -> list[Check]:
-    """Check a challenger against the champion.
-
-    Args:
-        paired: The accuracy of both on the validation images.
-        declared: What the policy requires.
-
-    Returns:
-        The checks of non-inferiority, of improvement, and of McNemar's test.
+    """The checks of a challenger against the champion on the validation images: non-inferiority,
+    improvement, and McNemar's test.
     """
     interval = f"[{paired.low:+.4f}, {paired.high:+.4f}]"
     required = declared.mcnemar == "required"

@@ -19,10 +19,8 @@ _UNKNOWN = "–"
 
 
 def describe_history(model_name: str | None = None) -> str:
-    """Every decision about a registered model, the newest first, for a person.
-
-    Args:
-        model_name: The registered model; None for `registry.MODEL`.
+    """Every decision about a registered model, `registry.MODEL` if none is named, the newest first,
+    for a person.
 
     Raises:
         UsageError: There is no decision about it.

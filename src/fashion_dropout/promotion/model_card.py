@@ -31,16 +31,11 @@ class ModelCard:
     """The content of a model card.
 
     Attributes:
-        model: The name of the registered model.
         uri: The URI that loads exactly this version: ``models:/<name>/<version>`` or
             ``runs:/<run id>/model``. It is not an alias, because an alias moves.
-        regime: The regime that the model was trained under.
-        seed: The seed of the run that trained the model.
         study: The name and hash of the study.
-        study_run_id: The id of the study's own run.
         run_id: The id of the run that trained the model.
-        question: The question that the study asked.
-        question_ja: The same in Japanese; empty if the study does not say it.
+        question_ja: Empty if the study does not ask in Japanese.
         verdicts: Language → the verdicts of the study in words, the one about this regime first.
             Verdicts that would make the card longer than `LONGEST` are only counted.
         regime_choice: Language → the regime and why it was chosen, from
@@ -49,10 +44,6 @@ class ModelCard:
         dataset: The name of the dataset, as the parameter has it; it decides what is warned of.
         dataset_sha256: SHA-256 of the dataset, hexadecimal; the card shows the first 12 digits.
         split_sha256: SHA-256 of the split, likewise.
-        training_images: The number of training images.
-        validation_images: The number of validation images.
-        test_images: The number of test images.
-        parameters: Name → value of each parameter of the run.
         epoch: The epoch whose model is stored, counted from 1.
         figures: A row for each metric with the columns metric, value (of this model), mean, low
             and high (over the runs of the regime; NaN if there are too few of them).
@@ -123,12 +114,7 @@ def render(card: ModelCard, language: Language) -> str:
 
 
 def wilson_interval(hits: int, trials: int) -> tuple[float, float]:
-    """95 % interval of a proportion (Wilson 1927): (low, high); (NaN, NaN) without a trial.
-
-    Args:
-        hits: The number of successes, at most `trials`.
-        trials: The number of trials.
-    """
+    """95 % interval of a proportion (Wilson 1927): (low, high); (NaN, NaN) without a trial."""
     if trials == 0:
         return math.nan, math.nan
     found = stats.binomtest(hits, trials).proportion_ci(CONFIDENCE, method="wilson")

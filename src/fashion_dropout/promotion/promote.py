@@ -19,7 +19,7 @@ from fashion_dropout.promotion.fill_card import CARD_FILES, write_cards
 from fashion_dropout.studies.report import REPORT_FILE
 from fashion_dropout.tracking.models import registry
 from fashion_dropout.tracking.models.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
-from fashion_dropout.tracking.recording import previous
+from fashion_dropout.tracking.recording.launched import usable_launched_run
 from fashion_dropout.tracking.recording.recovery import tidy
 from fashion_dropout.tracking.recording.run import tracked_run
 from fashion_dropout.tracking.recording.tracked_run import TrackedRun
@@ -68,7 +68,7 @@ def promote_study(
     """
     connect_to_existing()
     if not dry_run:
-        previous.check_launched_run({tags.ROLE: tags.PROMOTION})
+        usable_launched_run({tags.ROLE: tags.PROMOTION})  # refuses one that is left over
         tidy(say)
     candidate = read_candidate(study)
     if candidate is None:

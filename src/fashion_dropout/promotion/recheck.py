@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,9 +123,8 @@ def recheck_model(
     from fashion_dropout.learning.model import IMAGE_SHAPE
     from fashion_dropout.tracking.models import save
 
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        classifier, stored = save.load_logged(candidate.model_id, Path(folder))
-        repeated = inference.predict(classifier, split.validation.images)
+    classifier, stored = save.load_logged(candidate.model_id)
+    repeated = inference.predict(classifier, split.validation.images)
     declared = save.signature(IMAGE_SHAPE, len(dataset.classes))
     return [
         Check(

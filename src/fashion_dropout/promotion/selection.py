@@ -76,15 +76,8 @@ def choose_regime(
 def median_run(runs: pd.DataFrame, regime: str, metric: str) -> dict[str, Any]:
     """The median run of a regime by a loss; the worse one if two runs are in the middle.
 
-    The best run of a study looks better than its regime is. The median run does not.
-
-    Args:
-        runs: A table of runs (see `comparison.statistics`).
-        regime: A regime with at least one run.
-        metric: The loss that ranks the runs, a column of the table.
-
-    Returns:
-        The row of the run.
+    The best run of a study looks better than its regime is. The median run does not. Returned is
+    its row in the table of runs (see `comparison.statistics`).
     """
     ranked = runs[runs["regime"] == regime].sort_values([metric, "seed"], kind="stable")
     row = ranked.iloc[len(ranked) // 2].to_dict()

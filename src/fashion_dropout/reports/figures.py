@@ -21,13 +21,7 @@ from fashion_dropout.texts import Language
 def study_figures(
     record: StudyRecord, comparison: Comparison, language: Language
 ) -> Iterator[tuple[str, Figure]]:
-    """Every figure for which there is data, with its name, in the order in which to read them.
-
-    Args:
-        record: The study.
-        comparison: The comparison of its runs.
-        language: Of the words in the figures.
-    """
+    """Every figure for which there is data, with its name, in the order in which to read them."""
     regimes = list(record.regimes)
     differences = [verdict.difference for verdict in comparison.verdicts]
     if not record.histories.empty:

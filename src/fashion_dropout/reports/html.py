@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import jinja2
@@ -20,10 +20,15 @@ from fashion_dropout.comparison.sentences import (
     sentence,
 )
 from fashion_dropout.comparison.sources import scope, sources_warnings
-from fashion_dropout.comparison.summary import summary_table, table_notes, values_of_runs
+from fashion_dropout.comparison.summary import (
+    mean_text,
+    summary_table,
+    table_notes,
+    values_of_runs,
+)
 from fashion_dropout.config.cell import pair_text
 from fashion_dropout.reports.pictures import Picture
-from fashion_dropout.texts import Language, Signed, regime_label, spoken_in, texts
+from fashion_dropout.texts import Language, regime_label, spoken_in, texts
 
 _FIRST = ("study_curves", "paired_differences")
 """The figures that stand beside each other below the verdict, before all others and all tables."""
@@ -34,11 +39,7 @@ def render(
 ) -> str:
     """The report as HTML; the same arguments give the same text.
 
-    Args:
-        record: The study.
-        comparison: The comparison of its runs.
-        figures: Name (see `figures.study_figures`) → the figure, with words of the same language.
-        language: ``en`` or ``ja``.
+    The figures are those of `figures.study_figures`, with words of the same language.
     """
     words = texts(language)
     rule = record.rule
@@ -120,13 +121,13 @@ def _guards(comparison: Comparison, language: Language) -> list[dict[str, str]]:
     rows = []
     for verdict in comparison.verdicts:
         for guard in verdict.guards:
-            known = math.isfinite(guard.high)
-            harm, low, high = (Signed(value) for value in (guard.mean, guard.low, guard.high))
+            metric, known = guard.difference.metric, math.isfinite(guard.high)
+            harm = mean_text(metric, guard.mean, guard.low, guard.high, "+") if known else "–"
             rows.append(
                 {
-                    "metric": guard.difference.metric,
+                    "metric": metric,
                     "regime": regime_label(guard.difference.regime, language),
-                    "harm": f"{harm:+.4f} [{low:+.4f}, {high:+.4f}]" if known else "–",
+                    "harm": harm,
                     "margin": f"{guard.margin:g}",
                     "result": kinds[guard.kind],
                 }
@@ -134,12 +135,11 @@ def _guards(comparison: Comparison, language: Language) -> list[dict[str, str]]:
     return rows
 
 
-def _cells(record: StudyRecord, comparison: Comparison) -> list[dict[str, Any]]:
+def _cells(record: StudyRecord, comparison: Comparison) -> list[dict[Hashable, Any]]:
     values = values_of_runs(record.runs, comparison)
-    cells = []
-    for cell in record.cells.to_dict("records"):
+    cells = record.cells.to_dict("records")
+    for cell in cells:
         value = values.get((cell["regime"], cell["seed"]))
-        shown = "–" if value is None else f"{value:.4f}"
-        known = {str(name): of for name, of in cell.items()}
-        cells.append({**known, "seed": pair_text(cell["seed"]), "primary": shown})
+        cell["primary"] = "–" if value is None else f"{value:.4f}"
+        cell["seed"] = pair_text(cell["seed"])
     return cells

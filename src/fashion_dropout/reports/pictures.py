@@ -44,8 +44,7 @@ class Picture:
     Attributes:
         png: As a PNG file.
         svg: As an SVG file; None if it has so many lines that the PNG file is smaller.
-        width: Of both, in pixels of a screen.
-        height: Of both, in pixels of a screen.
+        width, height: Of both, in pixels of a screen.
     """
 
     png: bytes
@@ -80,7 +79,10 @@ def picture(figure: Figure) -> Picture:
         image = Image.fromarray(np.asarray(pixels))
     figure.set_dpi(own)
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
-    return Picture(_png(image), _svg(figure), width, height)
+    lines = figure.findobj(LineCollection)
+    points = sum(len(path) for line in lines for path in line.get_paths())
+    svg = _svg(figure, _SVG) if points <= _MOST_POINTS else None
+    return Picture(_png(image), svg, width, height)
 
 
 def _png(image: Image.Image) -> bytes:
@@ -91,13 +93,10 @@ def _png(image: Image.Image) -> bytes:
     return png.getvalue()
 
 
-def _svg(figure: Figure) -> bytes | None:
-    lines = figure.findobj(LineCollection)
-    if sum(len(path) for line in lines for path in line.get_paths()) > _MOST_POINTS:
-        return None
+def _svg(figure: Figure, settings: Any) -> bytes:
     svg = BytesIO()
-    figure.set_layout_engine("none")  # as it was laid out for the PNG file
-    with fixed_settings(_SVG):
+    figure.set_layout_engine("none")  # as it was laid out for the other file
+    with fixed_settings(settings):
         FigureCanvasSVG(figure).print_svg(  # type: ignore[no-untyped-call]
             svg, metadata={"Date": None, "Creator": None}
         )
@@ -106,13 +105,9 @@ def _svg(figure: Figure) -> bytes | None:
 
 def for_paper(figure: Figure) -> dict[str, bytes]:
     """A figure as vector graphics, ``pdf`` and ``svg``; the same figure gives the same bytes."""
-    pdf, svg = BytesIO(), BytesIO()
+    pdf = BytesIO()
     with fixed_settings(_PAPER):
         FigureCanvasPdf(figure).print_pdf(  # type: ignore[no-untyped-call]
             pdf, metadata=_UNDATED
         )
-        figure.set_layout_engine("none")  # as it was laid out for the PDF file
-        FigureCanvasSVG(figure).print_svg(  # type: ignore[no-untyped-call]
-            svg, metadata={"Date": None, "Creator": None}
-        )
-    return {"pdf": pdf.getvalue(), "svg": svg.getvalue()}
+    return {"pdf": pdf.getvalue(), "svg": _svg(figure, _PAPER)}

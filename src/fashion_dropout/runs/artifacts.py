@@ -24,13 +24,10 @@ class RunArtifacts:
 
     Attributes:
         title: What the run is, for the titles of its figures.
-        classes: The class names, by label.
         history: A row an epoch, with the column epoch and one for each metric.
         best_epoch: The epoch of the lowest validation loss.
         selected_epoch: The epoch whose model is stored and tested.
-        test: The test set.
         test_probabilities: float32 of shape (n, classes).
-        validation: The validation split.
         validation_probabilities: float32 of shape (m, classes).
         model_summary: The layers, as text.
     """

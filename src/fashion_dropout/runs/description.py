@@ -34,13 +34,7 @@ def kernel_tags(kernels: Kernels) -> dict[str, str]:
 
 
 def conditions(dataset_sha256: str, split_sha256: str, kernels: Kernels) -> dict[str, str]:
-    """The tags of what decides the bits of a run beside its parameters.
-
-    Args:
-        dataset_sha256: Of the dataset.
-        split_sha256: Of its split.
-        kernels: What it is computed with.
-    """
+    """The tags of what decides the bits of a run beside its parameters."""
     return {
         tags.DATASET_SHA256: dataset_sha256,
         tags.SPLIT_SHA256: split_sha256,
@@ -60,14 +54,7 @@ def page_beside(experiment_id: str, study_tags: Mapping[str, str]) -> tuple[str,
 def description(
     config: TrainingConfig, regime: str, dataset: data.Dataset, beside: tuple[str, str]
 ) -> str:
-    """What a reader of the run's page should know, Markdown.
-
-    Args:
-        config: What decides the numbers.
-        regime: What the regime is called.
-        dataset: What it is trained on.
-        beside: Where the run is seen beside others: the page's name, and its address.
-    """
+    """What a reader of the run's page should know, Markdown; `beside` is as of `page_beside`."""
     warning = (
         ""
         if dataset.name == data.FashionMnist.name

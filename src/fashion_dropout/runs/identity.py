@@ -21,7 +21,6 @@ class Identity:
     Attributes:
         place: Which experiment of which store, `tracking.recording.previous.Place.digest`.
         study: The study's key; empty without one.
-        regime: What the run's regime is called.
         configuration: The parameters.
         conditions: What else decides the bits, by the names of tags: data, versions, kernels.
     """

@@ -22,14 +22,10 @@ RECORD = "run.json"
 
 @dataclass(frozen=True)
 class UnfinishedRun:
-    """A run that has been begun and not finished.
+    """A run that has been begun and not finished, with its id, name and experiment in MLflow.
 
     Attributes:
-        run_id: In MLflow.
-        name: In MLflow.
-        experiment: Its name in MLflow.
         study_tags: The tags that its study gave it; empty without one.
-        identity: What it is.
         process: The id of the process that trains or trained it, and the name of its machine.
         continued_after: The epochs after which it was continued.
     """
@@ -64,12 +60,9 @@ def interrupted_runs() -> list[tuple[UnfinishedRun, int]]:
     """
     found = []
     for path in _folders():
-        lock = FileLock(path.with_suffix(".lock"))
-        with suppress(Timeout):
-            lock.acquire(timeout=0)
+        with suppress(Timeout), FileLock(path.with_suffix(".lock"), timeout=0):
             if run := read_unfinished(path):
                 found.append((run, checkpoint.last_epoch(path)))
-            lock.release()
     return found
 
 

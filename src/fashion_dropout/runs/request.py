@@ -25,7 +25,6 @@ class RunRequest:
 
     Attributes:
         config: What decides the numbers.
-        regime: What the regime is called.
         study_tags: More tags of the run, those of its study.
         experiment: The MLflow experiment; None for MLflow's own variables, else the project's.
         fresh: Train it from the first epoch, whatever was interrupted or has finished.
@@ -54,12 +53,8 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What is there for a run.
-
-    Attributes:
-        dataset: The open dataset.
-        split: Its training images, split.
-        place: Where the run will be recorded.
+    """What is there for a run: an open dataset, its training images, split, and where the run will
+    be recorded.
     """
 
     dataset: Dataset

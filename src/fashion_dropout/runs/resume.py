@@ -13,7 +13,7 @@ from fashion_dropout.runs.identity import Identity
 from fashion_dropout.runs.request import RunRequest
 from fashion_dropout.runs.run_folder import RunFolder
 from fashion_dropout.tracking.recording import previous
-from fashion_dropout.tracking.recording.launched import launched_run_id
+from fashion_dropout.tracking.recording.launched import launched_run_id, usable_launched_run
 from fashion_dropout.tracking.recording.previous import Place
 from fashion_dropout.tracking.store import tags
 
@@ -46,12 +46,6 @@ def nothing_left(
     What is kept of it is removed, and the display is told. Under ``mlflow run`` there is none:
     MLflow has made a run, which is to be trained. Of a fresh request, only a run of the same
     session counts: a cell is run again when its worker was killed.
-
-    Args:
-        request: What is asked for.
-        place: Where to look.
-        folder: The folder of the run.
-        display: Told that it has finished.
     """
     if launched_run_id() or (request.fresh and not request.session):
         return None
@@ -69,7 +63,7 @@ def nothing_left(
 def beginning(request: RunRequest, place: Place, folder: RunFolder, display: Display) -> Beginning:
     """From where to train: the last whole checkpoint, unless the user wants to start over.
 
-    The arguments are those of `nothing_left`; the display is told what is continued.
+    The display is told what is continued.
 
     Raises:
         CheckpointError: The run was begun under other conditions, or no checkpoint is whole.
@@ -78,7 +72,7 @@ def beginning(request: RunRequest, place: Place, folder: RunFolder, display: Dis
     """
     before, launched = folder.interrupted, launched_run_id()
     if before is None or before.run_id != launched:
-        previous.check_launched_run(_tags(folder.identity))
+        usable_launched_run(_tags(folder.identity))  # refuses one that is left over
     session = request.session
     again = before is not None and session and before.study_tags.get(tags.SESSION) == session
     if before is not None and request.fresh and not again:

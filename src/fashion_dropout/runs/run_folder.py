@@ -80,14 +80,8 @@ class RunFolder:
     def begin(
         self, run_id: str, name: str, experiment: str, study_tags: Mapping[str, str], after: int
     ) -> tuple[int, ...]:
-        """Bring to the disk that this process trains a run from now on.
-
-        Args:
-            run_id: In MLflow.
-            name: In MLflow.
-            experiment: Its name in MLflow.
-            study_tags: The tags that its study gives it.
-            after: The epoch after which it goes on; 0 for the beginning.
+        """Bring to the disk that this process trains a run from now on, named as in MLflow,
+        after an epoch; 0 for the beginning.
 
         Returns:
             The epochs after which it was continued, this one among them.
@@ -124,11 +118,8 @@ class RunFolder:
 
 @contextmanager
 def run_folder(identity: Identity, folder: Path | None = None) -> Iterator[RunFolder]:
-    """The folder of a run, for this process alone while the block lasts.
-
-    Args:
-        identity: What the run is.
-        folder: Where to keep it; None for the state folder.
+    """The folder of a run, for this process alone while the block lasts; in the state folder, if no
+    other one is given.
 
     Raises:
         CheckpointError: Another process trains the run, or the folder cannot be created.

@@ -43,7 +43,6 @@ class Fitted:
 
     Attributes:
         classifier: From uint8 (n, 28, 28, 1) to float32 (n, 10), with the weights of `selected`.
-        records: One for each epoch.
         best: The epoch of the lowest validation loss.
         selected: The epoch whose weights the classifier has.
     """
@@ -80,14 +79,8 @@ def fit(
     So the metrics of an epoch can be missing after an interruption, and are written again from the
     checkpoint; an epoch that has no checkpoint is trained again.
 
-    Args:
-        config: What decides the numbers.
-        split: The images.
-        run: The run to write to.
-        display: Told of every batch and epoch.
-        announced: What to tell it when the training starts; followed by the number of batches.
-        folder: Where the checkpoints go.
-        checkpoint: The one to go on from; None to begin.
+    Without a checkpoint to go on from, it begins. What is `announced` is shown when the training
+    starts, followed by the number of batches.
 
     Raises:
         CheckpointError: A checkpoint cannot be written, or belongs to another network.
@@ -160,15 +153,7 @@ def store(
 def evaluate(
     fitted: Fitted, classes: tuple[str, ...], split: Split, test: Examples, title: str
 ) -> RunArtifacts:
-    """Predict the validation and the test images.
-
-    Args:
-        fitted: With the classifier.
-        classes: The class names, by label.
-        split: The validation images are taken from it.
-        test: The test set.
-        title: What the run is, for the titles of its figures.
-    """
+    """Predict the validation and the test images; the title is that of the run's figures."""
     return RunArtifacts(
         title=title,
         classes=classes,

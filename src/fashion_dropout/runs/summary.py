@@ -15,13 +15,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """The result of a finished run.
-
-    Attributes:
-        run_id: In MLflow.
-        experiment_id: In MLflow.
-        selected_epoch: The epoch whose model is stored.
-        metrics: The metrics of that epoch, and the test metrics.
+    """The result of a finished run: the epoch whose model is stored, and the metrics of that epoch
+    and of the test.
     """
 
     run_id: str

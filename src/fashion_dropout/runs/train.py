@@ -42,12 +42,8 @@ def train_run(
 ) -> RunSummary:
     """Find store and data, then train one network and record everything about it in MLflow.
 
-    Args:
-        config: What decides the numbers.
-        display: Told what happens.
-        data_dir: As for `learning.dataset.open_dataset`.
-        experiment: As `RunRequest.experiment`.
-        fresh: As `RunRequest.fresh`; `record_run` gives further errors.
+    The folder of the data is as for `learning.dataset.open_dataset`, experiment and `fresh` are as
+    for `RunRequest`; `record_run` gives further errors.
 
     Raises:
         UsageError: Two parameters contradict each other; no run was made.
@@ -67,11 +63,6 @@ def train_run(
 
 def resume_run(run_id: str, display: Display, *, data_dir: Path | None = None) -> RunSummary:
     """Go on with an interrupted run, with the parameters that it was begun with.
-
-    Args:
-        run_id: Its id in MLflow.
-        display: Told what happens.
-        data_dir: As for `train_run`.
 
     Raises:
         UsageError: There is no such run among the interrupted ones, or not in this store; or the

@@ -38,7 +38,6 @@ class Verification:
     """The result of a repetition.
 
     Attributes:
-        run_id: The run that was repeated.
         compared: How many metrics were compared.
         drifts: Those that are not bit-identical.
         weights: Whether the weights after the last epoch are bit-identical; None if the run has

@@ -38,17 +38,10 @@ def paper_files(
     images: Mapping[str, int],
     language: Language,
 ) -> dict[str, bytes]:
-    """Everything that a paper needs of a study.
+    """Everything that a paper needs of a study: name, with ``/`` for its folder → content.
 
-    Args:
-        record: The study.
-        comparison: The comparison of its runs.
-        figures: Name (see `figures.study_figures`) → its files, as of `pictures.for_paper`.
-        images: As for `methods.methods`.
-        language: Of figures, headings and text. In CSV files names are those of the study.
-
-    Returns:
-        Name, with ``/`` for its folder → content.
+    The figures of `figures.study_figures` are files as of `pictures.for_paper`; the images are as
+    for `methods.methods`. In CSV files names are those of the study, whatever the language.
     """
     text = {
         "methods": methods.methods(record, comparison, images, language),

@@ -55,13 +55,8 @@ def cited(text: str, language: Language) -> str:
 
 
 def table(frame: pd.DataFrame, caption: str, label: str, language: Language) -> str:
-    """A table for the package booktabs, with its caption above; it needs longtable if it is long.
-
-    Args:
-        frame: Text columns with headings for a person.
-        caption: As a reader sees it.
-        label: For ``\\ref``.
-        language: Of its words.
+    """A table of text for the package booktabs, with its caption above; it needs longtable if it is
+    long.
     """
     escaped = frame.map(lambda cell: latex(cell, language))
     escaped.columns = [latex(str(name), language) for name in frame.columns]

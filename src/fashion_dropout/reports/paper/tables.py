@@ -101,8 +101,7 @@ def _sorted(table: pd.DataFrame, record: StudyRecord, columns: list[str]) -> pd.
         return column if known is None else column.map(lambda name: known.get(name, len(known)))
 
     by = [name for name in ("metric", "regime", "paired_with", "seed", "epoch") if name in columns]
-    order = table[by].apply(placed).sort_values(by, kind="stable").index
-    return table.loc[order, columns]
+    return table.sort_values(by, key=placed, kind="stable")[columns]
 
 
 def metrics_table(record: StudyRecord, comparison: Comparison, language: Language) -> pd.DataFrame:

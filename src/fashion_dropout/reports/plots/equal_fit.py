@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
@@ -24,6 +23,7 @@ from fashion_dropout.reports.plots.style import (
     plot_words,
     seeds_of,
     styled,
+    thin_lines,
 )
 from fashion_dropout.texts import Language, difference_label, regime_label
 
@@ -42,15 +42,11 @@ def equal_fit(
     language: Language,
 ) -> Figure:
     """Above one path a seed, thin, and one of the regime's means, thick, with the epochs marked;
-    below the paired difference wherever all pairs fit the training images equally well.
+    below the paired difference wherever all pairs fit the training images equally well: of the
+    regime that is `compared`, by its curve.
 
-    Args:
-        histories: A row for each regime, seed and epoch, with the columns regime, seed, epoch,
-            train/loss and val/loss.
-        regimes: Their order; the baseline first.
-        compared: The regime whose difference is shown, and its curve; None without one.
-        rule: The decision rule of the study.
-        language: Of the words.
+    Histories have a row for each regime, seed and epoch, with the columns regime, seed, epoch,
+    train/loss and val/loss.
     """
     words = plot_words(language)
     figure = Figure(figsize=(WIDTH, 8.6 if compared else 5.8))
@@ -87,10 +83,7 @@ def _paths(axes: Axes, histories: pd.DataFrame, regimes: Sequence[str], language
         if rows.empty:
             continue
         paths = [losses.T for losses in loss_curves(rows).values()]
-        faint = max(0.08, min(0.35, 3 / len(paths)))
-        axes.add_collection(
-            LineCollection(paths, colors=colour[regime], linewidths=0.7, alpha=faint)
-        )
+        thin_lines(axes, paths, colour[regime], max(0.08, min(0.35, 3 / len(paths))))
         whole = rows.dropna(subset=["train/loss", "val/loss"]).groupby("epoch")
         mean = whole[["train/loss", "val/loss"]].mean()
         mean = mean[whole.size() == rows["seed"].nunique()]  # else of those that went on
@@ -141,8 +134,7 @@ def _difference(
                      label=words["too_small"])  # fmt: skip
     axes.axhline(0, color="black", linewidth=1)
     lines = [np.column_stack((curve.levels, difference)) for difference in curve.by_seed.values()]
-    faint = max(0.1, min(0.5, 4 / len(lines)))
-    axes.add_collection(LineCollection(lines, colors=colour, linewidths=0.7, alpha=faint))
+    thin_lines(axes, lines, colour, max(0.1, min(0.5, 4 / len(lines))))
     banded = bool(np.isfinite(curve.low).any())
     axes.plot(curve.levels, curve.mean, color=colour, linewidth=2,
               label=words["mean_of_pairs"].format(n=len(lines)))  # fmt: skip

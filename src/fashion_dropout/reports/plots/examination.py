@@ -29,11 +29,8 @@ _COLUMNS = 6
 def under_corruption(table: pd.DataFrame, regimes: Sequence[str], language: Language) -> Figure:
     """Accuracy over the severity, a panel for each corruption.
 
-    Args:
-        table: A row for each run, corruption and severity, with the columns regime, seed,
-            corruption, severity and accuracy. Severity 0 is the images as they are.
-        regimes: Their order; the baseline first.
-        language: Of the words.
+    The table has a row for each run, corruption and severity, with the columns regime, seed,
+    corruption, severity and accuracy. Severity 0 is the images as they are.
     """
     words = plot_words(language)
     clean = table[table["severity"] == _CLEAN]
@@ -65,13 +62,8 @@ def under_corruption(table: pd.DataFrame, regimes: Sequence[str], language: Lang
 def contact_sheet(
     images: NDArray[np.uint8], captions: Sequence[str], title: str, language: Language
 ) -> Figure:
-    """A contact sheet.
-
-    Args:
-        images: uint8 of shape (n, height, width).
-        captions: n of them, each of at most three lines.
-        title: What they are.
-        language: Of the note where there are none.
+    """A contact sheet of images, uint8 of shape (n, height, width), with a caption of at most three
+    lines for each.
     """
     rows = max(1, -(-len(images) // _COLUMNS))
     figure = Figure(figsize=(1.6 * _COLUMNS, 0.7 + 2.2 * rows))

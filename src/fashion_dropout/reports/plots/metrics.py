@@ -15,7 +15,7 @@ from fashion_dropout.reports.plots.style import (
     MARKED,
     WIDTH,
     markers,
-    metric_axis,
+    metric_unit,
     name_line_ends,
     plot_words,
     seeds_of,
@@ -39,12 +39,8 @@ def study_curves(
 ) -> Figure:
     """How every regime learned: training and validation curves of each.
 
-    Args:
-        histories: A row for each regime, seed and epoch, with the columns regime, seed, epoch,
-            train/loss, val/loss, train/accuracy and val/accuracy.
-        regimes: Their order; the baseline first.
-        language: Of the words.
-        quantity: Which curves.
+    Histories have a row for each regime, seed and epoch, with the columns regime, seed, epoch,
+    train/loss, val/loss, train/accuracy and val/accuracy.
     """
     words = plot_words(language)
     figure = Figure(figsize=(WIDTH, 4.2))
@@ -79,13 +75,7 @@ def study_curves(
 
 @styled
 def gap_over_epochs(histories: pd.DataFrame, regimes: Sequence[str], language: Language) -> Figure:
-    """Validation loss − training loss over the epochs: overfitting itself.
-
-    Args:
-        histories: As for `study_curves`.
-        regimes: Their order; the baseline first.
-        language: Of the words.
-    """
+    """Validation loss − training loss over the epochs: overfitting itself; see `study_curves`."""
     words = plot_words(language)
     figure = Figure(figsize=(WIDTH, 4.2))
     figure.suptitle(words["gap"].format(n=seeds_of(histories, language)))
@@ -113,17 +103,12 @@ def dose_response(
     metrics: Sequence[str],
     language: Language,
 ) -> Figure:
-    """Each metric against the value of the one parameter in which the regimes differ.
-
-    Args:
-        runs: A table of runs (see `statistics`).
-        doses: Regime → its value of the parameter.
-        parameter: Its name.
-        metrics: One panel for each.
-        language: Of the words.
+    """Each metric of a table of runs (see `comparison.statistics`), in a panel of its own, against
+    the value (`doses`) of the one parameter in which the regimes differ.
     """
+    words = plot_words(language)
     figure = Figure(figsize=(WIDTH, 0.8 + 2.3 * len(metrics)))
-    figure.suptitle(plot_words(language)["dose"].format(n=seeds_of(runs, language)))
+    figure.suptitle(words["dose"].format(n=seeds_of(runs, language)))
     ordered = sorted(doses, key=doses.__getitem__)
     grid = figure.subplots(len(metrics), 1, sharex=True, squeeze=False)
     for axes, metric in zip(grid.flat, metrics, strict=True):
@@ -136,7 +121,8 @@ def dose_response(
         axes.errorbar([doses[regime] for regime in ordered], means[:, 0], error, fmt="o-",
                       color="#E08214", markeredgecolor="black", ecolor="black", capsize=4,
                       markersize=5)  # fmt: skip
-        axes.set_ylabel(metric_axis(metric, language).replace("(", "\n(").replace(" \n", "\n"))
+        label = words["axis"].format(name=metric, unit=metric_unit(metric, language))
+        axes.set_ylabel(label.replace("(", "\n(").replace(" \n", "\n"))
     grid[-1, 0].set_xticks([doses[regime] for regime in ordered])
     grid[-1, 0].set_xlabel(parameter)
     return figure

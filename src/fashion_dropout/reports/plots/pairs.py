@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from fashion_dropout.colours import of_regimes
 from fashion_dropout.comparison.statistics import Difference
+from fashion_dropout.comparison.summary import with_interval
 from fashion_dropout.config.cell import pair_text
 from fashion_dropout.config.decision import Decision
 from fashion_dropout.reports.plots.style import (
@@ -20,7 +21,7 @@ from fashion_dropout.reports.plots.style import (
     plot_words,
     styled,
 )
-from fashion_dropout.texts import Count, Language, Signed, metric_title, regime_label
+from fashion_dropout.texts import Count, Language, metric_title, regime_label
 
 _NAMED_SEEDS = 12
 """Up to so many pairs, each dot of the paired differences has the number of its seed."""
@@ -41,11 +42,9 @@ def paired_differences(
     Altman 1986).
 
     Args:
-        differences: The differences in the primary metric, one for each regime other than the
-            baseline.
+        differences: In the primary metric, one for each regime other than the baseline.
         values: (regime, seed) → the value of the primary metric.
-        rule: The decision rule of the study. The differences inside ± its smallest difference of
-            interest are shaded.
+        rule: The differences inside ± its smallest difference of interest are shaded.
         language: Of the words.
     """
     sloped = len(differences) == 1
@@ -118,10 +117,7 @@ def _dots(
             )
             axes.errorbar(difference.mean, row - 0.1, xerr=error, fmt="D", color="black", capsize=5,
                           markersize=6, linewidth=2)  # fmt: skip
-            shown = f"{Signed(difference.mean):+.4f}"
-            if error:
-                shown += f" [{Signed(difference.low):+.4f}, {Signed(difference.high):+.4f}]"
-            means.append((difference.mean, row - 0.1, shown))
+            means.append((difference.mean, row - 0.1, with_interval(difference)))
     left, right = axes.get_xlim()
     for mean, place, shown in means:  # those near to a side grow away from it
         share = (mean - left) / (right - left)

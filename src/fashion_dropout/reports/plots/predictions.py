@@ -40,12 +40,8 @@ def reliability(
 ) -> Figure:
     """How often a prediction is right, against how sure it was: at the mean confidence of each bin.
 
-    Args:
-        bins: A row for each regime, seed and bin of confidence, with the columns regime, seed,
-            centre, confidence (mean), accuracy and share (of the images); NaN in an empty bin.
-        regimes: Their order; the baseline first.
-        images: How many images there are.
-        language: Of the words.
+    The table has a row for each regime, seed and bin of confidence, with the columns regime, seed,
+    centre, confidence (mean), accuracy and share (of so many images); NaN in an empty bin.
     """
     words = plot_words(language)
     figure = Figure(figsize=(WIDTH, 6.6))
@@ -78,11 +74,7 @@ def reliability(
 def f1_change(changes: pd.DataFrame, regime: str, baseline: str, language: Language) -> Figure:
     """Change of F1 of each class, over pairs, with its 95 % interval.
 
-    Args:
-        changes: A row for each class, a column for each seed: F1(regime) − F1(baseline).
-        regime: The regime that is compared.
-        baseline: The one it is compared with.
-        language: Of the words.
+    The table has a row for each class, a column for each seed: F1(regime) − F1(baseline).
     """
     words = plot_words(language)
     mean, low, high = row_intervals(changes)
@@ -121,12 +113,8 @@ def confusion_change(
 
     A cell of the difference is coloured if its 95 % interval over pairs leaves zero out.
 
-    Args:
-        shares: Regime → (n, k, k) shares of the true class (row) that were taken for each class
-            (column), a matrix for each seed; the baseline first, then the regime compared with it.
-        pairs: n of them, as a table of runs has them in the column seed.
-        classes: k names.
-        language: Of the words.
+    The shares of two regimes are of shape (n, k, k), for n pairs and k classes: of the true class
+    (row) that was taken for each class (column).
     """
     words = plot_words(language)
     (baseline, of_baseline), (regime, of_regime) = shares.items()
@@ -135,10 +123,8 @@ def confusion_change(
     figure.suptitle(words["confusion"].format(n=_pairs(len(of_baseline), language)))
     above, below = figure.subfigures(2, 1, height_ratios=(1.0, 1.5), squeeze=False).flat
     left, right = above.subplots(1, 2)
-    for axes, name, matrix in (
-        (left, baseline, of_baseline.mean(0)),
-        (right, regime, of_regime.mean(0)),
-    ):
+    for axes, (name, of_seeds) in zip((left, right), shares.items(), strict=True):
+        matrix = of_seeds.mean(0)
         drawn = axes.imshow(100 * matrix, cmap="Greys", vmin=0, vmax=100)
         _cells(axes, matrix, lambda share: "white" if share > 0.5 else "black", 6)
         _classes(axes, classes, 6.5, language)
@@ -175,13 +161,8 @@ def confusion_change(
 def disagreements(
     found: Disagreements, classes: Sequence[str], seeds: int, language: Language
 ) -> Figure:
-    """The images on which two regimes disagree most, and whether each is right.
-
-    Args:
-        found: The images, those of the largest disagreement first.
-        classes: Names, by label.
-        seeds: Over how many the probabilities were averaged.
-        language: Of the words.
+    """The images on which two regimes disagree most, those of the largest disagreement first, and
+    whether each is right; by probabilities that are averaged over so many seeds.
     """
     words = plot_words(language)
     names = [regime_label(name, language) for name in found.probabilities]
@@ -229,12 +210,13 @@ def _cells(
     clear: NDArray[np.bool_] | None = None,
 ) -> None:
     """Write each share in %, those that are not clear in small grey figures."""
+    digits = 1 if sign else 0
     for (row, column), share in np.ndenumerate(matrix):
-        text = f"{Signed(100 * share):{sign}.{'1' if sign else '0'}f}"
+        text = f"{Signed(100 * share):{sign}.{digits}f}"
         shown: dict[str, Any] = {"color": colour(share), "fontsize": size}
         if clear is not None and clear[row, column]:
             text = f"{Signed(100 * share):+.1g}" if abs(share) < 0.0005 else text
-        elif float(text.replace("−", "-")) == 0:
+        elif round(100 * share, digits) == 0:
             continue
         elif clear is not None:
             shown = {"color": MARKED, "fontsize": size - 1.5}

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import wraps
-from typing import Any, ParamSpec
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from fashion_dropout.comparison.statistics import row_intervals
 from fashion_dropout.config import metrics
 from fashion_dropout.config.cell import are_crossed
-from fashion_dropout.drawing import fixed_settings
+from fashion_dropout.drawing import fixed_settings, japanese_font
 from fashion_dropout.texts import Count, Language, texts
-
-with mpl.rc_context():  # the import makes its font the default, which is undone here
-    import matplotlib_fontja  # noqa: F401
 
 WIDTH = 6.4
 """Inches. With the sizes of text below, a figure can be read on a phone and on half a page."""
@@ -28,7 +24,7 @@ WIDTH = 6.4
 MARKED = "#595959"
 
 _TEXT: Any = {
-    "font.family": ["DejaVu Sans", "IPAexGothic"],  # the second where the first has no glyph
+    **japanese_font(),
     "font.size": 11,
     "axes.titlesize": 11,
     "figure.titlesize": 12,
@@ -42,30 +38,14 @@ _MARKERS = "osD^vP*Xh"
 _SMALL = 9
 """Points, of the labels inside a figure."""
 
-P = ParamSpec("P")
-
-
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw a figure with the text sizes of this module, whatever Matplotlib was told elsewhere."""
-
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with fixed_settings(_TEXT):
-            return draw(*args, **kwargs)
-
-    return drawn
+styled = fixed_settings(_TEXT)
+"""Lets a function draw a figure with these sizes, whatever Matplotlib was told elsewhere."""
 
 
 def plot_words(language: Language) -> Mapping[str, Any]:
     """The words of the figures."""
     words: Mapping[str, Any] = texts(language)["plots"]
     return words
-
-
-def metric_axis(metric: str, language: Language) -> str:
-    """The metric with its unit, for an axis: ``gap/loss (nats)``."""
-    unit = metric_unit(metric, language)
-    return str(plot_words(language)["axis"].format(name=metric, unit=unit))
 
 
 def metric_unit(metric: str, language: Language) -> str:
@@ -79,12 +59,7 @@ def markers(regimes: Sequence[str]) -> dict[str, str]:
 
 
 def seeds_of(histories: pd.DataFrame, language: Language) -> str:
-    """How many seeds the regimes have, for a title.
-
-    Args:
-        histories: A table with the columns regime and seed.
-        language: ``en`` or ``ja``.
-    """
+    """How many seeds the regimes of a table with the columns regime and seed have, for a title."""
     counts = histories.groupby("regime")["seed"].nunique()
     few, many = int(counts.min()), int(counts.max())
     words = plot_words(language)
@@ -105,29 +80,14 @@ def spread(
     """Every seed's trace, thin; their mean, thick; the 95 % t interval of the mean as a band.
 
     Mean and band end where the first trace does: a mean of those that went on would be of others.
-
-    Args:
-        axes: The axes to draw on.
-        traces: A column for each seed; the index is the horizontal axis. NaN where a seed has no
-            value.
-        colour: The colour of traces, mean and band.
-        line: Style of the mean and the traces.
-        marker: The marker of the mean; no marker if empty.
-        label: The name of the mean in the legend.
+    The traces have a column for each seed, NaN where it has no value; their index is the horizontal
+    axis. Marker and label are those of the mean.
     """
     if traces.empty:
         return
     x = traces.index.to_numpy(dtype=float)
     lines = [np.column_stack((x, column)) for column in traces.to_numpy(dtype=float).T]
-    axes.add_collection(
-        LineCollection(
-            lines,
-            colors=colour,
-            linewidths=0.7,
-            linestyles=line,
-            alpha=max(0.08, min(0.45, 4 / len(lines))),
-        )
-    )
+    thin_lines(axes, lines, colour, max(0.08, min(0.45, 4 / len(lines))), line)
     shared = traces.dropna()
     x = shared.index.to_numpy(dtype=float)
     mean, low, high = row_intervals(shared)
@@ -135,12 +95,18 @@ def spread(
     axes.plot(x, mean, line, color=colour, linewidth=2, marker=marker, markersize=4, label=label)
 
 
-def name_line_ends(axes: Axes, ends: Iterable[tuple[float, str, str]]) -> None:
-    """Write names right of the axes, each as near to the end of its line as the others let it.
+def thin_lines(
+    axes: Axes, lines: Sequence[NDArray[np.float64]], colour: str, alpha: float, line: str = "-"
+) -> None:
+    """Lines of single seeds, each of shape (points, 2)."""
+    axes.add_collection(
+        LineCollection(lines, colors=colour, linewidths=0.7, linestyles=line, alpha=alpha)
+    )
 
-    Args:
-        axes: The axes; their limits are final.
-        ends: Last value of a line, its name, its colour.
+
+def name_line_ends(axes: Axes, ends: Iterable[tuple[float, str, str]]) -> None:
+    """Write names right of axes whose limits are final, each as near to the end of its line (last
+    value, name, colour) as the others let it.
     """
     figure = axes.figure
     assert isinstance(figure, Figure)
@@ -157,11 +123,6 @@ def name_line_ends(axes: Axes, ends: Iterable[tuple[float, str, str]]) -> None:
 
 
 def tick_epochs(axes: Axes, last: int) -> None:
-    """Put the ticks of the horizontal axis at the first epoch and at round ones: 1, 5, 10, ….
-
-    Args:
-        axes: The axes; epochs are their horizontal axis.
-        last: The last epoch, from 1.
-    """
+    """Put the ticks of the horizontal axis at the first epoch and at round ones: 1, 5, 10, …."""
     step = next(step for step in (1, 5, 10, 20, 50, 100, last) if last <= 8 * step)
     axes.set_xticks(sorted({1, *range(step, last + 1, step)}))

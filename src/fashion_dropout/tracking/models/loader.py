@@ -56,12 +56,7 @@ class DamagedModelError(ValueError):
 
 
 def write_checksums(folder: Path, *names: str) -> None:
-    """Write the digests of files of a model into its `CHECKSUMS_FILE`.
-
-    Args:
-        folder: The folder of the model.
-        names: Paths of files in it.
-    """
+    """Write the digests of files in the folder of a model into its `CHECKSUMS_FILE`."""
     lines = [
         f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}" for name in names
     ]
@@ -69,10 +64,7 @@ def write_checksums(folder: Path, *names: str) -> None:
 
 
 def verify_checksums(folder: Path) -> None:
-    """Compare the files of a stored model with its `CHECKSUMS_FILE`.
-
-    Args:
-        folder: The folder of the model.
+    """Compare the files in the folder of a stored model with its `CHECKSUMS_FILE`.
 
     Raises:
         DamagedModelError: A file is missing or has changed since it was stored.

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.parse import unquote, urlsplit
 
 from fashion_dropout.errors import DataError, TrackingError, UsageError
 from fashion_dropout.files import user_path
@@ -162,10 +161,11 @@ def _location_in_run(run_id: str, name: str | None = None) -> str:
 def _fetch(location: str, download: Path) -> Path:
     import mlflow
 
-    parts = urlsplit(location)
-    if parts.scheme not in ("", "file"):
+    from fashion_dropout.tracking.store.places import local_folder
+
+    folder = local_folder(location)
+    if folder is None:
         return Path(mlflow.artifacts.download_artifacts(location, dst_path=str(download)))
-    folder = Path(unquote(parts.path) if parts.scheme else location)
     if not folder.is_dir():
         raise TrackingError(
             f"expected the model's folder {folder}, where MLflow's store has it, received none; "

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import wraps
 from hashlib import sha256
-from typing import Concatenate
 
 import mlflow
 from filelock import FileLock, Timeout
@@ -16,8 +14,9 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.state import state_folder
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import Answer, Parameters, asks_mlflow
+from fashion_dropout.tracking.store.calls import asks_mlflow
 from fashion_dropout.tracking.store.connect import store_name
+from fashion_dropout.tracking.store.search import find_runs, having
 from fashion_dropout.tracking.store.secrets import without_password
 from fashion_dropout.tracking.store.timeouts import FILES_SECONDS
 
@@ -45,27 +44,13 @@ _TURN_SECONDS = 300
 _LONGEST = 5_000  # characters that the registry keeps of a description or of a tag
 
 
-def _asks_registry(
-    method: Callable[Concatenate[Registry, Parameters], Answer],
-) -> Callable[Concatenate[Registry, Parameters], Answer]:
-    """As `asks_mlflow`, for a question about the model of a `Registry`, which the error names."""
-
-    @wraps(method)
-    def asking(self: Registry, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
-        def expected() -> str:
-            uri = without_password(mlflow.get_registry_uri())
-            return f"a model registry at {uri} that lets {self.name} be read and written"
-
-        return asks_mlflow(expected=expected)(method)(self, *args, **kwargs)
-
-    return asking
+def _registry(models: Registry, *_: object) -> str:
+    uri = without_password(mlflow.get_registry_uri())
+    return f"a model registry at {uri} that lets {models.name} be read and written"
 
 
 class Registry:
-    """The versions and aliases of one registered model.
-
-    Args:
-        name: The name of the registered model. It need not exist yet.
+    """The versions and aliases of one registered model, which need not exist yet.
 
     Raises:
         TrackingError: The registry does not answer, or the name belongs to another project.
@@ -80,7 +65,7 @@ class Registry:
                 f"the tag {tags.PROJECT}={_PROJECT[tags.PROJECT]}; give another with --model-name"
             )
 
-    @_asks_registry
+    @asks_mlflow(expected=_registry)
     def aliases(self) -> dict[str, str]:
         """Alias → version number.
 
@@ -89,7 +74,7 @@ class Registry:
         found = self._model()
         return {alias: str(number) for alias, number in found.aliases.items()} if found else {}
 
-    @_asks_registry
+    @asks_mlflow(expected=_registry)
     def version(self, alias: str) -> ModelVersion | None:
         """The version that an alias points to; None if there is no such alias.
 
@@ -108,25 +93,18 @@ class Registry:
             )
         return found
 
-    @_asks_registry
+    @asks_mlflow(expected=_registry)
     def version_of(self, run_id: str) -> str | None:
         """The number of the version that was registered from a run; None if there is none."""
         found = self._client.search_model_versions(f"name = '{self.name}'")
         numbers = [int(version.version) for version in found if version.run_id == run_id]
         return str(max(numbers)) if numbers else None
 
-    @_asks_registry
+    @asks_mlflow(expected=_registry)
     def register(self, run_id: str, model_id: str, version_tags: Mapping[str, str]) -> str:
-        """Register the model of a run as a version, unless it is one already.
+        """Register the model of a run as a version, unless it is one already; returns its number.
 
-        Args:
-            run_id: The run that trained the model.
-            model_id: The logged model.
-            version_tags: The tags of the version: where the model comes from, its dataset among
-                them.
-
-        Returns:
-            The number of the version.
+        The tags of the version say where the model comes from, its dataset among them.
         """
         if number := self.version_of(run_id):
             return number
@@ -142,14 +120,14 @@ class Registry:
         )
         return str(made.version)
 
-    @_asks_registry
+    @asks_mlflow(expected=_registry)
     def describe(self, number: str, description: str, more_tags: Mapping[str, str]) -> None:
         """Set the description of a version, in Markdown, and add tags to it."""
         self._client.update_model_version(self.name, number, _whole_lines(description))
         for key, value in more_tags.items():
             self._client.set_model_version_tag(self.name, number, key, value[:_LONGEST])
 
-    @_asks_registry
+    @asks_mlflow(expected=_registry)
     def set_alias(self, alias: str, number: str) -> None:
         """Let an alias point to a version.
 
@@ -176,12 +154,12 @@ class Registry:
                 f"that has done so for {_TURN_SECONDS} s; wait for it, or stop it"
             ) from error
 
-    @_asks_registry
+    @asks_mlflow(expected=_registry)
     def delete_alias(self, alias: str) -> None:
         """Remove an alias; no error if there is none."""
         self._client.delete_registered_model_alias(self.name, alias)
 
-    @_asks_registry
+    @asks_mlflow(expected=_registry)
     def _model(self) -> RegisteredModel | None:
         found = self._client.search_registered_models(f"name = '{self.name}'")
         return self._client.get_registered_model(self.name) if found else None
@@ -196,16 +174,8 @@ def aliases_text(aliases: Mapping[str, str]) -> str:
 @asks_mlflow()
 def decisions(name: str) -> list[Run]:
     """The runs of all promotions and rollbacks of a registered model, the newest first."""
-    return list(
-        mlflow.search_runs(
-            search_all_experiments=True,
-            filter_string=(
-                f"tags.{tags.ROLE} = '{tags.PROMOTION}' and tags.{tags.REGISTERED_MODEL} = '{name}'"
-            ),
-            order_by=["attributes.start_time DESC"],
-            output_format="list",
-        )
-    )
+    wanted = {tags.ROLE: tags.PROMOTION, tags.REGISTERED_MODEL: name}
+    return find_runs(having(wanted), newest_first=True)
 
 
 def model_of(run: Run) -> str:

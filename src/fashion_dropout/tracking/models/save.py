@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from shutil import copyfile
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
@@ -28,11 +29,8 @@ _NEEDS = ("keras", "numpy", "tensorflow")
 
 
 def signature(shape: tuple[int, ...], classes: int) -> ModelSignature:
-    """What a served classifier takes and gives: grey values in, probabilities out; see `loader`.
-
-    Args:
-        shape: The shape of one image.
-        classes: How many classes there are.
+    """What a served classifier takes and gives: grey values of images of a shape in, probabilities
+    of so many classes out; see `loader`.
     """
     images = TensorSpec(np.dtype(np.float32), (-1, *shape))
     probabilities = TensorSpec(np.dtype(np.float32), (-1, classes))
@@ -95,32 +93,26 @@ def _check_flavor(model: Model) -> None:
 
 
 @asks_mlflow(seconds=FILES_SECONDS)
-def _downloaded(model_id: str, folder: Path) -> Path:
+def _downloaded(model_id: str, folder: str) -> Path:
     location = mlflow.MlflowClient().get_logged_model(model_id).artifact_location
-    return Path(mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=str(folder)))
+    return Path(mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=folder))
 
 
-def load_logged(model_id: str, folder: Path) -> tuple[Any, ModelSignature | None]:
-    """Read a logged model back.
-
-    Args:
-        model_id: Its id.
-        folder: An empty folder to download it to.
-
-    Returns:
-        The Keras model, and the signature that it declares, if any.
+def load_logged(model_id: str) -> tuple[Any, ModelSignature | None]:
+    """Read a logged model back: the Keras model, and the signature that it declares, if any.
 
     Raises:
         TrackingError: It is missing or damaged.
     """
     try:
-        local = _downloaded(model_id, folder)
-        loader.verify_checksums(local)
-        stored = Model.load(local)
-        _check_flavor(stored)
-        classifier = mlflow.keras.load_model(
-            str(local), load_model_kwargs={"compile": False, "safe_mode": True}
-        )
+        with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            local = _downloaded(model_id, folder)
+            loader.verify_checksums(local)
+            stored = Model.load(local)
+            _check_flavor(stored)
+            classifier = mlflow.keras.load_model(
+                str(local), load_model_kwargs={"compile": False, "safe_mode": True}
+            )
         return classifier, stored.signature
     except (TrackingError, MlflowException, OSError, ValueError) as error:
         raise TrackingError(

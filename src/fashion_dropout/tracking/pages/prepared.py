@@ -18,7 +18,6 @@ class Pages:
 
     Attributes:
         shown: What they show.
-        uri: The store.
         paths: Name of each page → its path in MLflow's UI. The first is opened.
         warning: Why MLflow's own page is shown and not a prepared one; None if there is no reason.
         notes: Which study is shown, if its name leaves that open.

@@ -77,12 +77,9 @@ def show_study(named: str | None, port: int, browser: bool, say: Say) -> None:
 def served(
     uri: str, port: int, study: Future[Pages]
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """MLflow's UI for a store, on this machine only: its address and its process.
+    """MLflow's UI for a store, on this machine only and a free port: its address and its process.
 
-    Args:
-        uri: The store.
-        port: A free one.
-        study: The question for the study's pages; if it fails, the server is not waited for.
+    If the question for the study's pages fails, the server is not waited for.
 
     Raises:
         TrackingError: It does not answer.

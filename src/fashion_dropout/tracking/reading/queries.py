@@ -19,17 +19,17 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from fashion_dropout.config.values import plain
 from fashion_dropout.errors import UsageError
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import NO_SUCH_RUN, asks_mlflow
+from fashion_dropout.tracking.store.calls import asks_mlflow, if_there
 from fashion_dropout.tracking.store.connect import store_name
 from fashion_dropout.tracking.store.finished import last_epoch, missing_parts
 from fashion_dropout.tracking.store.places import local_folder
+from fashion_dropout.tracking.store.search import find_runs, having
 from fashion_dropout.tracking.store.timeouts import FILES_SECONDS
 
 _COLUMNS = [
     "run_id", "begun", "artifact_uri", "regime", "seed", "split_seed", "state", "reason",
     "session", "last_epoch", *tags.SAME_PAIR, *tags.PROVENANCE, tags.TRAINING_CODE, "threads",
 ]  # fmt: skip
-_PAGE = 50_000
 INCOMPLETE = "INCOMPLETE"
 """The state of a run that says FINISHED and is not: see `finished.missing_parts`."""
 
@@ -41,25 +41,19 @@ def get_run(run_id: str) -> Run:
     Raises:
         UsageError: There is none of that id in the store.
     """
-    try:
-        return mlflow.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code not in NO_SUCH_RUN:
-            raise
-        store = store_name(mlflow.get_tracking_uri())
-        raise UsageError(f"expected the id of a run in {store}, received {run_id!r}") from error
+    if run := if_there(lambda: mlflow.get_run(run_id)):
+        return run
+    store = store_name(mlflow.get_tracking_uri())
+    raise UsageError(f"expected the id of a run in {store}, received {run_id!r}")
 
 
 @asks_mlflow()
 def differing_parameters(experiment_id: str, runs: str) -> list[str]:
-    """The parameters in which runs differ, but for the seed.
-
-    Args:
-        experiment_id: The experiment of the runs.
-        runs: Which ones, in MLflow's search language.
+    """The parameters in which runs of an experiment differ, but for the seed; which runs, in
+    MLflow's search language.
     """
     values: dict[str, set[str]] = {}
-    for run in _search(experiment_id, runs):
+    for run in find_runs(runs, experiment_id, newest_first=True):
         for name, value in run.data.params.items():
             values.setdefault(name, set()).add(plain(value))
     return [name for name, seen in values.items() if name != "seed" and len(seen) > 1]
@@ -67,36 +61,15 @@ def differing_parameters(experiment_id: str, runs: str) -> list[str]:
 
 @asks_mlflow()
 def run_ids(experiment_id: str, runs: str) -> set[str]:
-    """The ids of runs.
-
-    Args:
-        experiment_id: The experiment of the runs.
-        runs: Which ones, in MLflow's search language.
-    """
-    return {run.info.run_id for run in _search(experiment_id, runs)}
-
-
-def _search(experiment_id: str, runs: str) -> list[Run]:
-    found = mlflow.search_runs([experiment_id], runs, max_results=_PAGE, output_format="list")
-    return list(found)
+    """The ids of runs of an experiment; which ones, in MLflow's search language."""
+    return {run.info.run_id for run in find_runs(runs, experiment_id)}
 
 
 @asks_mlflow()
 def finished_runs(experiment_id: str, dataset_sha256: str) -> list[Run]:
-    """Every training run on a dataset that has finished with all its parts, the newest last.
-
-    Args:
-        experiment_id: The experiment of the runs.
-        dataset_sha256: The digest of the dataset.
-    """
-    found = mlflow.search_runs(
-        [experiment_id],
-        f"tags.{tags.ROLE} = '{tags.RUN}' and tags.`{tags.DATASET_SHA256}` = "
-        f"'{dataset_sha256}' and attributes.status = 'FINISHED'",
-        max_results=_PAGE,
-        order_by=["attributes.start_time ASC"],
-        output_format="list",
-    )
+    """Every training run on a dataset that has finished with all its parts, the newest last."""
+    wanted = {tags.ROLE: tags.RUN, tags.DATASET_SHA256: dataset_sha256}
+    found = find_runs(having(wanted, "attributes.status = 'FINISHED'"), experiment_id)
     return [run for run in found if not missing_parts(run)]
 
 
@@ -124,24 +97,16 @@ def study_runs(
         `tags.TRAINING_CODE`, threads, and one for each metric; sorted by regime, seed and split.
         The state is MLflow's status, or `INCOMPLETE` for FINISHED with a part missing.
     """
-    wanted = [f"tags.{tags.STUDY} = '{study}'", f"tags.{tags.ROLE} = '{tags.RUN}'"]
+    wanted = {tags.STUDY: study, tags.ROLE: tags.RUN}
     if session is not None:
-        wanted.append(f"tags.`{tags.SESSION}` = '{session}'")
-    if until is not None:
-        wanted.append(f"attributes.start_time <= {until}")
-    runs = mlflow.search_runs(
-        [experiment_id],
-        " and ".join(wanted),
-        max_results=_PAGE,
-        order_by=["attributes.start_time ASC"],
-        output_format="list",
-    )
-    runs = [mlflow.get_run(run_id) for run_id in also] + runs
+        wanted[tags.SESSION] = session
+    begun = [] if until is None else [f"attributes.start_time <= {until}"]
+    runs = [mlflow.get_run(run_id) for run_id in also]
+    runs += find_runs(having(wanted, *begun), experiment_id)
     table = pd.DataFrame([_row(run) for run in runs])
     if table.empty:
         return pd.DataFrame(columns=_COLUMNS)
-    table["finished"] = table["state"] == "FINISHED"
-    table = table.sort_values("finished", kind="stable").drop(columns="finished")
+    table = table.sort_values("state", key=lambda state: state == "FINISHED", kind="stable")
     cell = ["regime", "seed", "split_seed"]
     newest = table.drop_duplicates(cell, keep="last")
     return newest.sort_values(cell, ignore_index=True)
@@ -153,22 +118,12 @@ def end_abandoned_runs(
 ) -> list[str]:
     """Mark as KILLED what the workers of a study left RUNNING when they were killed.
 
-    Args:
-        tag: A tag that its runs have: ``study.session`` or ``study.run``.
-        value: Of the tag.
-        experiment_id: The experiment of these runs.
-        known: Ids of the runs that still go on.
-
-    Returns:
-        The ids of the runs that were marked.
+    They are the runs with a tag of this value, ``study.session`` or ``study.run``, but for the
+    known ones, which still go on. Their ids are returned.
     """
     client = mlflow.MlflowClient()
-    abandoned = mlflow.search_runs(
-        [experiment_id],
-        f"tags.`{tag}` = '{value}' and tags.{tags.ROLE} = '{tags.RUN}' "
-        "and attributes.status = 'RUNNING'",
-        output_format="list",
-    )
+    wanted = having({tag: value, tags.ROLE: tags.RUN}, "attributes.status = 'RUNNING'")
+    abandoned = find_runs(wanted, experiment_id, newest_first=True)
     marked = [run.info.run_id for run in abandoned if run.info.run_id not in known]
     for run_id in marked:
         client.set_tag(run_id, tags.ERROR, "its worker was stopped")
@@ -196,12 +151,8 @@ def artifact(artifact_uri: str, name: str) -> Iterator[Path | None]:
     """One artifact as a file to read inside the block; None if there is none.
 
     A file whose absolute place on this machine is known is not copied. Any other is fetched, and
-    gone when the block ends.
-
-    Args:
-        artifact_uri: The artifact URI of the run. From the run's id, MLflow would ask the store
-            for this URI three times.
-        name: The name of the artifact.
+    gone when the block ends. The run is given by its artifact URI: from its id, MLflow would ask
+    the store for this URI three times.
     """
     if local_folder(artifact_uri):
         path = Path(local_file_uri_to_path(artifact_uri), name)

@@ -15,12 +15,12 @@ from fashion_dropout.tracking.reading.queries import get_run
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import asks_mlflow
 from fashion_dropout.tracking.store.connect import store_name
+from fashion_dropout.tracking.store.search import find_runs, having
 
 LATEST = "latest"
 """What a user may write for the study that was begun last."""
 
 _RUN_ID = re.compile("[0-9a-f]{32}")
-_MOST = 50_000
 
 
 def named_study(named: str, say: Callable[[str], object]) -> str:
@@ -75,14 +75,7 @@ def is_complete(run: Run) -> bool:
 @asks_mlflow()
 def all_studies() -> list[Run]:
     """The runs of all studies, in any experiment; the one that was begun last is the first."""
-    found = mlflow.search_runs(
-        None,
-        f"tags.{tags.ROLE} = '{tags.STUDY_RUN}'",
-        order_by=["attributes.start_time DESC"],
-        max_results=_MOST,
-        search_all_experiments=True,
-        output_format="list",
-    )
+    found = find_runs(having({tags.ROLE: tags.STUDY_RUN}), newest_first=True)
     return [run for run in found if tags.STUDY in run.data.tags]
 
 
@@ -105,7 +98,7 @@ def study_run(run_id: str) -> Run:
 @asks_mlflow()
 def newest_study() -> Run | None:
     """The run of the study that was begun last, in any experiment; None without one."""
-    return _newest(tags.STUDY_RUN)
+    return _newest(having({tags.ROLE: tags.STUDY_RUN}))
 
 
 @asks_mlflow()
@@ -115,7 +108,7 @@ def newest_run() -> Run:
     Raises:
         UsageError: There is none in the store.
     """
-    found = _newest(tags.RUN)
+    found = _newest(having({tags.ROLE: tags.RUN}))
     if found is None:
         raise UsageError(
             f"expected a study or a run in {store_name(mlflow.get_tracking_uri())}, received "
@@ -127,58 +120,27 @@ def newest_run() -> Run:
 @asks_mlflow()
 def first_study_run(study: str, experiment_id: str) -> Run | None:
     """The run in which a study was declared first; None if there is none."""
-    return _one(
-        [experiment_id], f"tags.{tags.STUDY} = '{study}' and tags.{tags.ROLE} = '{tags.STUDY_RUN}'"
-    )
+    runs = having({tags.STUDY: study, tags.ROLE: tags.STUDY_RUN})
+    return next(iter(find_runs(runs, experiment_id, most=1)), None)
 
 
 @asks_mlflow()
 def earlier_study_run(name: str, study: str, experiment_id: str, before: int) -> Run | None:
-    """The last run of a study of this name that was declared otherwise.
-
-    Args:
-        name: The name of the study.
-        study: The key that is not wanted.
-        experiment_id: The experiment of the study's run.
-        before: It began before this, in milliseconds since 1970.
+    """The last run of a study of this name that has another key, and that began before the time
+    `before`, in milliseconds since 1970.
     """
-    return _one(
-        [experiment_id],
-        f"tags.{tags.STUDY} LIKE '{name}-%' and tags.{tags.STUDY} != '{study}' and "
-        f"tags.{tags.ROLE} = '{tags.STUDY_RUN}' and attributes.start_time < {before}",
-        order="DESC",
-    )
+    others = f"tags.{tags.STUDY} LIKE '{name}-%' and tags.{tags.STUDY} != '{study}'"
+    begun = f"attributes.start_time < {before}"
+    return _newest(having({tags.ROLE: tags.STUDY_RUN}, others, begun), experiment_id)
 
 
 @asks_mlflow()
 def interrupted_study(study: str, experiment_id: str) -> str | None:
-    """The id of the newest run of a study that was begun and killed; None if there is none.
-
-    Args:
-        study: The study's key.
-        experiment_id: The experiment of its runs.
-    """
-    found = _one(
-        [experiment_id],
-        f"tags.{tags.STUDY} = '{study}' and tags.{tags.ROLE} = '{tags.STUDY_RUN}' "
-        f"and tags.`{tags.FRESH}` = 'False' and attributes.status = 'KILLED'",
-        order="DESC",
-    )
+    """The id of the newest run of a study that was begun and killed; None if there is none."""
+    wanted = {tags.STUDY: study, tags.ROLE: tags.STUDY_RUN, tags.FRESH: "False"}
+    found = _newest(having(wanted, "attributes.status = 'KILLED'"), experiment_id)
     return str(found.info.run_id) if found else None
 
 
-def _newest(role: str) -> Run | None:
-    return _one(None, f"tags.{tags.ROLE} = '{role}'", order="DESC")
-
-
-def _one(experiments: list[str] | None, runs: str, order: str = "ASC") -> Run | None:
-    """The first run in the order of their starts; of all experiments if None are given."""
-    found = mlflow.search_runs(
-        experiments,
-        runs,
-        order_by=[f"attributes.start_time {order}"],
-        max_results=1,
-        search_all_experiments=experiments is None,
-        output_format="list",
-    )
-    return found[0] if found else None
+def _newest(runs: str, experiment_id: str | None = None) -> Run | None:
+    return next(iter(find_runs(runs, experiment_id, newest_first=True, most=1)), None)

@@ -15,7 +15,6 @@ from typing import Any
 
 import mlflow
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from fashion_dropout.config.training import TrainingConfig, parse_parameter
@@ -26,8 +25,9 @@ from fashion_dropout.interrupts import shielded
 from fashion_dropout.tracking.recording.processes import HOST, PID, has_died
 from fashion_dropout.tracking.recording.tracked_run import status_after
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import NO_SUCH_RUN, asks_mlflow, one_line
+from fashion_dropout.tracking.store.calls import asks_mlflow, if_there, one_line
 from fashion_dropout.tracking.store.connect import connect_to_existing, store_name
+from fashion_dropout.tracking.store.search import find_runs, having
 
 _VARIABLE = "MLFLOW_RUN_ID"
 _SAME_COMMAND = (tags.ROLE, tags.STUDY, tags.REGIME, tags.BITS_SHA256)
@@ -55,19 +55,15 @@ def launched_run() -> Run | None:
     """
     if not (run_id := launched_run_id()):
         return None
-    try:
-        return mlflow.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code not in NO_SUCH_RUN:
-            raise
-        raise _unusable(run_id, f"is not in {store_name(mlflow.get_tracking_uri())}") from error
+    if run := if_there(lambda: mlflow.get_run(run_id)):
+        return run
+    raise _unusable(run_id, f"is not in {store_name(mlflow.get_tracking_uri())}")
 
 
+@asks_mlflow()
 def usable_launched_run(wanted: Mapping[str, Any]) -> str | None:
-    """The id of the launched run, if this command may write to it; None without one.
-
-    Args:
-        wanted: The tags that this command gives its run.
+    """The id of the launched run, if a command that gives its run these tags may write to it; None
+    without one.
 
     Raises:
         UsageError: The variable names a run that is not there, has ended, or is another one's.
@@ -116,10 +112,8 @@ def has_not_begun(run: Run) -> bool:
 
 def _has_children(run: Run) -> bool:
     """Whether a run is the parent of others, as the run of a pipeline is."""
-    children = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run.info.run_id}'"
-    return bool(
-        mlflow.MlflowClient().search_runs([run.info.experiment_id], children, max_results=1)
-    )
+    children = having({MLFLOW_PARENT_RUN_ID: run.info.run_id})
+    return bool(find_runs(children, run.info.experiment_id, most=1))
 
 
 @contextmanager
@@ -143,10 +137,6 @@ def parameters_to_log(run: Run, params: Mapping[str, Any]) -> dict[str, Any]:
 
     ``mlflow run`` records parameters as text before the program starts, and MLflow refuses to
     record ``0.5`` where ``0.50`` is recorded, or 2 where ``2.0`` is.
-
-    Args:
-        run: The run, with what it has recorded.
-        params: The parameters of the program.
 
     Raises:
         TrackingError: A parameter is recorded with another value.

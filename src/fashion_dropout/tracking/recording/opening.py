@@ -10,7 +10,6 @@ import mlflow
 from mlflow.entities import Experiment, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from fashion_dropout.config.values import experiment_name
 from fashion_dropout.errors import TrackingError, UsageError
@@ -25,9 +24,10 @@ from fashion_dropout.tracking.recording.outbox import HeldError, Journal, journa
 from fashion_dropout.tracking.recording.processes import this_process
 from fashion_dropout.tracking.store import tags as tag_names
 from fashion_dropout.tracking.store import urls
-from fashion_dropout.tracking.store.calls import asks_mlflow, one_line
+from fashion_dropout.tracking.store.calls import asks_mlflow, if_there, one_line
 from fashion_dropout.tracking.store.connect import store_name
 from fashion_dropout.tracking.store.places import gone
+from fashion_dropout.tracking.store.search import find_runs, having
 
 EXPERIMENT = "fashion-mnist-dropout"
 _DESCRIPTION = """\
@@ -54,7 +54,7 @@ def open_run(
     known = resume or usable_launched_run(tags)
     if not known:
         resolved = resolve_tags({name: str(value) for name, value in tags.items()})
-        known = client.create_run(_experiment_id(experiment), None, resolved, name).info.run_id
+        known = client.create_run(experiment_id(experiment), None, resolved, name).info.run_id
     forget_launched_run()
     about = {"store": store_name(mlflow.get_tracking_uri()), "name": name, **this_process()}
     try:
@@ -84,11 +84,6 @@ def written_steps(run: Run) -> dict[str, set[int]]:
 
 @asks_mlflow()
 def experiment_id(name: str | None) -> str:
-    """As `_experiment_id`, within the time of a question."""
-    return _experiment_id(name)
-
-
-def _experiment_id(name: str | None) -> str:
     """The experiment of a name, else of MLflow's own variables, else `EXPERIMENT`; made if need be.
 
     `mlflow.set_experiment` would change more.
@@ -112,15 +107,12 @@ def _experiment_id(name: str | None) -> str:
 
 
 def _experiment_of(chosen: str) -> Experiment:
-    try:
-        return mlflow.MlflowClient().get_experiment(chosen)
-    except MlflowException as error:
-        if error.error_code not in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"):
-            raise
-        raise UsageError(
-            "expected in MLFLOW_EXPERIMENT_ID the id of an experiment of this store, received "
-            f"{brief(chosen)}; `mlflow experiments search` lists them, or give --experiment-name"
-        ) from error
+    if found := if_there(lambda: mlflow.MlflowClient().get_experiment(chosen)):
+        return found
+    raise UsageError(
+        "expected in MLFLOW_EXPERIMENT_ID the id of an experiment of this store, received "
+        f"{brief(chosen)}; `mlflow experiments search` lists them, or give --experiment-name"
+    )
 
 
 @asks_mlflow()
@@ -151,11 +143,10 @@ def _active(experiment: Experiment) -> str:
 def _has_finished(experiment: Experiment) -> bool:
     """Whether a run of this program has finished in an experiment, and so has left files."""
     return any(
-        mlflow.search_runs(
-            [experiment.experiment_id],
-            f"tags.{tag_names.ROLE} = '{role}' and attributes.status = 'FINISHED'",
-            max_results=1,
-            output_format="list",
+        find_runs(
+            having({tag_names.ROLE: role}, "attributes.status = 'FINISHED'"),
+            experiment.experiment_id,
+            most=1,
         )
         for role in (tag_names.RUN, tag_names.STUDY_RUN)
     )
@@ -163,13 +154,12 @@ def _has_finished(experiment: Experiment) -> bool:
 
 def describe_run(run: Run, name: str, description: str) -> None:
     """Give a run its name and description, and its experiment one if it has none."""
-    client, run_id, experiment_id = mlflow.MlflowClient(), run.info.run_id, run.info.experiment_id
+    client, run_id, experiment = mlflow.MlflowClient(), run.info.run_id, run.info.experiment_id
     if has_invented_name(run):
         client.update_run(run_id, name=name)
-    client.set_tag(run_id, MLFLOW_RUN_NOTE, description)
-    if MLFLOW_RUN_NOTE not in client.get_experiment(experiment_id).tags:
+    client.set_tag(run_id, tag_names.NOTE, description)
+    if tag_names.NOTE not in client.get_experiment(experiment).tags:
         described = _DESCRIPTION.format(
-            studies=urls.studies_page(experiment_id),
-            single_runs=urls.single_runs_page(experiment_id),
+            studies=urls.studies_page(experiment), single_runs=urls.single_runs_page(experiment)
         )
-        client.set_experiment_tag(experiment_id, MLFLOW_RUN_NOTE, described)
+        client.set_experiment_tag(experiment, tag_names.NOTE, described)

@@ -5,30 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import mlflow
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 
-from fashion_dropout.tracking.recording.launched import launched_run, usable_launched_run
+from fashion_dropout.tracking.recording.launched import launched_run
 from fashion_dropout.tracking.recording.opening import experiment_id
 from fashion_dropout.tracking.recording.processes import has_died
-from fashion_dropout.tracking.recording.recovery import MISSING, WHY
+from fashion_dropout.tracking.recording.recovery import WHY
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.calls import asks_mlflow
+from fashion_dropout.tracking.store.calls import asks_mlflow, if_there
 from fashion_dropout.tracking.store.finished import missing_parts
 from fashion_dropout.tracking.store.places import local_folder
+from fashion_dropout.tracking.store.search import find_runs, having
 
 
 class Place(NamedTuple):
-    """An experiment of a store.
+    """An experiment of a store, and a digest that no other experiment of this or another store has.
 
-    Attributes:
-        experiment_id: In the store.
-        name: In the store.
-        digest: What no other experiment of this or another store has. It does not depend on how the
-            store is addressed: not on a host's name, the working directory, or a password.
+    It does not depend on how the store is addressed: not on a host's name, the working directory,
+    or a password.
     """
 
     experiment_id: str
@@ -39,9 +36,6 @@ class Place(NamedTuple):
 @asks_mlflow()
 def place_of_next_run(experiment: str | None) -> Place:
     """Where `tracked_run` would open a run; the experiment is made if need be.
-
-    Args:
-        experiment: As for `tracked_run`.
 
     Raises:
         UsageError: ``MLFLOW_RUN_ID`` names a run that is not in the store.
@@ -59,12 +53,7 @@ def place_of(run: Run) -> Place:
 @asks_mlflow()
 def place_by_id(experiment: str) -> Place | None:
     """An experiment; None if the store has none of this id."""
-    try:
-        return _place(experiment)
-    except MlflowException as error:
-        if error.error_code == MISSING:
-            return None
-        raise
+    return if_there(lambda: _place(experiment))
 
 
 @asks_mlflow()
@@ -78,7 +67,7 @@ def files_of(experiment: str) -> Path | None:
     return folder
 
 
-@asks_mlflow(expected=lambda: "the right to record in the experiment (EDIT, on MLflow's server)")
+@asks_mlflow(expected=lambda _: "the right to record in the experiment (EDIT, on MLflow's server)")
 def check_writable(experiment: str) -> None:
     """Refuse an experiment in which this user may not record: its description is written again, as
     it is.
@@ -86,12 +75,6 @@ def check_writable(experiment: str) -> None:
     client = mlflow.MlflowClient()
     described = client.get_experiment(experiment).tags.get(tags.NOTE, "")
     client.set_experiment_tag(experiment, tags.NOTE, described)
-
-
-@asks_mlflow()
-def check_launched_run(wanted: Mapping[str, Any]) -> None:
-    """Refuse a left-over ``MLFLOW_RUN_ID`` before anything is done; see `usable_launched_run`."""
-    usable_launched_run(wanted)
 
 
 @asks_mlflow()
@@ -117,14 +100,10 @@ def dead_run_without_epochs(experiment: str, wanted: Mapping[str, str]) -> Run |
 @asks_mlflow()
 def unfinished_run(run_id: str) -> Run | None:
     """A run, if it is there and has not finished."""
-    try:
-        run = mlflow.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code == MISSING:
-            return None
-        raise
-    finished = run.info.status == "FINISHED" and not missing_parts(run)
-    return None if finished or run.info.lifecycle_stage != "active" else run
+    run = if_there(lambda: mlflow.get_run(run_id))
+    if run is None or run.info.lifecycle_stage != "active":
+        return None
+    return None if run.info.status == "FINISHED" and not missing_parts(run) else run
 
 
 @asks_mlflow()
@@ -144,12 +123,8 @@ def _place(experiment: str) -> Place:
 
 def _runs(experiment: str, wanted: Mapping[str, str], status: str) -> Iterator[Run]:
     """The runs of an experiment with these tags, the newest first."""
-    found = mlflow.search_runs(
-        [experiment],
-        f"tags.`{tags.BITS_SHA256}` = '{wanted[tags.BITS_SHA256]}' and attributes.status {status}",
-        order_by=["attributes.start_time DESC"],
-        output_format="list",
-    )
-    for run in found:
+    bits = {tags.BITS_SHA256: wanted[tags.BITS_SHA256]}
+    runs = having(bits, f"attributes.status {status}")
+    for run in find_runs(runs, experiment, newest_first=True):
         if all(run.data.tags.get(name, "") == text for name, text in wanted.items()):
             yield run

@@ -47,12 +47,8 @@ class _Monitor(SystemMetricsMonitor):  # type: ignore[misc]
 @contextmanager
 def system_metrics(run_id: str, write: Callable[..., None], *, resumed: bool) -> Iterator[None]:
     """While this is open, the use of processors, memory, disk and network is recorded every 5 s,
-    and once at the end of what is over sooner.
-
-    Args:
-        run_id: The run.
-        write: Called with the metrics by name, and with their ``step``.
-        resumed: Whether the run has such metrics already, behind which the new ones come.
+    and once at the end of what is over sooner. They are written by name, with their ``step``, which
+    goes on where a resumed run has them already.
     """
     monitor = _Monitor(run_id, write, resumed=resumed)
     monitor.start()

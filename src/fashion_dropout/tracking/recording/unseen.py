@@ -21,6 +21,7 @@ from fashion_dropout.tracking.recording.recovery import is_dead, mark, running, 
 from fashion_dropout.tracking.store.calls import asks_mlflow
 from fashion_dropout.tracking.store.connect import is_there
 from fashion_dropout.tracking.store.database import database_file
+from fashion_dropout.tracking.store.search import find_runs, having
 
 TELLING = {
     "main": "split_seed",
@@ -35,11 +36,8 @@ _LONGEST_HOURS = 24  # no environment is built for so long
 
 
 def tell_unseen(say: Callable[[str], None], ended: str | None = None) -> None:
-    """Mark the runs that never began as KILLED; name those of which that is not known.
-
-    Args:
-        say: Told what was done, and what can be done.
-        ended: As for `recovery.tidy`.
+    """Mark the runs that never began as KILLED; name those of which that is not known; say what can
+    be done. `ended` is as for `recovery.tidy`.
     """
     for run in unbegun_runs():
         if never_began(run) or run.info.run_id == ended:
@@ -56,11 +54,8 @@ def unbegun_runs() -> list[Run]:
     """The runs that ``mlflow run`` has made for this project and that nobody has taken up."""
     if not is_there(mlflow.get_tracking_uri()):
         return []
-    found = mlflow.search_runs(
-        search_all_experiments=True,
-        filter_string=f"tags.`{MLFLOW_SOURCE_TYPE}` = 'PROJECT' and attributes.status = 'RUNNING'",
-        output_format="list",
-    )
+    runs = having({MLFLOW_SOURCE_TYPE: "PROJECT"}, "attributes.status = 'RUNNING'")
+    found = find_runs(runs, newest_first=True)
     return [run for run in found if _is_of_this_project(run) and has_not_begun(run)]
 
 

@@ -28,9 +28,7 @@ REFUSED = (MlflowException, SQLAlchemyError, requests.RequestException)
 """What MLflow raises when its store refuses something or goes away. The last is an `OSError`; any
 other `OSError` is of a file, and says of which."""
 
-NO_SUCH_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-"""The codes with which MLflow says that there is no run of an id."""
-
+_NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 _SQL = re.compile(  # what SQLAlchemy writes around the cause of an error
     r"\(raised as a result of Query-invoked autoflush;.*?\) ?"
     r"|\[SQL: .*\] ?"
@@ -41,7 +39,7 @@ _SQL = re.compile(  # what SQLAlchemy writes around the cause of an error
 def asks_mlflow(
     *,
     seconds: float | Callable[[], float] = QUESTION_SECONDS,
-    expected: Callable[[], str] = str,
+    expected: Callable[..., str] = lambda *_: "",
 ) -> Callable[[Callable[Parameters, Answer]], Callable[Parameters, Answer]]:
     """Let a function that asks MLflow give up in time, and say in one line what went wrong.
 
@@ -51,7 +49,8 @@ def asks_mlflow(
 
     Args:
         seconds: How long it may take in all.
-        expected: What was expected, in words; empty for MLflow to answer.
+        expected: Given what the function is given, without names: what was expected, in words;
+            empty for MLflow to answer.
 
     Raises:
         NoAnswerError: MLflow has not answered in time.
@@ -68,7 +67,7 @@ def asks_mlflow(
                         seconds() if callable(seconds) else seconds,
                     )
                 except REFUSED as error:
-                    raise explained(error, expected()) from error
+                    raise explained(error, expected(*args)) from error
 
         return within_time
 
@@ -76,15 +75,20 @@ def asks_mlflow(
 
 
 def explained(error: BaseException, expected: str = "") -> TrackingError:
-    """The error that a user is shown for one of `REFUSED`.
-
-    Args:
-        error: What MLflow, its database or the way to its server has raised.
-        expected: What was expected of them.
-    """
+    """The error that a user is shown for one of `REFUSED`, where something was expected."""
     if expected:
         return TrackingError(f"expected {expected}, received: {one_line(error)}")
     return TrackingError(f"MLflow refused or went away: {one_line(error)}")
+
+
+def if_there(question: Callable[[], Answer]) -> Answer | None:
+    """What MLflow answers; None if it says that it has nothing of that id, or that it is none."""
+    try:
+        return question()
+    except MlflowException as error:
+        if error.error_code not in _NOT_THERE:
+            raise
+        return None
 
 
 class _ShortTimeouts:

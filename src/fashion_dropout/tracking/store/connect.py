@@ -144,10 +144,6 @@ def _ask() -> None:
 def ask_for_models(client: mlflow.MlflowClient, uri: str) -> None:
     """Refuse a server that takes all of a run but its model, after it was trained.
 
-    Args:
-        client: Of a store that answers.
-        uri: The store.
-
     Raises:
         TrackingError: It knows no logged models: it is older than MLflow 3, or only a part of it.
     """

@@ -36,12 +36,7 @@ reply()
 
 
 class Future(Generic[Answer]):
-    """A call that another process is making.
-
-    Args:
-        connection: The end of the pipe at which the answer arrives.
-        process: The other process.
-    """
+    """A call that another process is making; the answer arrives at the connection."""
 
     def __init__(self, connection: Connection, process: subprocess.Popen[bytes]) -> None:
         self._connection = connection

@@ -28,7 +28,6 @@ class Place(NamedTuple):
 
     Attributes:
         experiment: Its id.
-        name: Its name.
         created: When, in milliseconds since 1970.
         recorded: The folder that the store names.
         beside: The folder of the same name beside the database.
@@ -55,11 +54,8 @@ class Place(NamedTuple):
 
 
 def check_places(connection: Connection, database: Path) -> None:
-    """Refuse a store whose files are elsewhere than it says.
-
-    Args:
-        connection: To the database, which has the schema of the MLflow that is installed.
-        database: Its file.
+    """Refuse a store whose files are elsewhere than its database says, which must have the schema
+    of the MLflow that is installed.
 
     Raises:
         TrackingError: It was moved or copied.

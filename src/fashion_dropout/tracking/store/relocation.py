@@ -33,13 +33,8 @@ _OURS = "EXISTS (SELECT 1 FROM tags WHERE tags.run_uuid = runs.run_uuid AND key 
 
 
 def relocate(uri: str) -> str:
-    """Record in a SQLite store that its files are beside it, after a copy of it was made.
-
-    Args:
-        uri: The store.
-
-    Returns:
-        What was done, for a person.
+    """Record in a SQLite store that its files are beside it, after a copy of it was made; returns
+    what was done, for a person.
 
     Raises:
         UsageError: It is no SQLite file that is there.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TypeVar
 
 from fashion_dropout.errors import TrackingError
@@ -34,14 +35,13 @@ def bounded(call: Callable[[], Answer], seconds: float) -> Answer:
         NoAnswerError: It has not answered in time. It goes on in its thread, which does not keep
             the process from ending.
     """
-    outcome: list[Answer] = []
-    failure: list[BaseException] = []
+    answer: Future[Answer] = Future()
 
     def work() -> None:
         try:
-            outcome.append(call())
+            answer.set_result(call())
         except BaseException as error:  # it is raised again where the caller waits
-            failure.append(error)
+            answer.set_exception(error)
 
     thread = threading.Thread(target=work, daemon=True, name="asks-mlflow")
     thread.start()
@@ -49,9 +49,7 @@ def bounded(call: Callable[[], Answer], seconds: float) -> Answer:
     if thread.is_alive():
         _left_alone.append(thread)
         raise NoAnswerError(f"MLflow has not answered within {seconds:g} s")
-    if failure:
-        raise failure[0]
-    return outcome[0]
+    return answer.result()
 
 
 def someone_still_waits() -> bool:

@@ -53,11 +53,7 @@ def table_page(experiment_id: str, runs: str) -> str:
 
 
 def how_to_look_at(paths: Mapping[str, str]) -> str:
-    """What to type and which pages to open in MLflow's UI.
-
-    Args:
-        paths: Name of each page → its path in MLflow's UI.
-    """
+    """What to type and which pages to open in MLflow's UI: name → path in it."""
     uri = mlflow.get_tracking_uri()
     served = uri.startswith(("http:", "https:"))
     address = without_login(uri).rstrip("/") if served else "http://127.0.0.1:5000"
