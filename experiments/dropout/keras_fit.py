@@ -46,12 +46,13 @@ def build(dropout: float) -> keras.Model:
 def main() -> None:
     """Train both, say how they do on the test images, and draw their losses."""
     parser = argparse.ArgumentParser(description="Dropout on Fashion-MNIST, with Keras fit")
-    parser.add_argument("--images", type=int, default=60_000, help="for training and validation")
+    parser.add_argument("--images", type=int, default=60_000, help="at most, of each part")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--output", default="keras_fit.png")
     given = parser.parse_args()
 
     images, labels = (array[: given.images] for array in load("train"))
+    test = [array[: given.images] for array in load("t10k")]
     axes = plt.figure(layout="constrained").subplots()
     for name, dropout, colour in (("no dropout", 0.0, "C1"), ("dropout", 0.5, "C0")):
         keras.utils.set_random_seed(0)
@@ -60,7 +61,7 @@ def main() -> None:
         history = network.fit(
             images, labels, batch_size=64, epochs=given.epochs, validation_split=1 / 12, verbose=2
         ).history
-        loss, accuracy = network.evaluate(*load("t10k"), verbose=0)
+        loss, accuracy = network.evaluate(*test, verbose=0)
         print(f"{name}: test loss {loss:.4f}, test accuracy {accuracy:.4f}")
         epochs = range(1, given.epochs + 1)
         axes.plot(epochs, history["loss"], colour, label=f"{name}, training")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 import runpy
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
 import pytest
 
-from conftest import ROOT, clean_environment
+from conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -92,25 +90,6 @@ def same_but_for_seeds(one: Any, other: Any, images: np.ndarray) -> None:
 def test_the_short_program_with_fit_builds_this_network(network, images):
     known = runpy.run_path(str(KERAS_FIT))
     same_but_for_seeds(known["build"](0.5), network, images)
-
-
-@pytest.mark.slow
-def test_the_short_program_with_fit_runs_and_draws_its_curves(tmp_path):
-    arguments = ("--images", "600", "--epochs", "2", "--output", "curves.png")
-    done = subprocess.run(
-        [sys.executable, str(KERAS_FIT), *arguments],
-        cwd=tmp_path,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    for regime in ("no dropout", "dropout"):
-        shown = rf"^{regime}: test loss \d\.\d{{4}}, test accuracy 0\.\d{{4}}$"
-        assert re.search(shown, done.stdout, re.MULTILINE)
-    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_layers_have_the_names_that_recorded_weights_and_seeds_go_by(network):
