@@ -4,7 +4,7 @@ import pytest
 
 from comparison.records import make_record
 from comparison.tables import RULE
-from fashion_dropout.comparison.sentences import _listed, guard_warnings
+from fashion_dropout.comparison.sentences import guard_warnings, listed
 
 
 @pytest.mark.parametrize(
@@ -16,8 +16,8 @@ from fashion_dropout.comparison.sentences import _listed, guard_warnings
     ],
 )
 def test_a_list_has_an_and(items, en, ja):
-    assert _listed(items, "en") == en
-    assert _listed(items, "ja") == ja
+    assert listed(items, "en") == en
+    assert listed(items, "ja") == ja
 
 
 def test_a_guard_whose_baseline_has_overfitted_is_warned_of():
