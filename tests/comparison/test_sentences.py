@@ -4,7 +4,7 @@ import pytest
 
 from comparison.records import make_record
 from comparison.tables import RULE
-from fashion_dropout.comparison.sentences import listed, guard_warnings
+from fashion_dropout.comparison.sentences import guard_warnings, listed
 
 
 @pytest.mark.parametrize(

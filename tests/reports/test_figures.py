@@ -291,7 +291,7 @@ def test_only_a_clear_change_of_a_confusion_is_coloured():
     other[:, 0, 0], other[:, 0, 6] = (0.9, 0.91, 0.89), (0.1, 0.09, 0.11)
     other[0, 1, 2] = 0.33  # of one pair alone
     shares = {"none": one, "dropout": other}
-    figure = drawn(predictions.confusion_change(shares, CLASSES, "en"))
+    figure = drawn(predictions.confusion_change(shares, range(len(shares["none"])), CLASSES, "en"))
     axes = next(axes for axes in figure.axes if "+10.0" in [text.get_text() for text in axes.texts])
     sizes = {text.get_text(): text.get_fontsize() for text in axes.texts}
     assert {text: size > 7 for text, size in sizes.items()} == {
@@ -309,7 +309,7 @@ def test_only_a_clear_change_of_a_confusion_is_coloured():
 def test_no_more_coloured_fields_than_chance_colours_are_called_so():
     rng = np.random.default_rng(1)
     shares = {regime: rng.normal(0.1, 0.01, (8, 10, 10)) for regime in TWO}
-    figure = drawn(predictions.confusion_change(shares, CLASSES, "en"))
+    figure = drawn(predictions.confusion_change(shares, range(len(shares["none"])), CLASSES, "en"))
     (title,) = {axes.get_title() for axes in figure.axes if "coloured" in axes.get_title()}
     count, fields = map(int, re.match(r"coloured: (\d+) of (\d+) fields", title).groups())
     assert fields == 100

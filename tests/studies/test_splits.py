@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from html import unescape
 from importlib.resources import files
 
@@ -36,9 +37,14 @@ SMOKE = read_study(ROOT / "experiments/dropout/smoke.toml")
 CROSSED = SMOKE.model_copy(update={"split_seeds": (0, 7)})
 
 
-@pytest.fixture
-def record(store):
-    return read_record(record_study(CROSSED, predictions=40))
+@pytest.fixture(scope="module")
+def record(tmp_path_factory, empty_store):
+    """The study in a store of its own, which all tests here read."""
+    before = mlflow.get_tracking_uri()
+    path = shutil.copy(empty_store, tmp_path_factory.mktemp("splits") / "mlflow.db")
+    mlflow.set_tracking_uri(f"sqlite:///{path}")
+    yield read_record(record_study(CROSSED, predictions=40))
+    mlflow.set_tracking_uri(before)
 
 
 def test_every_run_of_the_study_is_one_cell_and_every_pair_counts(record):

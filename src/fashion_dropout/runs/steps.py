@@ -92,16 +92,7 @@ def fit(
         f"{announced}, {Count(config.epochs):epoch|epochs} of "
         f"{Count(trainer.batches):batch|batches}; run {run.run_id}"
     )
-    # A study compares these digests: that two runs are a pair is shown, not assumed.
-    masks = masks_sha256(classifier, config.seed_of("masks"), of_epoch(1))
-    run.set_tags(
-        {
-            tags.INITIAL_WEIGHTS_SHA256: trainer.weights_sha256(),
-            tags.FIRST_BATCHES_SHA256: sha256(trainer.order_of_batches(1).data).hexdigest(),
-            tags.FIRST_MASKS_SHA256: masks,
-            tags.FIRST_AUGMENTATION_SHA256: draws_sha256(config.seed_of("augment")),
-        }
-    )
+    run.set_tags(_first_draws(trainer, config))
     if checkpoint is not None:
         _restore(trainer, checkpoint, run, display)
     for record in trainer.epochs(display.batches):
@@ -121,6 +112,19 @@ def fit(
     trainer.close()
     selected = best if config.select == "best" else last
     return Fitted(classifier, tuple(trainer.records), best, selected)
+
+
+def _first_draws(trainer: Trainer, config: TrainingConfig) -> dict[str, str]:
+    """The digests of what a run draws first. A study compares them: that two runs are a pair, and
+    that nothing moves that should not, is shown, not assumed.
+    """
+    masks = masks_sha256(trainer.classifier, config.seed_of("masks"), of_epoch(1))
+    return {
+        tags.INITIAL_WEIGHTS_SHA256: trainer.weights_sha256(),
+        tags.FIRST_BATCHES_SHA256: sha256(trainer.order_of_batches(1).data).hexdigest(),
+        tags.FIRST_MASKS_SHA256: masks,
+        tags.FIRST_AUGMENTATION_SHA256: draws_sha256(config.seed_of("augment")),
+    }
 
 
 def _restore(trainer: Trainer, checkpoint: Checkpoint, run: TrackedRun, display: Display) -> None:

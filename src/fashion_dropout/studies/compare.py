@@ -61,10 +61,8 @@ def compare_study(
         dataset = None
         if is_new():  # then hardly anything but the dataset can be missing
             dataset = _opened_dataset(study, data_dir, display)
-            crew.begin(
-                looks_of(study)[0] * len(study.regimes) * len(study.splits),
-                study.cells()[0].config,
-            )
+            cells = looks_of(study)[0] * len(study.regimes) * len(study.splits)
+            crew.begin(cells, study.cells()[0].config)
         tracking_uri = _connected(study, display)
         dataset = dataset or _opened_dataset(study, data_dir, display)
         study = study.of_images(dataset.sha256)
