@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import sqlalchemy
+
 from tracking_server import HOST, free_port
 
 USER = "tester"
@@ -50,8 +52,10 @@ class PostgreSQL:
         return f"postgresql+psycopg://{user}@{HOST}:{self._port}/{name}"
 
     def create(self, name: str) -> None:
-        options = ("-h", HOST, "-p", str(self._port), "-U", USER)
-        self._run("createdb", *options, name)
+        engine = sqlalchemy.create_engine(self.uri, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        engine.dispose()
 
     def start(self) -> None:
         options = f"-p {self._port} -h {HOST} -k {self.folder}"

@@ -64,12 +64,7 @@ class ClusterError(FashionDropoutError):
 
 
 class UndeliveredError(FashionDropoutError):
-    """All is done and on this disk, and the store does not answer: `sync` delivers it later.
-
-    Args:
-        message: For the user.
-        run_id: Of which run.
-    """
+    """All is done and on this disk, and the store does not answer: `sync` delivers it later."""
 
     exit_code = 6
 

@@ -52,6 +52,10 @@ def test_of_two_on_one_cluster_the_ctrl_c_of_one_gives_the_waiting_cells_to_the_
         found = [next(results)]
         begin_no_more(theirs, cells, session)
         found += results
+        until = time.monotonic() + 10
+        while mine.futures:  # Dask lets go of them beside this thread
+            assert time.monotonic() < until
+            time.sleep(0.05)
         again = list(run_cells(mine, [one.cell for one in found if one.held], session, display))
     assert {one.cell.name for one in found} == {cell.name for cell in cells}
     assert again

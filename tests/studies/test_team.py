@@ -55,7 +55,7 @@ from fashion_dropout.__main__ import main
 sys.argv[0] = "fashion-dropout"
 main()
 """
-SECONDS = 240  # for what takes a few seconds on a machine that is not busy
+SECONDS = 600  # for what takes a few seconds on a machine that is not busy
 
 
 def cells(uri: str, study: str) -> list[mlflow.entities.Run]:

@@ -123,6 +123,9 @@ def _was_let_go(future: Future) -> bool:
     try:
         return bool(future.cancelled() and future.result())
     except FutureCancelledError as error:
+        # The client keeps the error, and with its frames the future: a cell that is given to it
+        # again would be cancelled, too.
+        error.__traceback__ = None
         return bool(error.reason == _NO_MORE)
 
 

@@ -58,9 +58,8 @@ def compare_study(
         UnpairedError: Two runs of a pair began differently; no verdict is recorded.
     """
     with closing(Workers(workers or provenance.runs_at_once(), scheduler)) as crew:
-        dataset = None
-        if is_new():  # then hardly anything but the dataset can be missing
-            dataset = _opened_dataset(study, data_dir, display)
+        dataset = _opened_dataset(study, data_dir, display) if (new := is_new()) else None
+        if new:  # then hardly anything can be missing
             crew.begin(looks_of(study)[0] * len(study.regimes), study.cells()[0].config)
         tracking_uri = _connected(study, display)
         dataset = dataset or _opened_dataset(study, data_dir, display)
@@ -81,15 +80,14 @@ def compare_study(
                 needs=needs,
             )
             _prepare_charts(study, run, display)
-            missing = MissingCells(study, run, dataset.sha256, fresh, display)
-            failed = run_looks(missing, crew, session)
+            cells = MissingCells(study, run, dataset.sha256, fresh, display)
+            failed = run_looks(cells, crew, session)
             display.note("comparing the runs, drawing figures, writing the report")
             with ending(crew):
                 from fashion_dropout.studies.conclude import conclude
 
                 outcome = conclude(study, run, failed, dataset.test())
-            if not fresh:
-                _tell_of_others(run, display)
+            _tell_of_others(run, session, display)
             return outcome
 
 
@@ -174,7 +172,7 @@ def _opened(
         yield run
 
 
-def _tell_of_others(run: TrackedRun, display: StudyDisplay) -> None:
+def _tell_of_others(run: TrackedRun, session: Session, display: StudyDisplay) -> None:
     """Say who else has concluded the study meanwhile, each in a study run of its own.
 
     Each looks after the store has its own verdict, so that the later one sees the earlier one.
@@ -182,6 +180,8 @@ def _tell_of_others(run: TrackedRun, display: StudyDisplay) -> None:
     from fashion_dropout.tracking.reading.studies import concluded_beside
     from fashion_dropout.tracking.recording.claims import owner
 
+    if session.fresh:  # its cells are its own
+        return
     with suppress(TrackingError):  # of a store that is gone, the end of the run tells
         run.settle()
         own, others = concluded_beside(run.run_id)
