@@ -20,6 +20,8 @@ import pytest
 from conftest import ROOT, script
 from fashion_dropout.config.promotion import read_policy
 from fashion_dropout.config.study import read_study
+from fashion_dropout.studies.others import SILENT_SECONDS
+from fashion_dropout.studies.patience import AWAY_SECONDS
 from fashion_dropout.tracking.store.timeouts import QUESTION_SECONDS
 
 STUDIES = ROOT / "experiments/dropout"
@@ -60,6 +62,8 @@ NO_MEASUREMENTS = (
     rf"{100 * POLICY.against_champion.non_inferiority_margin:.1f} (?:points|ポイント)",
     rf"{POLICY.largest_drift:.4f}",
     rf"{QUESTION_SECONDS} (?:s|秒)",
+    rf"silent for {SILENT_SECONDS // 60} minutes|記録が{SILENT_SECONDS // 60}分間",
+    rf"up to {AWAY_SECONDS // 60} minutes|{AWAY_SECONDS // 60}分まで待つ",
     rf"{ARCHIVES / 1e6:.0f} MB",
     r"100 MB",  # what a test sends
     r"arXiv [0-9.]+",

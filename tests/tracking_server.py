@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -34,7 +34,13 @@ def free_port() -> int:
 
 @contextmanager
 def tracking_server(
-    folder: Path, port: int | None = None, store: str | None = None
+    folder: Path,
+    port: int | None = None,
+    store: str | None = None,
+    *,
+    options: Sequence[str] = (),
+    log: Path = Path(os.devnull),
+    **environment: str,
 ) -> Iterator[str]:
     """`mlflow server`; the address that it answers at.
 
@@ -42,20 +48,27 @@ def tracking_server(
         folder: Where it works and keeps artifacts.
         port: Where it listens; None for a free one.
         store: The URI of its store; None for a new one in the folder.
+        options: More options of the command.
+        log: The file for what it says.
+        environment: More variables.
     """
     address = f"http://{HOST}:{port or free_port()}"
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", HOST]
     command += ["--port", address.rpartition(":")[2]]
-    command += ["--backend-store-uri", store or f"sqlite:///{folder / 'server.db'}"]
-    command += ["--artifacts-destination", str(folder / "artifacts")]
-    server = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=clean_environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    command += ["--artifacts-destination", str(folder / "artifacts"), *options]
+    own = {
+        "MLFLOW_BACKEND_STORE_URI": store or f"sqlite:///{folder / 'server.db'}",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    with log.open("wb") as said:
+        server = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=clean_environment(**own, **environment),
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
         until = time.monotonic() + 120
         while True:

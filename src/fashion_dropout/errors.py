@@ -9,6 +9,7 @@
     ├── ClusterError           1   a Dask scheduler or its workers cannot run a study
     ├── UndeliveredError       6   all is done and on this disk, and the store does not answer
     ├── CheckpointError        1   a run cannot be resumed, or a checkpoint not be written
+    │   └── ClaimedError       1   another program has the run, or the cell of the study
     ├── TrainingDivergedError  1   the loss is no longer a finite number
     ├── UnpairedError          1   the runs of a pair did not begin alike
     └── OutdatedError          1   published files do not match the study file any more
@@ -67,9 +68,17 @@ class UndeliveredError(FashionDropoutError):
 
     exit_code = 6
 
+    def __init__(self, message: str, run_id: str = "") -> None:
+        super().__init__(message)
+        self.run_id = run_id
+
 
 class CheckpointError(FashionDropoutError):
     """An interrupted run cannot be resumed, or a checkpoint of a running one not be written."""
+
+
+class ClaimedError(CheckpointError):
+    """Another program trains the same: the run of this machine, or the cell of the study."""
 
 
 class TrainingDivergedError(FashionDropoutError):

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
 import pytest
 
 from conftest import ROOT, clean_environment, run_command, run_here
-from tracking_server import free_port, tracking_server
+from postgresql import postgresql, programs_of_postgresql
+from tracking_server import tracking_server
 
 CHILD = """
 import sys
@@ -31,39 +27,6 @@ with tracked_run(name="dead", description="d", params={}, tags={"role": "run"}) 
     print(run.run_id, flush=True)
     sys.stdin.read()
 """
-
-
-def programs_of_postgresql() -> str:
-    """The folder of its programs; Debian does not put them on the PATH. Empty if there is none."""
-    found = shutil.which("pg_ctl") or max(
-        map(str, Path("/").glob("usr/lib/postgresql/*/bin/pg_ctl")), default=""
-    )
-    return str(Path(found).parent) if found else ""
-
-
-@contextmanager
-def postgresql() -> Iterator[str]:
-    """A real server of its own; it refuses to run as root."""
-    root = os.geteuid() == 0
-    as_user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if root else []
-    port, user = free_port(), "tester"
-    with tempfile.TemporaryDirectory() as folder:  # pytest's folders are closed to other users
-        if root:
-            os.chown(folder, 65534, 65534)
-        programs = programs_of_postgresql()
-        control = [*as_user, f"{programs}/pg_ctl", "-D", f"{folder}/db", "-w"]
-        options = f"-p {port} -h 127.0.0.1 -k {folder}"
-        quiet = {"stdout": subprocess.DEVNULL, "cwd": "/"}
-        subprocess.run(
-            [*as_user, f"{programs}/initdb", "-D", f"{folder}/db", "-U", user], check=True, **quiet
-        )
-        subprocess.run(
-            [*control, "-o", options, "-l", f"{folder}/log", "start"], check=True, **quiet
-        )
-        try:
-            yield f"postgresql+psycopg://{user}@127.0.0.1:{port}/postgres"
-        finally:
-            subprocess.run([*control, "-m", "immediate", "stop"], check=True, **quiet)
 
 
 def check(folder: Path, uri: str) -> None:
@@ -127,7 +90,8 @@ def test_over_http(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(not programs_of_postgresql(), reason="no PostgreSQL on this machine")
 def test_on_postgresql(tmp_path):
-    with postgresql() as uri:
+    with postgresql() as server:
+        uri = server.uri
         check(tmp_path, uri)
         environment = {
             "MLFLOW_TRACKING_URI": uri,

@@ -22,7 +22,7 @@ from fashion_dropout import provenance
 from fashion_dropout.cli import cli
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.tracking.store.connect import connect
-from faults.test_23_left_running import postgresql, programs_of_postgresql
+from postgresql import postgresql, programs_of_postgresql
 
 RUN = "684cae3d221348c8a890cbca4826bc82"
 SMOKE = str(ROOT / "experiments/dropout/smoke.toml")
@@ -131,8 +131,8 @@ def test_a_registry_of_an_older_version_is_refused_too(store, workdir, monkeypat
 
 @pytest.fixture(scope="module")
 def database_server() -> Iterator[str]:
-    with postgresql() as uri:
-        yield uri
+    with postgresql() as server:
+        yield server.uri
 
 
 @pytest.mark.slow

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
 import os
+import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
+from distributed import Client, LocalCluster
 
-from fashion_dropout.studies.cluster import local_cluster
+from fashion_dropout.config.cell import Cell
+from fashion_dropout.config.training import TrainingConfig
+from fashion_dropout.studies import cluster
+from fashion_dropout.studies.cell import CellResult, Session
+from fashion_dropout.studies.cluster import begin_no_more, local_cluster, run_cells
+from fashion_dropout.studies.fitness import Needs
 
 pytestmark = pytest.mark.slow  # processes of Dask
 
@@ -21,6 +29,37 @@ def test_workers_use_one_core_and_glibcs_own_rules_for_memory():
     assert not {name for name in environment if name.startswith("MALLOC_")}
     assert environment["OMP_NUM_THREADS"] == "1"
     assert environment["TF_NUM_INTEROP_THREADS"] == "1"
+
+
+def slowly(cell: Cell, session: Session, topic: str) -> CellResult:
+    time.sleep(1)
+    return CellResult(cell, run_id="finished")
+
+
+def test_of_two_on_one_cluster_the_ctrl_c_of_one_gives_the_waiting_cells_to_the_other(monkeypatch):
+    monkeypatch.setattr(cluster, "run_cell", slowly)
+    needs = Needs((("training code", "0"),), TrainingConfig(), "", None, "", "0", "", None)
+    session = Session("s", "", "e", None, "", "", {}, fresh=False, needs=needs)
+    cells = [Cell("shared-0", "none", TrainingConfig(seed=seed)) for seed in range(4)]
+    display = SimpleNamespace(note=lambda line: None)
+    with (
+        LocalCluster(1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0")
+        as local,
+        Client(local, set_as_default=False) as mine,
+        Client(local, set_as_default=False) as theirs,
+    ):  # fmt: skip
+        results = run_cells(mine, cells, session, display)
+        found = [next(results)]
+        begin_no_more(theirs, cells, session)
+        found += results
+        until = time.monotonic() + 10
+        while mine.futures:  # Dask lets go of them beside this thread
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        again = list(run_cells(mine, [one.cell for one in found if one.held], session, display))
+    assert {one.cell.name for one in found} == {cell.name for cell in cells}
+    assert again
+    assert [one.held for one in again] == [""] * len(again)
 
 
 def test_the_cluster_of_this_machine_listens_to_this_machine_only():

@@ -16,7 +16,9 @@ from conftest import ROOT, clean_environment, run_command
 from fashion_dropout.comparison.sentences import looks_sentence
 from fashion_dropout.config.study import Study, read_study
 from fashion_dropout.studies.found import read_cells
+from fashion_dropout.studies.looks import still_wanted
 from fashion_dropout.studies.read import read_record
+from fashion_dropout.tracking.store.tags import DATASET_SHA256
 from recorded import record_study
 
 SMOKE = ROOT / "experiments/dropout/smoke.toml"
@@ -85,6 +87,23 @@ def test_an_undecided_study_is_compared_at_its_last_look_and_a_larger_one_keeps_
     assert "9 of 10 pairs were compared, as many as the last look declares" in looks_sentence(
         record
     )
+
+
+@pytest.mark.usefixtures("store")
+def test_a_decided_study_wants_none_of_the_cells_that_it_will_not_run():
+    declared = study(looks=(3, 6), alpha=0.49).model_copy(update={"seeds": tuple(range(6))})
+    experiment = mlflow.get_run(record_study(declared)).info.experiment_id
+
+    def wanted_without(seeds: str) -> set[int]:
+        for run in mlflow.search_runs([experiment], "tags.role = 'run'", output_format="list"):
+            if run.data.tags["seed"] in seeds:
+                mlflow.delete_run(run.info.run_id)
+        cells = still_wanted(declared, experiment, DATASET_SHA256)
+        return {cell.config.seed for cell in cells}
+
+    assert wanted_without("") == set()
+    assert wanted_without("345") == set()
+    assert wanted_without("1") == {1, 3, 4, 5}  # what the first look will say is open again
 
 
 @pytest.mark.slow

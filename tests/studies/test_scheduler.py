@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import mlflow
 import pytest
 
-from conftest import clean_environment, run_here
+from conftest import run_here
+from dask_processes import cluster
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import ClusterError, DataError, FashionDropoutError, UsageError
 from fashion_dropout.learning.dataset import open_dataset
@@ -23,7 +19,7 @@ from fashion_dropout.studies.cell import Session
 from fashion_dropout.studies.fitness import Fitness, Needs, differences, needs_of, usual_dir
 from fashion_dropout.studies.scheduler import Scheduler, kernels_that_differ
 from faults.interrupting import running, wait_for
-from tracking_server import HOST, free_port
+from tracking_server import HOST
 
 CONFIG = TrainingConfig(dataset="synthetic")
 SECRET = "postgresql://me:secret@127.0.0.1/mlflow"
@@ -195,46 +191,6 @@ def test_the_same_cells_have_the_same_keys_in_the_same_experiment_only(needs):
     again = needs_of(CONFIG, open_dataset("synthetic"), None, "far")
     assert again.digest == needs.digest
     assert needs_of(CONFIG, open_dataset("synthetic"), None, "other").digest != needs.digest
-
-
-class Cluster:
-    """`dask scheduler` and `dask worker` as processes that work in a folder of their own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.address = f"tcp://{HOST}:{free_port()}"
-        self.processes: list[subprocess.Popen[bytes]] = []
-
-    def start(self, verb: str, *options: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", f"distributed.cli.dask_{verb}", *options, "--no-dashboard"],
-            cwd=self.folder,
-            env=clean_environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self.processes.append(process)
-        return process
-
-    def scheduler(self) -> subprocess.Popen[bytes]:
-        return self.start("scheduler", "--host", self.address)
-
-    def worker(self, threads: int = 1) -> subprocess.Popen[bytes]:
-        return self.start("worker", self.address, "--no-nanny", "--nthreads", str(threads))
-
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
-        process.kill()
-        process.wait()
-
-
-@contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
-    found = Cluster(folder)
-    try:
-        yield found
-    finally:
-        for process in reversed(found.processes):
-            found.kill(process)
 
 
 @pytest.mark.slow

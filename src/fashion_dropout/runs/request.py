@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fashion_dropout import provenance
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.learning.dataset import Dataset
 from fashion_dropout.learning.kernels import Kernels
@@ -16,6 +17,7 @@ from fashion_dropout.runs.identity import Identity
 from fashion_dropout.tracking.store import tags
 
 if TYPE_CHECKING:
+    from fashion_dropout.tracking.recording.claims import Claim
     from fashion_dropout.tracking.recording.previous import Place
 
 
@@ -69,4 +71,24 @@ class Surroundings:
             regime=request.regime,
             configuration=request.config.model_dump(),
             conditions=conditions(self.dataset.sha256, self.split.sha256, kernels),
+        )
+
+    def claim(self, request: RunRequest) -> Claim | None:
+        """The cell of a study that a run is of, for all who want it; None outside of a study, and
+        for one that runs anew what others have run.
+        """
+        from fashion_dropout.tracking.recording.claims import Claim
+
+        study = request.study_tags.get(tags.STUDY, "")
+        if not study or request.fresh:
+            return None
+        return Claim(
+            experiment_id=self.place.experiment_id,
+            study=study,
+            regime=request.regime,
+            seed=str(request.config.seed),
+            code=provenance.training_code_sha256(),
+            dataset=self.dataset.sha256,
+            session=request.session,
+            cell=request.study_tags.get(tags.CELL, ""),
         )

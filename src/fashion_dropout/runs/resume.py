@@ -10,9 +10,10 @@ from fashion_dropout.errors import UsageError
 from fashion_dropout.learning.checkpoint import Checkpoint
 from fashion_dropout.progress import Display
 from fashion_dropout.runs.identity import Identity
-from fashion_dropout.runs.request import RunRequest
+from fashion_dropout.runs.request import RunRequest, Surroundings
 from fashion_dropout.runs.run_folder import RunFolder
 from fashion_dropout.tracking.recording import previous
+from fashion_dropout.tracking.recording.claims import finished_cell
 from fashion_dropout.tracking.recording.launched import launched_run_id, usable_launched_run
 from fashion_dropout.tracking.recording.previous import Place
 from fashion_dropout.tracking.store import tags
@@ -39,18 +40,26 @@ class Beginning:
 
 
 def nothing_left(
-    request: RunRequest, place: Place, folder: RunFolder, display: Display
+    request: RunRequest, there: Surroundings, folder: RunFolder, display: Display
 ) -> Run | None:
     """A finished run of the same command, to the bit what it would give again.
 
     What is kept of it is removed, and the display is told. Under ``mlflow run`` there is none:
     MLflow has made a run, which is to be trained. Of a fresh request, only a run of the same
-    session counts: a cell is run again when its worker was killed.
+    session counts: a cell is run again when its worker was killed. Of a study's cell, any finished
+    run counts, whatever kernels it was computed with; the study's verdict names them.
+
+    Raises:
+        ClaimedError: Another program runs the same cell of the study.
     """
     if launched_run_id() or (request.fresh and not request.session):
         return None
-    session = {tags.SESSION: request.session} if request.fresh else {}
-    before = previous.finished_run(place.experiment_id, _tags(folder.identity) | session)
+    if claim := there.claim(request):
+        before = finished_cell(claim)
+    else:
+        session = {tags.SESSION: request.session} if request.fresh else {}
+        wanted = _tags(folder.identity) | session
+        before = previous.finished_run(there.place.experiment_id, wanted)
     if before is not None:
         folder.remove()
         display.note(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from fashion_dropout.errors import CheckpointError
+from fashion_dropout.errors import CheckpointError, ClaimedError
 from fashion_dropout.learning import checkpoint
 from fashion_dropout.learning.checkpoint import Arrays, Checkpoint
 from fashion_dropout.runs.identity import Identity
@@ -122,7 +122,8 @@ def run_folder(identity: Identity, folder: Path | None = None) -> Iterator[RunFo
     other one is given.
 
     Raises:
-        CheckpointError: Another process trains the run, or the folder cannot be created.
+        ClaimedError: Another process trains the run.
+        CheckpointError: The folder cannot be created.
     """
     path = (folder or folder_of_runs()) / identity.asked
     lock_file = path.with_suffix(".lock")
@@ -141,9 +142,9 @@ def run_folder(identity: Identity, folder: Path | None = None) -> Iterator[RunFo
         lock.release()
 
 
-def _taken(identity: Identity, run: UnfinishedRun | None) -> CheckpointError:
+def _taken(identity: Identity, run: UnfinishedRun | None) -> ClaimedError:
     holder = f"process {run.process[0]} on {run.process[1]}, run {run.run_id}" if run else "one"
-    return CheckpointError(
+    return ClaimedError(
         f"expected no other process to train {identity.regime} with seed "
         f"{identity.configuration.get('seed')} and these parameters, received {holder}; wait for "
         "its end, or stop it"

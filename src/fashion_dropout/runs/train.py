@@ -92,7 +92,7 @@ def record_run(request: RunRequest, dataset: data.Dataset, display: Display) -> 
 
     Raises:
         UsageError: TensorFlow already works with another number of threads in this process.
-        CheckpointError: The interrupted run cannot go on, or another process trains it.
+        CheckpointError: The interrupted run cannot go on, or (`ClaimedError`) another trains it.
         TrackingError: MLflow refused something or went away.
         TrainingDivergedError: The loss is no longer finite; the run is FAILED.
     """
@@ -107,7 +107,7 @@ def record_run(request: RunRequest, dataset: data.Dataset, display: Display) -> 
     kernels = start_tensorflow(config.threads, config.kernels, config.device)
     identity = there.identity(request, kernels)
     with run_folder(identity, request.folder) as folder:
-        if done := nothing_left(request, there.place, folder, display):
+        if done := nothing_left(request, there, folder, display):
             return summary_of(done, config)
         start = beginning(request, there.place, folder, display)
         try:
@@ -138,7 +138,7 @@ def _foreseen_to_be_finished(
     if "tensorflow" in sys.modules or not (likely := foreseen(config.kernels, config.device)):
         return None
     with run_folder(there.identity(request, likely), request.folder) as folder:
-        done = nothing_left(request, there.place, folder, display)
+        done = nothing_left(request, there, folder, display)
     return summary_of(done, config) if done else None
 
 
@@ -170,6 +170,7 @@ def _opened(
         },
         resume=start.run_id,
     ) as run:
+        run.hold(there.claim(request))
         continued = folder.begin(
             run.run_id, request.name, there.place.name, request.study_tags, start.epoch
         )
@@ -194,7 +195,6 @@ def _train(
     config, dataset, split = request.config, there.dataset, there.split
     _log_dataset(run, dataset, split.training, "training")
     validation_input = _log_dataset(run, dataset, split.validation, "validation")
-
     from fashion_dropout.runs import steps  # imports TensorFlow
 
     announced = f"training {request.name} on {len(split.training):,} images of {dataset.name}"

@@ -10,17 +10,23 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from secrets import token_hex
 
 from distributed import Reschedule, get_worker
 
 from fashion_dropout import environment
 from fashion_dropout.config.cell import Cell
+from fashion_dropout.errors import ClaimedError, TrackingError, UndeliveredError
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.progress import CellProgress
 from fashion_dropout.studies.fitness import Needs, fitness, usual_dir
+from fashion_dropout.studies.patience import is_away, until_delivered, until_it_answers
 from fashion_dropout.tracking.store import tags
 
 _REFUSED_SECONDS = 10  # how long a worker that is not fit keeps a cell
+_ATTEMPTS = (
+    5  # to begin a cell, or to find what has been delivered of it, on a store that comes and goes
+)
 
 
 @dataclass(frozen=True)
@@ -64,17 +70,25 @@ class Session:
 
     @staticmethod
     def new_name() -> str:
-        """A name that no other call of ``compare`` on this machine has."""
-        return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
+        """A name that no other call of ``compare`` has, in containers that begin together, too."""
+        return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}-{token_hex(4)}"
 
 
 @dataclass(frozen=True)
 class CellResult:
-    """How a cell ended: with a finished run, or with an error."""
+    """How a cell ended: with a finished run, or with an error, or not at all.
+
+    Attributes:
+        cell: The cell.
+        run_id: Its finished run.
+        error: Why there is none.
+        held: Another program runs the cell; it says which one.
+    """
 
     cell: Cell
     run_id: str = ""
     error: str = ""
+    held: str = ""
 
 
 def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
@@ -82,35 +96,18 @@ def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
     environment.settle()
     import mlflow
 
-    from fashion_dropout.runs.request import RunRequest
-    from fashion_dropout.runs.train import record_run
     from fashion_dropout.tracking.recording.launched import forget_launched_run
     from fashion_dropout.tracking.store.calls import one_line
-    from fashion_dropout.tracking.store.connect import connect_to_existing
 
+    reporter = _Reporter(cell, topic)
     if session.needs is not None:
-        _refuse_unfit(session.needs, topic)
+        _refuse_unfit(session.needs, reporter)
     forget_launched_run()  # `mlflow run` made it for the study, not for a cell
     mlflow.set_tracking_uri(session.tracking_uri)
     try:
-        connect_to_existing()  # in the folder and on the machine of this worker
-        request = RunRequest(
-            cell.config,
-            cell.regime,
-            study_tags={
-                tags.STUDY: cell.study,
-                tags.STUDY_RUN_ID: session.study_run_id,
-                tags.SESSION: session.name,
-                tags.COLOUR: session.colours[cell.regime],
-                **({tags.CELL: cell.name} if cell.crossed else {}),
-            },
-            experiment=session.experiment,
-            fresh=session.fresh,
-        )
-        folder = usual_dir(session.data_dir, cell.config.dataset)
-        dataset = _dataset(cell.config.dataset, folder, session.dataset_sha256)
-        summary = record_run(request, dataset, _Reporter(cell, topic))
-        return CellResult(cell, run_id=summary.run_id)
+        return CellResult(cell, run_id=_recorded(cell, session, reporter))
+    except ClaimedError as other:
+        return CellResult(cell, held=one_line(other))
     except Exception as error:  # whatever it is, it is this cell's own
         return CellResult(cell, error=one_line(error))
     finally:
@@ -119,7 +116,43 @@ def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
         gc.collect()
 
 
-def _refuse_unfit(needs: Needs, topic: str) -> None:
+def _recorded(cell: Cell, session: Session, reporter: _Reporter) -> str:
+    """The id of the finished run of a cell, which is trained if there is none yet.
+
+    A store that is away is waited for. Once the run trains, its journal does that.
+    """
+    from fashion_dropout.runs.request import RunRequest
+    from fashion_dropout.runs.train import record_run
+
+    request = RunRequest(
+        cell.config,
+        cell.regime,
+        study_tags={
+            tags.STUDY: cell.study,
+            tags.STUDY_RUN_ID: session.study_run_id,
+            tags.SESSION: session.name,
+            tags.COLOUR: session.colours[cell.regime],
+            **({tags.CELL: cell.name} if cell.crossed else {}),
+        },
+        experiment=session.experiment,
+        fresh=session.fresh,
+    )
+    attempts = 0
+    while True:
+        until_it_answers(reporter.warn)
+        folder = usual_dir(session.data_dir, cell.config.dataset)
+        dataset = _dataset(cell.config.dataset, folder, session.dataset_sha256)
+        try:
+            return record_run(request, dataset, reporter).run_id
+        except UndeliveredError as error:
+            until_delivered(error, reporter.warn)  # the next attempt finds that it has finished
+        except TrackingError as error:
+            attempts += 1
+            if reporter.began or attempts == _ATTEMPTS or not is_away(error):
+                raise
+
+
+def _refuse_unfit(needs: Needs, reporter: _Reporter) -> None:
     """Give a cell back that this worker must not run.
 
     Raises:
@@ -127,7 +160,7 @@ def _refuse_unfit(needs: Needs, topic: str) -> None:
     """
     worker = get_worker()
     if why := fitness(needs, worker.state.nthreads).objection:
-        worker.log_event(topic, {"refused": f"worker {worker.address}: {why}"})
+        reporter.warn(f"worker {worker.address}: {why}; it gets no cell")
         time.sleep(_REFUSED_SECONDS)
         raise Reschedule
 
@@ -138,17 +171,21 @@ def _dataset(name: str, data_dir: Path | None, sha256: str) -> data.Dataset:
 
 
 class _Reporter:
-    """A `Display` in a worker: sends every epoch to the process that runs the study."""
+    """A `Display` in a worker: sends epochs and warnings to the process that runs the study."""
 
     def __init__(self, cell: Cell, topic: str) -> None:
-        self.cell, self.topic = cell, topic
+        self.cell, self.topic, self.began = cell, topic, False
 
     def note(self, line: str) -> None:
         pass
+
+    def warn(self, line: str) -> None:
+        get_worker().log_event(self.topic, {"warning": f"warning: {line}"})
 
     def batches(self, done: int, total: int) -> None:
         pass
 
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        self.began = True
         progress = CellProgress(self.cell.name, epoch, self.cell.config.epochs, dict(metrics))
         get_worker().log_event(self.topic, asdict(progress))

@@ -9,6 +9,7 @@ from typing import Any
 
 import dask
 from distributed import Client, Future, LocalCluster, as_completed, fire_and_forget
+from distributed.client import FutureCancelledError
 
 from fashion_dropout import environment
 from fashion_dropout.config.cell import Cell
@@ -19,6 +20,7 @@ from fashion_dropout.studies.scheduler import quieten
 from fashion_dropout.texts import Count
 
 _BEFORE_A_WORKER = "distributed.nanny.pre-spawn-environ"
+_NO_MORE = "another program, which was stopped, begins it no more"
 _PROGRESS = tuple(CellProgress.__dataclass_fields__)
 
 
@@ -65,15 +67,15 @@ def run_cells(
     Raises:
         ClusterError: The scheduler was lost, and with it what it knew of the cells.
     """
-    topic, refused = f"fashion-dropout/{session.scope(cells[0].study)}", set[str]()
+    topic, warned = f"fashion-dropout/{session.scope(cells[0].study)}", set[str]()
 
     def receive(event: tuple[float, Any]) -> None:
         sent = event[1]  # Dask adds keys of its own
-        if (why := sent.get("refused")) is None:
+        if (warning := sent.get("warning")) is None:
             display.epoch(CellProgress(**{name: sent[name] for name in _PROGRESS}))
-        elif why not in refused:
-            refused.add(why)
-            display.note(f"warning: {why}; it gets no cell")
+        elif warning not in warned:
+            warned.add(warning)
+            display.note(warning)
 
     client.subscribe_topic(topic, receive)
     keys = {session.key(cell) for cell in cells}
@@ -89,6 +91,8 @@ def run_cells(
         for future in as_completed(futures, loop=client.loop):
             if future.status == "finished":
                 yield future.result()
+            elif _was_let_go(future):
+                yield CellResult(futures[future], held=_NO_MORE)
             elif future.cancelled():
                 raise ClusterError(
                     "expected the Dask scheduler to keep the cells of the study, received a lost "
@@ -106,11 +110,23 @@ def run_cells(
 
 def begin_no_more(client: Client, cells: Sequence[Cell], session: Session) -> None:
     """Let a cluster that is already there begin no further cell; what it runs comes to its end,
-    as a thread that trains cannot be stopped.
+    as a thread that trains cannot be stopped. Another program that runs the same study there takes
+    the others up again.
     """
     begun = _begun(client)
     waiting = [Future(key, client) for key in map(session.key, cells) if key not in begun]
-    client.cancel(waiting, force=True)
+    client.cancel(waiting, force=True, reason=_NO_MORE)
+
+
+def _was_let_go(future: Future) -> bool:
+    """Whether another program that runs the same study has let a cell go by `begin_no_more`."""
+    try:
+        return bool(future.cancelled() and future.result())
+    except FutureCancelledError as error:
+        # The client keeps the error, and with its frames the future: a cell that is given to it
+        # again would be cancelled, too.
+        error.__traceback__ = None
+        return bool(error.reason == _NO_MORE)
 
 
 def _begun(client: Client) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +12,13 @@ from fashion_dropout import colours, provenance
 from fashion_dropout.comparison.attainable import seeds_for, smallest_p
 from fashion_dropout.comparison.splits import FEW_SPLITS
 from fashion_dropout.config.study import Study
+from fashion_dropout.errors import TrackingError
 from fashion_dropout.escapes import markdown
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.progress import StudyDisplay
 from fashion_dropout.studies.cell import Session
 from fashion_dropout.studies.fitness import Needs, needs_of
-from fashion_dropout.studies.looks import MissingCells, looks_of, run_looks
+from fashion_dropout.studies.looks import MissingCells, looks_of, run_looks, still_wanted
 from fashion_dropout.studies.scheduler import Scheduler, check_workers
 from fashion_dropout.studies.workers import Workers, ending
 from fashion_dropout.texts import Count
@@ -58,11 +59,10 @@ def compare_study(
         UnpairedError: Two runs of a pair began differently; no verdict is recorded.
     """
     with closing(Workers(workers or provenance.runs_at_once(), scheduler)) as crew:
-        dataset = None
-        if is_new():  # then hardly anything but the dataset can be missing
-            dataset = _opened_dataset(study, data_dir, display)
-            cells = looks_of(study)[0] * len(study.regimes) * len(study.splits)
-            crew.begin(cells, study.cells()[0].config)
+        dataset = _opened_dataset(study, data_dir, display) if (new := is_new()) else None
+        if new:  # then hardly anything can be missing
+            first, *others = study.cells()
+            crew.begin(looks_of(study)[0] * (1 + len(others)) // len(study.seeds), first.config)
         tracking_uri = _connected(study, display)
         dataset = dataset or _opened_dataset(study, data_dir, display)
         study = study.of_images(dataset.sha256)
@@ -82,13 +82,15 @@ def compare_study(
                 needs=needs,
             )
             _prepare_charts(study, run, display)
-            missing = MissingCells(study, run, dataset.sha256, fresh, display)
-            failed = run_looks(missing, crew, session)
+            cells = MissingCells(study, run, dataset.sha256, fresh, display)
+            failed = run_looks(cells, crew, session)
             display.note("comparing the runs, drawing figures, writing the report")
             with ending(crew):
                 from fashion_dropout.studies.conclude import conclude
 
-                return conclude(study, run, failed, dataset.test())
+                outcome = conclude(study, run, failed, dataset.test())
+            _tell_of_others(run, session, display)
+            return outcome
 
 
 def _opened_dataset(study: Study, data_dir: Path | None, display: StudyDisplay) -> data.Dataset:
@@ -130,15 +132,12 @@ def _needs(
     """What a study needs of the workers of a cluster, which are asked before anything is recorded;
     None for those of this machine.
 
-    If no declared cell is missing, no worker is needed: they may have gone for the night. Of a
-    study with looks, those count that a decided study would not run, too.
+    If no cell is to be run any more, no worker is needed: they may have gone for the night.
     """
-    from fashion_dropout.studies.cells import finished_cells
-
     if crew.scheduler is None:
         return None
     needs = needs_of(study.cells()[0].config, dataset, data_dir, experiment)
-    if fresh or finished_cells(study, needs.experiment_id, needs.dataset_sha256).missing(study):
+    if fresh or still_wanted(study, needs.experiment_id, needs.dataset_sha256):
         check_workers(crew.client(1), crew.scheduler, needs, display.note)
     return needs
 
@@ -174,6 +173,27 @@ def _opened(
     ) as run:
         run.log_text(json.dumps(study.recorded(), indent=2) + "\n", "study.json")
         yield run
+
+
+def _tell_of_others(run: TrackedRun, session: Session, display: StudyDisplay) -> None:
+    """Say who else has concluded the study meanwhile, each in a study run of its own.
+
+    Each looks after the store has its own verdict, so that the later one sees the earlier one.
+    """
+    from fashion_dropout.tracking.reading.studies import concluded_beside
+    from fashion_dropout.tracking.recording.claims import owner
+
+    if session.fresh:  # its cells are its own
+        return
+    with suppress(TrackingError):  # of a store that is gone, the end of the run tells
+        run.settle()
+        own, others = concluded_beside(run.run_id)
+        for other in others:
+            verdict = other.data.tags[tags.VERDICT]
+            display.note(
+                f"{owner(other)} has concluded the study, too, in study run {other.info.run_id}, "
+                + ("with the same verdict" if verdict == own else f"otherwise: {verdict}")
+            )
 
 
 def warnings_of(study: Study) -> list[str]:

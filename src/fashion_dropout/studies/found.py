@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -16,6 +16,7 @@ from mlflow.entities import Run
 from fashion_dropout.comparison.stopping import Looks, looks_taken
 from fashion_dropout.config.cell import pair_number
 from fashion_dropout.config.decision import Decision
+from fashion_dropout.config.study import Study
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.escapes import brief
 from fashion_dropout.files import read_file
@@ -73,6 +74,28 @@ def found_cells(run: Run, declared: Mapping[str, Any], regimes: Mapping[str, Any
         until=None if run.info.status == "RUNNING" else run.info.end_time,
         also=taken_over.values(),
     )
+    return _of_runs(recorded[tags.STUDY], declared, regimes, found)
+
+
+def declared_cells(study: Study, experiment_id: str, also: Collection[str]) -> FoundCells:
+    """The cells of a declared study as they are now, whether or not it has a run of its own.
+
+    Args:
+        study: As declared.
+        experiment_id: The experiment of its runs.
+        also: Ids of the runs that it takes over.
+    """
+    declared = study.recorded()
+    order = (study.decision.baseline, *study.others)
+    regimes = {regime: declared["regimes"][regime] for regime in order}
+    found = queries.study_runs(study.key, experiment_id, also=also)
+    return _of_runs(study.key, declared, regimes, found)
+
+
+def _of_runs(
+    key: str, declared: Mapping[str, Any], regimes: Mapping[str, Any], found: pd.DataFrame
+) -> FoundCells:
+    """What the runs of a study say of its cells; see `queries.study_runs`."""
     if splits := declared.get("split_seeds"):
         pairs = zip(found["seed"], found["split_seed"].astype(int), strict=True)
         found["seed"] = [pair_number(seed, split) for seed, split in pairs]
@@ -85,7 +108,7 @@ def found_cells(run: Run, declared: Mapping[str, Any], regimes: Mapping[str, Any
     ended = set(seeds) - set(cells.loc[~cells["state"].isin(_ENDED), "seed"])
     rule = Decision.model_validate(declared["decision"])
     looks = looks_taken(runs, histories, list(regimes)[1:], rule, seeds, ended)
-    return FoundCells(recorded[tags.STUDY], declared, seeds, cells, runs, histories, looks)
+    return FoundCells(key, declared, seeds, cells, runs, histories, looks)
 
 
 def regime_configs(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from fashion_dropout.errors import Interrupted, TrackingError
 from fashion_dropout.progress import StudyDisplay
 from fashion_dropout.studies import cluster
 from fashion_dropout.studies.cell import CellResult, Session
+from fashion_dropout.studies.others import Others
 from fashion_dropout.studies.workers import Workers
 from fashion_dropout.tracking.store import tags
 
@@ -55,6 +57,24 @@ def looks_of(study: Study) -> tuple[int, ...]:
     return study.decision.looks or (len(study.seeds),)
 
 
+def still_wanted(study: Study, experiment_id: str, dataset_sha256: str) -> list[Cell]:
+    """The cells of a study that are still to be run; of one that is decided, those that its
+    deciding look lacks. Arguments and errors as of `cells.finished_cells`.
+    """
+    from fashion_dropout.studies.cells import finished_cells
+    from fashion_dropout.studies.found import declared_cells
+
+    found = finished_cells(study, experiment_id, dataset_sha256)
+    missing = found.missing(study)
+    first = study.seen_by(looks_of(study)[0])
+    if not missing or any(cell.config.seed in first for cell in missing):
+        return missing
+    taken = declared_cells(study, experiment_id, found.taken_over.values()).looks
+    if not taken.over:
+        return missing
+    return [cell for cell in missing if cell.config.seed in taken.seen[-1]]
+
+
 def run_looks(cells: MissingCells, crew: Workers, session: Session) -> dict[str, str]:
     """Run the missing cells look by look, until the study is decided or all have been run.
 
@@ -63,24 +83,15 @@ def run_looks(cells: MissingCells, crew: Workers, session: Session) -> dict[str,
     """
     from fashion_dropout.studies.found import read_cells
     from fashion_dropout.tracking.reading.queries import end_abandoned_runs
-    from fashion_dropout.tracking.recording.recovery import tidy
 
     study, display, experiment_id = cells.study, cells.display, cells.run.experiment_id
     looks = looks_of(study)
     results: list[CellResult] = []
     try:
         for number, pairs in enumerate(looks, start=1):
-            missing = cells.missing(pairs)
             if len(looks) > 1:
                 display.note(f"look {number} of {len(looks)}: after {pairs} pairs of runs")
-            display.begin(study.key, len(missing), len(study.cells()))
-            if missing:
-                client = crew.client(len(missing))
-                for result in cluster.run_cells(client, missing, session, display):
-                    results.append(result)
-                    cells.ran.add(result.cell.name)
-                    display.ended(result.cell.name, result.error)
-                tidy(display.note)  # what workers could not deliver
+            results += _run_missing(cells, pairs, crew, session)
             if pairs == looks[-1]:
                 break
             cells.run.settle()
@@ -102,6 +113,35 @@ def run_looks(cells: MissingCells, crew: Workers, session: Session) -> dict[str,
     whose = (tags.STUDY_RUN_ID, cells.run.run_id) if session.needs else (tags.SESSION, session.name)
     end_abandoned_runs(*whose, experiment_id, {result.run_id for result in results})
     return {result.cell.name: result.error for result in results if result.error}
+
+
+def _run_missing(
+    cells: MissingCells, pairs: int, crew: Workers, session: Session
+) -> Iterator[CellResult]:
+    """Run the cells that a look lacks; those that other programs run are waited for, and run here
+    if they do not finish.
+    """
+    from fashion_dropout.tracking.recording.recovery import tidy
+
+    display, held = cells.display, dict[str, str]()
+    others = Others(cells.run.experiment_id, session.name, display)
+    missing, elsewhere = cells.missing(pairs), set[str]()
+    display.begin(cells.study.key, len(missing), len(cells.study.cells()))
+    while missing:
+        if free := [cell for cell in missing if cell.name not in elsewhere]:
+            for result in cluster.run_cells(crew.client(len(missing)), free, session, display):
+                name = result.cell.name
+                if not result.held:
+                    cells.ran.add(name)
+                    display.ended(name, result.error)
+                    yield result
+                elif held.get(name) == result.held:  # nobody was found to wait for
+                    display.note(f"{name}: {result.held}")
+                held[name] = result.held
+            tidy(display.note)  # what workers could not deliver
+        left = [cell for cell in missing if cell.name not in cells.ran]
+        elsewhere = others.wait(left)
+        missing = cells.missing(pairs) if left else []
 
 
 def _leave(crew: Workers, study: Study, session: Session, stop: BaseException) -> None:

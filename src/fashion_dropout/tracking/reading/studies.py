@@ -142,5 +142,30 @@ def interrupted_study(study: str, experiment_id: str) -> str | None:
     return str(found.info.run_id) if found else None
 
 
+@asks_mlflow()
+def concluded_beside(run_id: str) -> tuple[str, list[Run]]:
+    """The verdict of a study's own run, and the other runs of the same study that have one and
+    ended after this one began, or go on: other programs have concluded it, too.
+
+    Args:
+        run_id: The study's own run; its verdict is empty if the store does not have it yet.
+    """
+    own = mlflow.get_run(run_id)
+    wanted = {
+        tags.STUDY: own.data.tags[tags.STUDY],
+        tags.ROLE: tags.STUDY_RUN,
+        tags.FRESH: "False",
+    }
+    found = find_runs(having(wanted), own.info.experiment_id)
+    others = [
+        run
+        for run in found
+        if run.info.run_id != run_id
+        and tags.VERDICT in run.data.tags
+        and (run.info.end_time is None or run.info.end_time >= own.info.start_time)
+    ]
+    return own.data.tags.get(tags.VERDICT, ""), others
+
+
 def _newest(runs: str, experiment_id: str | None = None) -> Run | None:
     return next(iter(find_runs(runs, experiment_id, newest_first=True, most=1)), None)

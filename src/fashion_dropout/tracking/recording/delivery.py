@@ -26,6 +26,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
 from fashion_dropout.errors import TrackingError
+from fashion_dropout.tracking.recording.claims import first_finished
 from fashion_dropout.tracking.recording.outbox import Entry, Journal
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import one_line
@@ -146,11 +147,16 @@ def _metrics(journal: Journal, entry: Entry) -> list[Metric]:
 
 
 def _end(client: mlflow.MlflowClient, journal: Journal, entry: Entry) -> None:
-    """End the run; one of which the store refused a part does not end as FINISHED."""
+    """End the run; one of which the store refused a part does not end as FINISHED, nor one whose
+    cell another run has finished.
+    """
     run_id, status = journal.folder.name, entry["status"]
     if status == "FINISHED" and journal.refusal:
         status = "FAILED"
         client.set_tag(run_id, tags.ERROR, journal.refusal)
+    if status == "FINISHED" and (first := first_finished(client, entry.get("claim"), run_id)):
+        status = "KILLED"
+        client.set_tag(run_id, tags.ERROR, f"run {first} has finished the same cell before")
     client.set_terminated(run_id, status, entry["time"])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import mlflow
-from mlflow.entities import Experiment, Run
+from mlflow.entities import Experiment, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
@@ -65,6 +65,8 @@ def open_run(
             client.set_terminated(known, "FAILED")
         raise
     deliver_all(client, journal)  # of an interrupted run
+    if known == resume:  # others judge by its process whether a run that says RUNNING goes on
+        client.log_batch(known, tags=[RunTag(*tag) for tag in this_process().items()])
     client.update_run(known, status="RUNNING")
     run = client.get_run(known)
     if tag_names.ERROR in run.data.tags:  # why it was interrupted

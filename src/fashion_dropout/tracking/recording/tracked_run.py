@@ -15,7 +15,8 @@ from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from numpy.typing import NDArray
 
-from fashion_dropout.errors import Interrupted, TrackingError, UndeliveredError
+from fashion_dropout.errors import ClaimedError, Interrupted, TrackingError, UndeliveredError
+from fashion_dropout.tracking.recording.claims import Claim, hold
 from fashion_dropout.tracking.recording.outbox import Journal
 from fashion_dropout.tracking.recording.sender import Sender
 from fashion_dropout.tracking.store import tags as tag_names
@@ -43,6 +44,24 @@ class TrackedRun:
         self.run_id = str(run.info.run_id)
         self.experiment_id = str(run.info.experiment_id)
         self._journal, self._sender, self._written = journal, sender, written
+        self._claim: Claim | None = None
+
+    def hold(self, claim: Claim | None) -> None:
+        """Be the one run of a study's cell that goes on, and the only one that finishes.
+
+        If another run has finished the cell before this one does, this one ends as KILLED, whenever
+        that is delivered.
+
+        Args:
+            claim: To the cell; None for a run of none, which nobody else wants.
+
+        Raises:
+            ClaimedError: Another program runs the cell, or has just finished it.
+        """
+        if claim is None:
+            return
+        hold(claim, self.run_id)
+        self._claim = claim
 
     def log_metrics(
         self,
@@ -146,12 +165,14 @@ class TrackedRun:
             UndeliveredError: The store does not answer.
             TrackingError: The store refused something, so that the run is FAILED.
         """
-        self._journal.write("end", status=status)
+        of = {"claim": self._claim.record()} if self._claim else {}
+        self._journal.write("end", status=status, **of)
         if not self._sender.settle(timeout):
             raise UndeliveredError(
                 f"expected the store to take what run {self.run_id} has recorded, received: "
                 f"{self._sender.trouble}; all of it is kept in {self._journal.folder}: type "
-                "`fashion-dropout sync` when the store is back"
+                "`fashion-dropout sync` when the store is back",
+                self.run_id,
             )
         if status == "FINISHED":
             self._check()
@@ -200,5 +221,8 @@ class TrackedRun:
 
 
 def status_after(error: BaseException) -> str:
-    """The status of a run that an error has ended: ``KILLED`` by a signal, else ``FAILED``."""
-    return "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"
+    """The status of a run that an error has ended: ``KILLED`` by a signal, or because another one
+    is the run of its cell; else ``FAILED``.
+    """
+    stopped = isinstance(error, Interrupted | KeyboardInterrupt | ClaimedError)
+    return "KILLED" if stopped else "FAILED"

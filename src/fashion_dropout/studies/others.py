@@ -1,0 +1,132 @@
+"""The cells of a study that other programs run: waiting for them, and taking over what is left."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fashion_dropout.config.cell import Cell
+from fashion_dropout.errors import TrackingError
+from fashion_dropout.progress import StudyDisplay, duration
+from fashion_dropout.texts import Count
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+SILENT_SECONDS = 300
+"""A run that has recorded nothing for so long is taken for one of a dead process. It is more than
+the time that one delivery may take, during which nothing else is delivered."""
+
+_POLL_SECONDS = 5.0
+
+
+@dataclass
+class Heard:
+    """What was seen last of a run, and when it was something else before, by this clock."""
+
+    pulse: frozenset[tuple[str, int, int]]
+    since: float
+
+
+@dataclass
+class Others:
+    """The cells of a study that programs elsewhere run, as the store knows them.
+
+    Attributes:
+        experiment_id: The experiment of the study.
+        session: Of this call of ``compare``.
+        display: Told who is waited for, and what is taken over.
+    """
+
+    experiment_id: str
+    session: str
+    display: StudyDisplay
+    _heard: dict[str, Heard] = field(default_factory=dict)
+    _said: str = ""
+
+    def wait(self, cells: Iterable[Cell]) -> set[str]:
+        """Wait until one of these cells must be run here after all, or all of them have finished.
+
+        A store that is away for a while is waited for, too: nobody can be heard through it.
+
+        Args:
+            cells: Those that other programs have.
+
+        Returns:
+            The names of those that others still run.
+
+        Raises:
+            TrackingError: The store has not answered for `SILENT_SECONDS`.
+        """
+        waiting = {cell.name: cell for cell in cells}
+        known: dict[str, Run] = {}
+        answered = time.monotonic()
+        while waiting:
+            time.sleep(_POLL_SECONDS)
+            try:
+                running = self._running(next(iter(waiting.values())).study)
+                gone = waiting.keys() - running.keys()
+                finished = {name for name in gone if name in known and _finished(known[name])}
+            except TrackingError:
+                if time.monotonic() - answered > SILENT_SECONDS:
+                    raise
+                self._heard.clear()
+                continue
+            answered = time.monotonic()
+            known |= running
+            for name in finished:
+                del waiting[name]
+                self.display.ended(name, "")
+            held = {name: run for name, run in running.items() if name in waiting}
+            if gone - finished or self._take_over(held):
+                return set(held)
+            self._say(held)
+        return set()
+
+    def _running(self, study: str) -> dict[str, Run]:
+        """Cell → the run of it that goes on elsewhere."""
+        from fashion_dropout.tracking.recording.claims import running_elsewhere
+
+        return running_elsewhere(self.experiment_id, study, self.session)
+
+    def _take_over(self, held: dict[str, Run]) -> bool:
+        """End the runs that have been silent for too long; whether there was one."""
+        from fashion_dropout.tracking.recording.claims import owner, pulse
+        from fashion_dropout.tracking.recording.recovery import mark
+
+        now, taken = time.monotonic(), False
+        for name, run in list(held.items()):
+            heard, beat = self._heard.get(run.info.run_id), pulse(run)
+            if heard is None or heard.pulse != beat:
+                self._heard[run.info.run_id] = Heard(beat, now)
+            elif now - heard.since > SILENT_SECONDS:
+                why = f"{owner(run)} has been silent for {duration(now - heard.since)}"
+                mark(run, f"{why}: another program has taken the cell over")
+                self.display.note(f"taking over {name}: {why}, run {run.info.run_id}")
+                del held[name]
+                taken = True
+        return taken
+
+    def _say(self, held: dict[str, Run]) -> None:
+        """Say who is waited for, whenever that changes."""
+        from fashion_dropout.tracking.recording.claims import owner
+
+        counted = Counter(map(owner, held.values()))
+        of = ", ".join(
+            f"{Count(number):cell|cells} that {who} runs" for who, number in sorted(counted.items())
+        )
+        if of and of != self._said:
+            self.display.note(
+                f"waiting for {of}; one that is silent for {duration(SILENT_SECONDS)} is taken over"
+            )
+        self._said = of
+
+
+def _finished(run: Run) -> bool:
+    """Whether a run that was seen as RUNNING has finished since."""
+    from fashion_dropout.tracking.reading.queries import get_run
+
+    return bool(get_run(run.info.run_id).info.status == "FINISHED")

@@ -1,0 +1,76 @@
+"""A worker waits for a store that is away: its restart must not cost a study all waiting cells.
+
+While a cell trains, its journal has what the store has not. So only its beginning and its end wait.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from fashion_dropout.errors import TrackingError, UndeliveredError
+from fashion_dropout.progress import duration
+
+AWAY_SECONDS = 600
+"""How long the store may be away, at the beginning of a cell and at its end."""
+
+_PAUSE_SECONDS = 5.0
+
+
+def is_away(error: TrackingError) -> bool:
+    """Whether an error of the store is one that passes: it has not answered, or not for itself."""
+    from fashion_dropout.tracking.recording.delivery import is_refusal
+    from fashion_dropout.tracking.store.timeouts import NoAnswerError
+
+    cause = error if isinstance(error, NoAnswerError) else error.__cause__
+    return cause is not None and not is_refusal(cause)
+
+
+def until_it_answers(say: Callable[[str], None]) -> None:
+    """Connect to the store of the study, in the folder and on the machine of this worker.
+
+    Args:
+        say: Told that it is waited for.
+
+    Raises:
+        UsageError: It is a SQLite file that does not exist.
+        TrackingError: It has not answered for `AWAY_SECONDS`, or it answers and refuses.
+    """
+    from fashion_dropout.tracking.store.connect import connect_to_existing
+
+    until, said = time.monotonic() + AWAY_SECONDS, False
+    while True:
+        try:
+            return connect_to_existing()
+        except TrackingError as error:
+            if not is_away(error) or time.monotonic() > until:
+                raise
+            if not said:
+                say(f"{error}; cells wait for it for {duration(AWAY_SECONDS)}")
+            said = True
+            time.sleep(_PAUSE_SECONDS)
+
+
+def until_delivered(error: UndeliveredError, say: Callable[[str], None]) -> None:
+    """Deliver what a run has recorded, as soon as the store takes it.
+
+    Args:
+        error: With which the run has ended.
+        say: Told that the store is waited for.
+
+    Raises:
+        UndeliveredError: The store has not taken it for `AWAY_SECONDS`.
+    """
+    from fashion_dropout.tracking.recording.outbox import has_journal
+    from fashion_dropout.tracking.recording.recovery import tidy
+
+    until = time.monotonic() + AWAY_SECONDS
+    say(f"{error}; it is tried again for {duration(AWAY_SECONDS)}")
+    while has_journal(error.run_id):
+        if time.monotonic() > until:
+            raise error
+        time.sleep(_PAUSE_SECONDS)
+        try:
+            tidy(lambda line: None)
+        except TrackingError:  # it still does not answer
+            continue
