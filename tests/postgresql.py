@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import sqlalchemy
-
 from tracking_server import HOST, free_port
 
 USER = "tester"
@@ -50,12 +48,6 @@ class PostgreSQL:
         """The URI of a database; the server trusts this machine, whatever the password."""
         user = f"{USER}:{password}" if password else USER
         return f"postgresql+psycopg://{user}@{HOST}:{self._port}/{name}"
-
-    def create(self, name: str) -> None:
-        engine = sqlalchemy.create_engine(self.uri, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-        engine.dispose()
 
     def start(self) -> None:
         options = f"-p {self._port} -h {HOST} -k {self.folder}"
