@@ -26,6 +26,7 @@ def tags_of(claim: Claim) -> dict[str, str]:
         "study.session": claim.session,
         "code.training.sha256": claim.code,
         "dataset.sha256": claim.dataset,
+        **({"study.cell": claim.cell} if claim.cell else {}),
     }
 
 

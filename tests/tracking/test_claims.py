@@ -75,7 +75,17 @@ def test_dead_and_own_and_other_runs_are_in_nobodys_way():
     assert finished_cell(CLAIM) is None
     hold(CLAIM, begun("mine"))
     elsewhere = running_elsewhere(CLAIM.experiment_id, CLAIM.study, "mine")
-    assert {place: owner(run) for place, run in elsewhere.items()} == {("none", 1): "ann@far-host"}
+    assert {place: owner(run) for place, run in elsewhere.items()} == {"none-seed1": "ann@far-host"}
+
+
+def test_with_several_splits_each_has_a_cell_of_its_own():
+    own, other = (replace(CLAIM, cell=f"none-seed0-split{split}") for split in (0, 1))
+    begun("theirs", other)
+    hold(own, begun("mine", own))
+    with pytest.raises(ClaimedError, match="to run none-seed0-split1 of the study"):
+        finished_cell(replace(other, session="mine"))
+    elsewhere = running_elsewhere(CLAIM.experiment_id, CLAIM.study, "mine")
+    assert list(elsewhere) == ["none-seed0-split1"]
 
 
 def test_a_finished_run_counts_if_code_and_images_are_the_same():

@@ -67,13 +67,11 @@ def compare_study(
         dataset = dataset or _opened_dataset(study, data_dir, display)
         study = study.of_images(dataset.sha256)
         needs = _needs(study, crew, dataset, data_dir, experiment, fresh, display)
-        from fashion_dropout.tracking.reading.queries import experiment_name
-
         with _opened(study, dataset, name := Session.new_name(), experiment, fresh) as run:
             session = Session(
                 name=name,
                 tracking_uri=tracking_uri,
-                experiment=experiment_name(run.experiment_id),
+                experiment=_experiment_name(run),
                 data_dir=data_dir.resolve() if data_dir else None,
                 dataset_sha256=dataset.sha256,
                 study_run_id=run.run_id,
@@ -173,6 +171,12 @@ def _opened(
     ) as run:
         run.log_text(json.dumps(study.recorded(), indent=2) + "\n", "study.json")
         yield run
+
+
+def _experiment_name(run: TrackedRun) -> str:
+    from fashion_dropout.tracking.reading.queries import experiment_name
+
+    return experiment_name(run.experiment_id)
 
 
 def _tell_of_others(run: TrackedRun, session: Session, display: StudyDisplay) -> None:
