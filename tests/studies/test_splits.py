@@ -133,7 +133,7 @@ def test_what_takes_pairs_for_independent_is_refused_or_warned_of(record):
 def test_a_study_of_two_splits_runs_from_end_to_end(tmp_path):
     text = (ROOT / "experiments/dropout/smoke.toml").read_text(encoding="utf-8")
     text = text.replace("seeds = [0, 1, 2]", "seeds = [0, 1]\nsplit_seeds = [0, 1]")
-    (tmp_path / "smoke.toml").write_text(text.replace("epochs = 3", "epochs = 1"), encoding="utf-8")
+    (tmp_path / "smoke.toml").write_text(text.replace("epochs = 3", "epochs = 2"), encoding="utf-8")
     done = run_command("compare", "smoke.toml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "2 seeds with each of 2 splits" in done.stdout

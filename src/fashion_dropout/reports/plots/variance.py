@@ -69,7 +69,7 @@ def _panel(axes: Axes, variance: Variance, metric: str, language: Language) -> N
                 axes.annotate(text, (right, row), xytext=(5, 0), textcoords="offset points",
                               va="center", color=colour[place], fontsize=_SMALL)  # fmt: skip
     largest = max(spread.deviation.high for place in places for spread in variance.spreads[place])
-    axes.set_xlim(0, 1.35 * largest if np.isfinite(largest) and largest > 0 else 1)
+    axes.set_xlim(0, 1.65 * largest if np.isfinite(largest) and largest > 0 else 1)
     axes.set_ylim(-0.6, len(variance.spreads[places[0]]) - 0.4)
     axes.invert_yaxis()
 
