@@ -79,7 +79,11 @@ PAGES = (
     Listed("SECURITY.md", "Security", "セキュリティ（英語）"),
     Listed("benchmarks/README.md", "Benchmarks", "ベンチマーク（英語）"),
     Listed("benchmarks/results/peers-avx512.md", "Benchmark results", "ベンチマークの結果（英語）"),
-    Listed("benchmarks/results/peers-avx2.md", "Benchmark results, AVX2", "ベンチマークの結果、AVX2（英語）"),
+    Listed(
+        "benchmarks/results/peers-avx2.md",
+        "Benchmark results, AVX2",
+        "ベンチマークの結果、AVX2（英語）",
+    ),
     Listed("data/fashion-mnist/README.md", "The data", "データ（英語）"),
     Listed("findings/README.md", "Findings", "ほかのソフトウェアの意外な挙動（英語）"),
     Listed("CONTRIBUTING.md", "Contributing", "開発の進め方（英語）"),
