@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from fashion_dropout.comparison.dose import dose_sentences
 from fashion_dropout.comparison.record import RECALIBRATED, StudyRecord
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.comparison.summary import with_interval
@@ -20,13 +21,14 @@ BEFORE = ("test/nll", "test/ece")
 
 
 def second_evidence(record: StudyRecord, language: Language = "en") -> list[str]:
-    """What stands beside the verdict: the likelihood that recalibration leaves, for each regime.
+    """What stands beside the verdict: the best value of a parameter, if the study asks for one, and
+    the likelihood that recalibration leaves, for each regime.
 
-    It answers in another way than the primary metric whether a regime generalizes better or is only
-    less confident, and does not depend on where curves are read. It decides nothing.
+    The latter answers in another way than the primary metric whether a regime generalizes better or
+    is only less confident, and does not depend on where curves are read. Neither decides anything.
     """
     words = texts(language)["recalibration"]
-    return [
+    return dose_sentences(record, language) + [
         str(words["second"].format(sentence=survives(before, after, record, language)))
         for before, after in recalibrated(record, BEFORE[:1]).values()
         if before.n and after.n
