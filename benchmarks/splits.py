@@ -3,8 +3,8 @@
 Differences d[s, k] = a[s] + b[k] + e[s, k] of S seeds and K splits, all normal; seeds and rest
 have the standard deviation 1, splits none, 1 or 2. Beside the interval of the program: that of
 Student's t over all pairs, which takes them for independent; over the means of the seeds, which is
-for the same splits; and the estimate of the mean squares without a floor, with Satterthwaite's
-degrees of freedom.
+for the same splits; and the estimate of the mean squares with the rest alone as its floor, with
+Satterthwaite's degrees of freedom.
 
     uv run python benchmarks/splits.py [--studies 20000]
 """
@@ -52,7 +52,7 @@ def covered(low: np.ndarray, high: np.ndarray) -> float:
 
 
 def satterthwaite(tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The interval of the plain estimate, where it is above zero, with its own freedom."""
+    """The interval of the plain estimate, at least that of the rest, with its own freedom."""
     _, seeds, splits = tables.shape
     mean = tables.mean(axis=(1, 2))
     by_seed, by_split = tables.mean(axis=2), tables.mean(axis=1)

@@ -187,6 +187,8 @@ HEAD = "seed,regime,metric,value"
         ([HEAD, *ROWS[:-2]], "received 'base' without seeds 4, 5; add these runs"),
         ([HEAD, *ROWS[:2], "2,a,loss,much", *ROWS[3:]], "row 4, column value (loss): expected a n"),
         ([HEAD, *ROWS[:2], "two,a,loss,1", *ROWS[3:]], "row 4, column seed: expected a whole num"),
+        ([HEAD, *ROWS[:2], f"{2**32},a,loss,1", *ROWS[3:]], "from 0 to 4294967295; number the pai"),
+        ([HEAD, *ROWS[:2], "-1,a,loss,1", *ROWS[3:]], "from 0 to 4294967295; number the pairs"),
         (
             [HEAD.replace("metric", "name"), *ROWS],
             "received 'seed, regime, name, value' without 'm",

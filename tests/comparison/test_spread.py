@@ -71,9 +71,9 @@ def test_the_intervals_are_those_of_chi_square_and_f():
 
 
 def test_both_intervals_cover_what_they_say_and_common_draws_make_that_of_a_share_wider():
-    inside = np.zeros(2)
+    inside, rng = np.zeros(2), np.random.default_rng(1)
     for _ in range(1_000):
-        one, other = RNG.normal(size=(2, 6))
+        one, other = rng.normal(size=(2, 6))
         inside += [
             deviation(one).low <= 1 <= deviation(one).high,
             share(one, one + other).low <= 0.5 <= share(one, one + other).high,

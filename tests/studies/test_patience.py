@@ -30,6 +30,7 @@ def caused(by: BaseException) -> TrackingError:
 def at_once(monkeypatch) -> None:
     """A refused connection is an answer."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    patience._away_since.clear()
 
 
 def pausing(monkeypatch, pause) -> None:

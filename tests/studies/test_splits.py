@@ -148,3 +148,20 @@ def test_a_study_of_two_splits_runs_from_end_to_end(tmp_path):
     )
     again = run_here("compare", "smoke.toml", cwd=tmp_path)
     assert "0 of 8 cells to run" in again.stdout
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("study", [SMOKE, CROSSED], ids=["one split", "two splits"])
+def test_a_run_that_ended_before_it_had_parameters_is_no_second_cell(study):
+    run_id = record_study(study)
+    own = mlflow.get_run(run_id)
+    (run, *_) = mlflow.search_runs(
+        [own.info.experiment_id],
+        f"tags.study = '{study.key}' and tags.role = 'run'",
+        output_format="list",
+    )
+    cut = mlflow.MlflowClient().create_run(own.info.experiment_id, tags=run.data.tags)
+    mlflow.MlflowClient().set_terminated(cut.info.run_id, "KILLED")
+    cells = read_record(run_id).cells
+    assert len(cells) == len(study.cells())
+    assert set(cells["state"]) == {"FINISHED"}

@@ -91,9 +91,7 @@ def report(
 @click.command()
 @click.argument("studies", nargs=-1, required=True, metavar="STUDY...")
 @language_option()
-@click.option(
-    "--output", default="variance.html", show_default=True, help="The HTML file to write."
-)
+@click.option("--output", default="variance.html", help="The HTML file to write.")
 def variance(studies: tuple[str, ...], lang: Language, output: str) -> None:
     """Say where the spread between seeds comes from, by studies that differ only in vary.
 

@@ -127,7 +127,6 @@ def compare(
     "--watts",
     type=float,
     default=10.0,
-    show_default=True,
     help="Power of one core at work, in watts, for the energy on paper.",
 )
 @optional("--output", help="A PNG or SVG file to write the figure to.")

@@ -85,7 +85,7 @@ class Changed:
         when: When it was declared so, for a person.
         finished: How many of its runs had begun before.
         what: What differs from the study of the same name before it: ``rule``, ``seeds``,
-            ``regimes``; empty if there was none.
+            ``splits``, ``regimes``; empty if there was none.
     """
 
     when: str

@@ -94,7 +94,10 @@ def _parts(verdict: Verdict, rule: Decision, needed: int | None) -> Iterator[str
         elif verdict.kind in _BETTER:
             yield "beyond" if verdict.beyond else "not_beyond"
     elif verdict.kind == "not shown":
-        yield ("no_pair", "one_pair")[pairs] if pairs < 2 else "not shown"
+        if pairs < 2:
+            yield ("no_pair", "one_pair")[pairs]
+        else:  # pairs of one seed, or of one split, have no interval
+            yield "not shown" if math.isfinite(verdict.difference.low) else "no_interval"
         if verdict.smallest_p > rule.alpha and pairs > 1:
             yield "too_few"
         if needed is not None:

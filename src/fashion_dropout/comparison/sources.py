@@ -23,9 +23,9 @@ def sources_sentence(record: StudyRecord, language: Language = "en") -> str | No
     moving, words = set(record.sources), texts(language)["vary"]
     if moving == set(USUAL.split("+")):
         return None
-    everything = moving >= set(SOURCES)
-    return str(words["all" if everything else "some"]).format(
-        moving=named(moving, language), still=named(set(SOURCES) - moving, language)
+    still = set(SOURCES) - moving - ({"split"} if record.splits else set())
+    return str(words["some" if still else "all"]).format(
+        moving=named(moving, language), still=named(still, language)
     )
 
 

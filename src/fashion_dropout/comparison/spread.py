@@ -85,9 +85,12 @@ class Variance:
         """How much wider an interval becomes if it covers the split as well: a ratio above 1.
 
         √(sum of the variances of the single sources / the same without the split), as if sources
-        did not interact. NaN without a study of the split alone, or of nothing beside it.
+        did not interact. NaN unless each source that moves has a study in which it moves alone.
         """
-        variances = {of: spread.deviation.value**2 for of, spread in self.single(place).items()}
+        alone = self.single(place)
+        if not alone.keys() >= set(self.everything.split("+")):
+            return math.nan
+        variances = {of: spread.deviation.value**2 for of, spread in alone.items()}
         rest = sum(variances.values()) - variances.get("split", math.nan)
         return math.sqrt(sum(variances.values()) / rest) if rest > 0 else math.nan
 

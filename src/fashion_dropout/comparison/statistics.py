@@ -43,9 +43,10 @@ class Difference:
         mean: Mean difference; NaN without a pair.
         low: Lower end of the paired-t interval of the mean; NaN with fewer than two pairs.
         high: Its upper end.
-        bca_low: Lower end of the BCa bootstrap interval of the mean.
+        bca_low: Lower end of the BCa bootstrap interval of the mean; NaN of several splits.
         bca_high: Its upper end.
-        p: Two-sided sign-flip permutation p-value, unadjusted; 1 without a pair.
+        p: Two-sided sign-flip permutation p-value, unadjusted; 1 without a pair. Of several splits
+            that of `two_way`, and so are low and high.
         p_holm: The same, adjusted for the comparisons made beside it.
         prob_better: Share of pairs in which the regime is better than the baseline; ties count
             half.

@@ -137,7 +137,10 @@ def table_notes(comparison: Comparison, language: Language = "en") -> list[str]:
         "least": least,
         "least_adjusted": least_adjusted,
     }
-    crossed = any(are_crossed(verdict.difference.by_seed) for verdict in comparison.verdicts)
+    crossed = any(
+        are_crossed([*verdict.difference.by_seed, *verdict.undefined])
+        for verdict in comparison.verdicts
+    )
     notes = ["interval_splits", "decides_splits"] if crossed else ["interval", "decides"]
     by_signs = pairs > 1 and not crossed
     if by_signs and least > rule.alpha:

@@ -126,6 +126,10 @@ def _checked(
     for column in ("regime", "metric"):
         rows[column] = _names(rows, column)
     rows["seed"] = _whole(rows, "seed").astype("int64")
+    beyond = ~rows["seed"].between(0, 2**32 - 1)  # larger ones are pairs of a seed and a split
+    if beyond.any():
+        wanted = "a whole number from 0 to 4294967295; number the pairs, if theirs are others,"
+        raise _wrong(rows, beyond, "seed", wanted, int(rows.loc[beyond, "seed"].iloc[0]))
     rows["epoch"] = _whole(rows, "epoch", missing=True)
     rows["value"] = _numbers(rows)
     rows["run_id"] = rows["run_id"].map(lambda text: visible(str(text)))

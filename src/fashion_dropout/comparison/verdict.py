@@ -200,6 +200,8 @@ def _tested_crossed(difference: Difference, rule: Decision, alpha: float) -> _Te
     A sign-flip test would take pairs of one seed, or of one split, for independent of each other.
     """
     found, smallest = two_way(layout(difference.by_seed)), rule.smallest_difference
+    if not found.freedom:  # one seed, or one split
+        return _Tests()
     opposite = two_way(-layout(difference.by_seed))
     above, below = (Look(of.above(-smallest), alpha) for of in (found, opposite))
     low, high = statistics.interval(difference.by_seed, 1 - 2 * alpha)

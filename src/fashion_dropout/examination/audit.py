@@ -121,7 +121,8 @@ def audit_study(run_id: str, say: Callable[[str], object], *, data_dir: Path | N
     connect_to_existing()
     record = read_record(run_id)
     dataset = images_of(record, data_dir)
-    if len(record.environment[tags.SPLIT_SHA256]) > 1:
+    moves = record.splits or "split" in record.sources
+    if moves or len(record.environment[tags.SPLIT_SHA256]) > 1:
         raise UsageError(
             f"expected a study whose runs share one split, received {record.key}, in which it "
             "varies: no validation image is one of all runs"

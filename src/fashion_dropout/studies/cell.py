@@ -27,6 +27,7 @@ _REFUSED_SECONDS = 10  # how long a worker that is not fit keeps a cell
 _ATTEMPTS = (
     5  # to begin a cell, or to find what has been delivered of it, on a store that comes and goes
 )
+_BETWEEN_SECONDS = 30  # times the number of the attempt: five minutes in all
 
 
 @dataclass(frozen=True)
@@ -146,10 +147,12 @@ def _recorded(cell: Cell, session: Session, reporter: _Reporter) -> str:
             return record_run(request, dataset, reporter).run_id
         except UndeliveredError as error:
             until_delivered(error, reporter.warn)  # the next attempt finds that it has finished
+            reporter.began = False
         except TrackingError as error:
             attempts += 1
             if reporter.began or attempts == _ATTEMPTS or not is_away(error):
                 raise
+            time.sleep(attempts * _BETWEEN_SECONDS)
 
 
 def _refuse_unfit(needs: Needs, reporter: _Reporter) -> None:

@@ -229,7 +229,9 @@ def _interrupted(study: Study, experiment: str | None) -> str | None:
     from fashion_dropout.tracking.reading import studies
     from fashion_dropout.tracking.recording.launched import launched_run_id
     from fashion_dropout.tracking.recording.opening import experiment_id
+    from fashion_dropout.tracking.recording.processes import HOST, this_process
 
     if launched_run_id():
         return None
-    return studies.interrupted_study(study.key, experiment_id(experiment))
+    own = {HOST: this_process()[HOST]}
+    return studies.interrupted_study(study.key, experiment_id(experiment), own)

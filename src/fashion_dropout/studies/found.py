@@ -73,6 +73,7 @@ def found_cells(run: Run, declared: Mapping[str, Any], regimes: Mapping[str, Any
         # A study that goes on still has the end of its interruption, before its newest runs.
         until=None if run.info.status == "RUNNING" else run.info.end_time,
         also=taken_over.values(),
+        crossed="split_seeds" in declared,
     )
     return _of_runs(recorded[tags.STUDY], declared, regimes, found)
 
@@ -88,7 +89,8 @@ def declared_cells(study: Study, experiment_id: str, also: Collection[str]) -> F
     declared = study.recorded()
     order = (study.decision.baseline, *study.others)
     regimes = {regime: declared["regimes"][regime] for regime in order}
-    found = queries.study_runs(study.key, experiment_id, also=also)
+    crossed = bool(study.split_seeds)
+    found = queries.study_runs(study.key, experiment_id, also=also, crossed=crossed)
     return _of_runs(study.key, declared, regimes, found)
 
 
@@ -97,6 +99,7 @@ def _of_runs(
 ) -> FoundCells:
     """What the runs of a study say of its cells; see `queries.study_runs`."""
     if splits := declared.get("split_seeds"):
+        found = found[found["split_seed"] != ""].copy()
         pairs = zip(found["seed"], found["split_seed"].astype(int), strict=True)
         found["seed"] = [pair_number(seed, split) for seed, split in pairs]
     runs = found[found["state"] == "FINISHED"].reset_index(drop=True)

@@ -16,6 +16,7 @@ from fashion_dropout.progress import StudyDisplay
 from fashion_dropout.studies import cluster
 from fashion_dropout.studies.cell import CellResult, Session
 from fashion_dropout.studies.others import Others
+from fashion_dropout.studies.patience import until_it_answers
 from fashion_dropout.studies.workers import Workers
 from fashion_dropout.tracking.store import tags
 
@@ -43,7 +44,7 @@ class MissingCells:
         cells = [cell for cell in self.study.cells() if cell.config.seed in seen]
         if not self.fresh:
             found = finished_cells(self.study, self.run.experiment_id, self.dataset_sha256)
-            cells = [cell for cell in found.missing(self.study) if cell in cells]
+            cells = [cell for cell in found.missing(self.study) if cell.config.seed in seen]
             if found.taken_over != self.taken_over:
                 self.taken_over = found.taken_over
                 self.display.note(found.sentence)
@@ -123,9 +124,11 @@ def _run_missing(
     """
     from fashion_dropout.tracking.recording.recovery import tidy
 
-    display, held = cells.display, dict[str, str]()
+    display, held, said = cells.display, dict[str, str](), set[str]()
     others = Others(cells.run.experiment_id, session.name, display)
     missing, elsewhere = cells.missing(pairs), set[str]()
+    if missing and not session.fresh:
+        others.refuse_other_code(cells.study.key)
     display.begin(cells.study.key, len(missing), len(cells.study.cells()))
     while missing:
         if free := [cell for cell in missing if cell.name not in elsewhere]:
@@ -135,13 +138,19 @@ def _run_missing(
                     cells.ran.add(name)
                     display.ended(name, result.error)
                     yield result
-                elif held.get(name) == result.held:  # nobody was found to wait for
+                elif held.get(name) == result.held and result.held not in said:
+                    said.add(result.held)  # nobody was found to wait for
                     display.note(f"{name}: {result.held}")
                 held[name] = result.held
             tidy(display.note)  # what workers could not deliver
         left = [cell for cell in missing if cell.name not in cells.ran]
         elsewhere = others.wait(left)
+        if left:
+            until_it_answers(display.note)
         missing = cells.missing(pairs) if left else []
+        for name in {cell.name for cell in left} - {cell.name for cell in missing} - others.done:
+            others.done.add(name)
+            display.ended(name, "")
 
 
 def _leave(crew: Workers, study: Study, session: Session, stop: BaseException) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fashion_dropout.config.cell import Cell
-from fashion_dropout.errors import TrackingError
+from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.progress import StudyDisplay, duration
 from fashion_dropout.texts import Count
 
@@ -39,11 +39,13 @@ class Others:
         experiment_id: The experiment of the study.
         session: Of this call of ``compare``.
         display: Told who is waited for, and what is taken over.
+        done: The names of the cells whose end was told.
     """
 
     experiment_id: str
     session: str
     display: StudyDisplay
+    done: set[str] = field(default_factory=set)
     _heard: dict[str, Heard] = field(default_factory=dict)
     _said: str = ""
 
@@ -70,6 +72,8 @@ class Others:
                 running = self._running(next(iter(waiting.values())).study)
                 gone = waiting.keys() - running.keys()
                 finished = {name for name in gone if name in known and _finished(known[name])}
+                held = {name: run for name, run in running.items() if name in waiting}
+                taken = self._take_over(held)
             except TrackingError:
                 if time.monotonic() - answered > SILENT_SECONDS:
                     raise
@@ -79,12 +83,32 @@ class Others:
             known |= running
             for name in finished:
                 del waiting[name]
+                self.done.add(name)
                 self.display.ended(name, "")
-            held = {name: run for name, run in running.items() if name in waiting}
-            if gone - finished or self._take_over(held):
+            if gone - finished or taken:
                 return set(held)
             self._say(held)
         return set()
+
+    def refuse_other_code(self, study: str) -> None:
+        """Refuse to run a study beside somebody with other training code: neither could use the
+        cells of the other, and both would end with an error, hours later.
+
+        Raises:
+            UsageError: Somebody runs cells of it with other code.
+        """
+        from fashion_dropout import provenance
+        from fashion_dropout.tracking.recording.claims import owner
+        from fashion_dropout.tracking.store import tags
+
+        code = provenance.training_code_sha256()
+        for run in self._running(study).values():
+            if (other := run.data.tags.get(tags.TRAINING_CODE, code)) != code:
+                raise UsageError(
+                    f"expected all who run {study} to have this training code, {code[:12]}, "
+                    f"received {other[:12]} in run {run.info.run_id} of {owner(run)}; take one "
+                    "version, or wait until that program has ended"
+                )
 
     def _running(self, study: str) -> dict[str, Run]:
         """Cell → the run of it that goes on elsewhere."""
@@ -102,7 +126,7 @@ class Others:
             heard, beat = self._heard.get(run.info.run_id), pulse(run)
             if heard is None or heard.pulse != beat:
                 self._heard[run.info.run_id] = Heard(beat, now)
-            elif now - heard.since > SILENT_SECONDS:
+            elif now - heard.since > SILENT_SECONDS and _is_silent(run, beat):
                 why = f"{owner(run)} has been silent for {duration(now - heard.since)}"
                 mark(run, f"{why}: another program has taken the cell over")
                 self.display.note(f"taking over {name}: {why}, run {run.info.run_id}")
@@ -129,4 +153,21 @@ def _finished(run: Run) -> bool:
     """Whether a run that was seen as RUNNING has finished since."""
     from fashion_dropout.tracking.reading.queries import get_run
 
-    return bool(get_run(run.info.run_id).info.status == "FINISHED")
+    try:
+        return bool(get_run(run.info.run_id).info.status == "FINISHED")
+    except UsageError:  # it was deleted for good
+        return False
+
+
+def _is_silent(run: Run, beat: frozenset[tuple[str, int, int]]) -> bool:
+    """Whether a run has recorded nothing more to this moment, its end included: its owner may have
+    come back since the runs were listed.
+    """
+    from fashion_dropout.tracking.reading.queries import get_run
+    from fashion_dropout.tracking.recording.claims import pulse
+
+    try:
+        again = get_run(run.info.run_id)
+    except UsageError:
+        return False
+    return bool(again.info.status == "RUNNING" and pulse(again) == beat)

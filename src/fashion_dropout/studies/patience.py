@@ -15,6 +15,7 @@ AWAY_SECONDS = 600
 """How long the store may be away, at the beginning of a cell and at its end."""
 
 _PAUSE_SECONDS = 5.0
+_away_since: list[float] = []  # of this process: the cells of a worker wait once, not each in turn
 
 
 def is_away(error: TrackingError) -> bool:
@@ -23,7 +24,7 @@ def is_away(error: TrackingError) -> bool:
     from fashion_dropout.tracking.store.timeouts import NoAnswerError
 
     cause = error if isinstance(error, NoAnswerError) else error.__cause__
-    return cause is not None and not is_refusal(cause)
+    return cause is not None and not isinstance(cause, ImportError) and not is_refusal(cause)
 
 
 def until_it_answers(say: Callable[[str], None]) -> None:
@@ -38,12 +39,18 @@ def until_it_answers(say: Callable[[str], None]) -> None:
     """
     from fashion_dropout.tracking.store.connect import connect_to_existing
 
-    until, said = time.monotonic() + AWAY_SECONDS, False
+    said = False
     while True:
         try:
-            return connect_to_existing()
+            connect_to_existing()
+            _away_since.clear()
+            return
         except TrackingError as error:
-            if not is_away(error) or time.monotonic() > until:
+            if not is_away(error):
+                raise
+            if not _away_since:
+                _away_since.append(time.monotonic())
+            if time.monotonic() > _away_since[0] + AWAY_SECONDS:
                 raise
             if not said:
                 say(f"{error}; cells wait for it for {duration(AWAY_SECONDS)}")

@@ -81,6 +81,7 @@ def study_runs(
     session: str | None = None,
     until: int | None = None,
     also: Collection[str] = (),
+    crossed: bool = False,
 ) -> pd.DataFrame:
     """The newest run of each cell of a study, a finished one where there is one.
 
@@ -90,6 +91,7 @@ def study_runs(
         session: Only runs of this call of ``compare``; None for all.
         until: Only runs that began before this, in milliseconds since 1970; None for all.
         also: Ids of more runs, which the study has taken over.
+        crossed: Whether the study has several splits, so that a cell is of one of them.
 
     Returns:
         A row a run, with the columns run_id, begun, artifact_uri, regime, seed, split_seed (text),
@@ -107,7 +109,7 @@ def study_runs(
     if table.empty:
         return pd.DataFrame(columns=_COLUMNS)
     table = table.sort_values("state", key=lambda state: state == "FINISHED", kind="stable")
-    cell = ["regime", "seed", "split_seed"]
+    cell = ["regime", "seed", *(["split_seed"] if crossed else [])]
     newest = table.drop_duplicates(cell, keep="last")
     return newest.sort_values(cell, ignore_index=True)
 
@@ -175,7 +177,8 @@ def _fetched(artifact_uri: str, name: str, folder: str) -> Path | None:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    recorded, state, reason = run.data.tags, run.info.status, run.data.tags.get(tags.ERROR, "")
+    recorded, state = run.data.tags, run.info.status
+    reason = recorded.get(tags.ERROR, "") if state != "FINISHED" else ""  # it was taken for dead
     if state == "FINISHED" and (missing := missing_parts(run)):
         state, reason = INCOMPLETE, f"ended as FINISHED without {', '.join(missing)}"
     return {
@@ -184,7 +187,9 @@ def _row(run: Run) -> dict[str, Any]:
         "artifact_uri": run.info.artifact_uri,
         "regime": recorded[tags.REGIME],
         "seed": int(recorded[tags.SEED]),
-        "split_seed": plain(run.data.params.get("split_seed", "")),
+        # A run has its tags from the first moment; its parameters come later, or never.
+        "split_seed": recorded.get(tags.seed_of("split"))
+        or plain(run.data.params.get("split_seed", "")),
         "state": state,
         "reason": reason,
         "session": recorded.get(tags.SESSION, ""),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import mlflow
 from mlflow.entities import Run
@@ -135,9 +135,15 @@ def earlier_study_run(name: str, study: str, experiment_id: str, before: int) ->
 
 
 @asks_mlflow()
-def interrupted_study(study: str, experiment_id: str) -> str | None:
-    """The id of the newest run of a study that was begun and killed; None if there is none."""
-    wanted = {tags.STUDY: study, tags.ROLE: tags.STUDY_RUN, tags.FRESH: "False"}
+def interrupted_study(study: str, experiment_id: str, whose: Mapping[str, str]) -> str | None:
+    """The id of the newest run of a study that was begun and killed; None if there is none.
+
+    Args:
+        study: The study's key.
+        experiment_id: The experiment of its runs.
+        whose: Tags of the run: two machines must not take up the same one.
+    """
+    wanted = {tags.STUDY: study, tags.ROLE: tags.STUDY_RUN, tags.FRESH: "False", **whose}
     found = _newest(having(wanted, "attributes.status = 'KILLED'"), experiment_id)
     return str(found.info.run_id) if found else None
 

@@ -112,7 +112,9 @@ def first_finished(
     """
     if recorded is None:
         return ""
-    claim = Claim(**recorded)
+    claim = Claim(
+        **{name: recorded[name] for name in Claim.__dataclass_fields__ if name in recorded}
+    )
     found = (run for run in _runs_of(client, claim) if run.info.run_id != run_id)
     return next((str(run.info.run_id) for run in found if claim.is_finished_by(run)), "")
 

@@ -66,7 +66,9 @@ def open_run(
         raise
     deliver_all(client, journal)  # of an interrupted run
     if known == resume:  # others judge by its process whether a run that says RUNNING goes on
-        client.log_batch(known, tags=[RunTag(*tag) for tag in this_process().items()])
+        wanted = (tag_names.SESSION, tag_names.STUDY_RUN_ID)
+        own = {name: str(tags[name]) for name in wanted if name in tags}
+        client.log_batch(known, tags=[RunTag(*tag) for tag in {**this_process(), **own}.items()])
     client.update_run(known, status="RUNNING")
     run = client.get_run(known)
     if tag_names.ERROR in run.data.tags:  # why it was interrupted
