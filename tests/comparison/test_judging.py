@@ -205,7 +205,7 @@ HEAD = "seed,regime,metric,value"
         ([HEAD], "expected a table with values, received none"),
         (["PAR1"], "expected a CSV or Parquet file"),
     ],
-    ids=range(13),
+    ids=range(15),
 )
 def test_a_bad_table_is_refused_in_one_line(lines, words, tmp_path):
     path = tmp_path / "table.csv"
