@@ -25,8 +25,6 @@ _REGIME_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Regimes name runs, metrics, columns and files: no spaces, commas, slashes or markup."""
 
 _OF_THE_STUDY = ("seed", "dataset", "split_seed", "vary")
-_FIRST = ("dropout", "epochs", "batch_size", "learning_rate", "select", "dataset", "split_seed",
-          "threads")  # fmt: skip
 
 
 class Study(BaseModel):
@@ -105,10 +103,11 @@ class Study(BaseModel):
 
         What becomes of the verdict is no part of it: the study stays the same study.
         """
+        crossed = ("split_seed",) if self.split_seeds else ()  # then none is a regime's parameter
         return {
             **({"dataset_sha256": self.dataset_sha256} if self.dataset_sha256 else {}),
             "regimes": {
-                regime: _resolved(self.config(regime, 0), bool(self.split_seeds))
+                regime: self.config(regime, 0).essential(*crossed)
                 for regime in sorted(self.regimes)
             },
             "seeds": sorted(self.seeds),
@@ -138,19 +137,6 @@ class Study(BaseModel):
     def others(self) -> list[str]:
         """The regimes that are compared with the baseline."""
         return [regime for regime in self.regimes if regime != self.decision.baseline]
-
-
-def _resolved(config: TrainingConfig, crossed: bool) -> dict[str, Any]:
-    """The parameters of a regime, without those that are younger than the first studies and at
-    their default: a study keeps the key that it was recorded under. Of several splits, which are
-    `crossed`, none is a parameter of the regime.
-    """
-    younger = (
-        TrainingConfig.model_fields.keys()
-        - _FIRST
-        - config.model_dump(exclude_defaults=True).keys()
-    )
-    return config.model_dump(exclude={"seed", *younger, *({"split_seed"} if crossed else ())})
 
 
 def read_study(path: Path) -> Study:

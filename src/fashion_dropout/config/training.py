@@ -23,6 +23,10 @@ def _parameter(default: Any, description: str, expected: str, **limits: Any) -> 
     )
 
 
+_FIRST = ("dropout", "epochs", "batch_size", "learning_rate", "select", "dataset", "split_seed",
+          "threads")  # fmt: skip
+
+
 class TrainingConfig(BaseModel):
     """All that decides the numbers of one run. Two runs with equal configurations, on the same
     machine, give the same bits; see docs/reproducibility.md.
@@ -163,6 +167,13 @@ class TrainingConfig(BaseModel):
         if source in self.vary.split("+"):
             return self.seed
         return self.split_seed if source == "split" else FIXED_SEED
+
+    def essential(self, *without: str) -> dict[str, Any]:
+        """The parameters without the seed and the named ones, and without those at their default
+        that are younger than the first studies: a study keeps the key that it was recorded under.
+        """
+        chosen = {*_FIRST, *self.model_dump(exclude_defaults=True)}
+        return self.model_dump(include=chosen - {"seed", *without})
 
     def check(self) -> None:
         """Check what two parameters say together.

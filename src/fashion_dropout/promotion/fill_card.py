@@ -66,7 +66,7 @@ def _card(candidate: Candidate, model: str, version: str) -> ModelCard:
         training_images=images["training"],
         validation_images=images["validation"],
         test_images=images["test"],
-        parameters=config.model_dump(exclude={"seed", "dataset"}),
+        parameters={name: value for name, value in config.essential().items() if name != "dataset"},
         epoch=stored_epoch(config, run.data.metrics),
         figures=_figures(candidate),
         classes=_classes(run),
