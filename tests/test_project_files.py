@@ -187,7 +187,7 @@ def test_the_wheel_contains_the_package_and_no_data(tmp_path):
         ["uv", "build", "--quiet", "--wheel", "--out-dir", tmp_path], cwd=ROOT, check=True
     )
     (wheel,) = tmp_path.glob("*.whl")
-    assert wheel.stat().st_size < 500_000
+    assert wheel.stat().st_size < 1_000_000  # the data alone have 30 million
     with zipfile.ZipFile(wheel) as content:
         tops = {name.partition("/")[0] for name in content.namelist()}
     assert tops == {"fashion_dropout", wheel.name.split("-py3")[0] + ".dist-info"}
