@@ -99,7 +99,10 @@ def test_on_postgresql(tmp_path):
         }
         study = ROOT / "experiments/dropout/smoke.toml"
         compared = run_command(
-            "compare", str(study), "--workers", "2", cwd=tmp_path, environment=environment
+            *("compare", str(study), "--workers", "2"),
+            cwd=tmp_path,
+            environment=environment,
+            timeout=900,  # it is slower than with SQLite
         )
         assert compared.returncode == 0, compared.stderr
         runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
