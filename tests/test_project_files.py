@@ -10,6 +10,7 @@ import subprocess
 import tomllib
 import warnings
 import zipfile
+from pathlib import Path
 
 import click
 import pytest
@@ -187,10 +188,13 @@ def test_the_wheel_contains_the_package_and_no_data(tmp_path):
         ["uv", "build", "--quiet", "--wheel", "--out-dir", tmp_path], cwd=ROOT, check=True
     )
     (wheel,) = tmp_path.glob("*.whl")
-    assert wheel.stat().st_size < 1_000_000  # the data alone have 30 million
     with zipfile.ZipFile(wheel) as content:
-        tops = {name.partition("/")[0] for name in content.namelist()}
+        files = {each.filename: each.file_size for each in content.infolist()}
+    tops = {name.partition("/")[0] for name in files}
     assert tops == {"fashion_dropout", wheel.name.split("-py3")[0] + ".dist-info"}
+    of_package = {Path(name).suffix for name in files if name.startswith("fashion_dropout/")}
+    assert of_package <= {".py", ".toml", ".j2", ".json", ".css", ".bib"}
+    assert max(files.values()) < 100_000, "code and texts have no file so large; archives have"
 
 
 def test_the_licence_names_its_holder():

@@ -30,6 +30,9 @@ _LEAST_LEVELS = {
     # They print the trace and the statements of an error of the database, which is raised as well.
     "mlflow.store.db.utils": logging.CRITICAL,
     "mlflow.system_metrics": logging.CRITICAL,
+    # It warns of each insertion that the database refuses, such as that of the metrics which MLflow
+    # inserts again to link them to a model; what MLflow does not take back is raised as well.
+    "psycopg": logging.ERROR,
 }
 _WITHOUT_RIGHT = ("PERMISSION_DENIED", "RESOURCE_DOES_NOT_EXIST")
 
