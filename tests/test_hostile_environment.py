@@ -20,34 +20,10 @@ from conftest import TRAIN, FinishedRun, clean_environment
 from fashion_dropout.learning.dataset import Synthetic
 from faults.interrupting import only_run, recorded
 from promotion.recorded_studies import GATE
+from study_text import study_text
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
-STUDY = """
-name = "hostile"
-question = "Does a hostile environment change anything?"
-seeds = [0, 1]
-dataset = "synthetic"
-
-[base]
-epochs = 1
-
-[regimes.none]
-dropout = 0.0
-
-[regimes.dropout]
-dropout = 0.5
-
-[promotion]
-undecided = "simpler"
-
-[decision]
-primary = "gap/loss"
-direction = "lower"
-smallest_difference = 0.02
-alpha = 0.05
-baseline = "none"
-"""
 MATPLOTLIBRC = "text.usetex: True\nsavefig.bbox: tight\nfont.size: 40\nbackend: TkAgg\n"
 KERAS_JSON = {
     "floatx": "float64",
@@ -172,7 +148,9 @@ def trained(run, tmp_path_factory) -> FinishedRun:
 @pytest.fixture(scope="module")
 def compared(run, tmp_path_factory) -> FinishedRun:
     folder = tmp_path_factory.mktemp("compared")
-    (folder / "study.toml").write_text(STUDY, encoding="utf-8")
+    (folder / "study.toml").write_text(
+        study_text("hostile", (0, 1), {"epochs": 1}), encoding="utf-8"
+    )
     done = run("compare", "study.toml", cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return FinishedRun(folder, done.stdout)

@@ -15,7 +15,8 @@ from conftest import made_once
 from fashion_dropout.commands.console import StudyLines
 from fashion_dropout.config.study import read_study
 from fashion_dropout.studies.compare import compare_study
-from promotion.recorded_studies import STUDY, Studies, scheduler_here
+from promotion.recorded_studies import Studies, scheduler_here
+from study_text import study_text
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +35,8 @@ def _run_studies(folder: Path) -> str:
         mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
         with scheduler_here() as there:
             for name, epochs, undecided in (("weak", 1, "dropout"), ("strong", 3, "simpler")):
-                text = STUDY.format(name=name, epochs=epochs, undecided=undecided)
+                base = {"epochs": epochs, "learning_rate": 0.004}
+                text = study_text(name, (0, 1), base, undecided=undecided)
                 (folder / f"{name}.toml").write_text(text)
                 study = read_study(folder / f"{name}.toml")
                 outcome = compare_study(study, StudyLines(), scheduler=there)

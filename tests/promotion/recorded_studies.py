@@ -30,27 +30,6 @@ alpha = 0.05
 mcnemar = "reported"
 """
 POLICY = Policy.model_validate(tomllib.loads(GATE))
-STUDY = """
-name = "{name}"
-question = "Is it promoted?"
-dataset = "synthetic"
-seeds = [0, 1]
-[base]
-epochs = {epochs}
-learning_rate = 0.004
-[regimes.none]
-dropout = 0.0
-[regimes.dropout]
-dropout = 0.5
-[decision]
-primary = "gap/loss"
-direction = "lower"
-smallest_difference = 0.02
-alpha = 0.05
-baseline = "none"
-[promotion]
-undecided = "{undecided}"
-"""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from fashion_dropout.studies.looks import still_wanted
 from fashion_dropout.studies.read import read_record
 from fashion_dropout.tracking.store.tags import DATASET_SHA256
 from recorded import record_study
+from study_text import study_text
 
 SMOKE = ROOT / "experiments/dropout/smoke.toml"
 
@@ -131,26 +132,18 @@ def test_compare_runs_look_by_look_and_ends_when_it_is_decided(tmp_path: Path):
     assert all(line in again.stdout for line in verdict)
 
 
-LOOKED = """
-name = "looked"
-question = "Is a study with looks the same, whatever happens to its process?"
-dataset = "synthetic"
-seeds = [0, 1, 2, 3, 4]
-[base]
-epochs = 1
-learning_rate = 0.004
-[regimes.none]
-dropout = 0.0
-[regimes.dropout]
-dropout = 0.5
-[decision]
-primary = "val/accuracy"
-direction = "higher"
-smallest_difference = 1e-9
-alpha = 0.49
-baseline = "none"
-looks = [3, 5]
-"""
+LOOKED = study_text(
+    "looked",
+    range(5),
+    {"epochs": 1, "learning_rate": 0.004},
+    {
+        "primary": "val/accuracy",
+        "direction": "higher",
+        "smallest_difference": 1e-9,
+        "alpha": 0.49,
+        "looks": [3, 5],
+    },
+)
 
 
 def begun(folder: Path) -> subprocess.Popen[str]:

@@ -191,15 +191,15 @@ def test_the_time_is_that_of_this_machine(monkeypatch):
     # 12 runs, 3 in turn, of 20 epochs of 55,000 images and a tenth more
     text = plan(str(SECOND), "--watts", "20").output
     assert re.search(r"^6 +12 +37 min to 55 min ", text, re.M)
-    # a run takes 733 to 1,100 s, and a study 25 s beside its runs: of 20 runs, 10 in turn
+    # a run takes 733 to 1,100 s, and a study 36 s beside its runs: of 20 runs, 10 in turn
     assert "the 20 declared runs, each on one core of this kind, at 20 W a core:" in text
     assert re.search(r"^2 +2 h 3 min to 3 h 4 min +4\.1 to 6\.1 +0\.082 to 0\.12 kWh$", text, re.M)
     assert "up to 20 cores, at least 80 % of their time is training" in text
 
 
 def test_what_does_not_train_limits_how_many_cores_are_well_used():
-    runs = Cost(32, (20.0, 30.0))
-    assert runs.used(4) == pytest.approx(32 * 20 / (4 * (25 + 8 * 20)))
+    runs = Cost(32, (30.0, 40.0))
+    assert runs.used(4) == pytest.approx(32 * 30 / (4 * (36 + 8 * 30)))
     assert runs.knee == 4
     assert runs.used(5) < 0.8 < runs.used(4)
     assert Cost(32, (0.01, 0.01)).knee == 1

@@ -19,28 +19,11 @@ from fashion_dropout.studies.cell import Session
 from fashion_dropout.studies.fitness import Fitness, Needs, differences, needs_of, usual_dir
 from fashion_dropout.studies.scheduler import Scheduler, kernels_that_differ
 from faults.interrupting import running, wait_for
+from study_text import study_text
 from tracking_server import HOST
 
 CONFIG = TrainingConfig(dataset="synthetic")
 SECRET = "postgresql://me:secret@127.0.0.1/mlflow"
-STUDY = """
-name = "far"
-question = "Does a study outlive the program that has begun it?"
-dataset = "synthetic"
-seeds = [0]
-[base]
-epochs = {epochs}
-[regimes.none]
-dropout = 0.0
-[regimes.dropout]
-dropout = 0.5
-[decision]
-primary = "gap/loss"
-direction = "lower"
-smallest_difference = 0.02
-alpha = 0.05
-baseline = "none"
-"""
 
 
 @pytest.mark.parametrize(
@@ -70,7 +53,7 @@ def test_an_address_is_taken_as_people_write_it(given, address):
 def test_what_is_no_address_is_refused_before_anything_is_done(command, tmp_path, given):
     with pytest.raises(UsageError, match="such as localhost:8786"):
         Scheduler.named(given)
-    (tmp_path / "far.toml").write_text(STUDY.format(epochs=1))
+    (tmp_path / "far.toml").write_text(study_text("far", [0], {"epochs": 1}))
     done = command("compare", "far.toml", "--scheduler", given)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
@@ -202,7 +185,7 @@ def test_a_study_on_a_cluster_from_a_refused_worker_to_a_lost_scheduler(tmp_path
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
-    (here / "far.toml").write_text(STUDY.format(epochs=6))
+    (here / "far.toml").write_text(study_text("far", [0], {"epochs": 6}))
     uri = f"sqlite:///{here}/mlflow.db"
     environment = {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}
 

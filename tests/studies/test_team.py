@@ -16,28 +16,11 @@ from claimed import FAR
 from conftest import clean_environment
 from fashion_dropout.config.study import read_study
 from fashion_dropout.tracking.recording.processes import HOST
+from study_text import study_text
 from tracking_server import tracking_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
-STUDY = """
-name = "{name}"
-question = "Does a team's study run every cell once?"
-dataset = "synthetic"
-seeds = {seeds}
-[base]
-epochs = {epochs}
-learning_rate = 0.004
-[regimes.none]
-dropout = 0.0
-[regimes.dropout]
-dropout = 0.5
-[decision]
-primary = "val/accuracy"
-direction = "higher"
-smallest_difference = 1e-9
-alpha = 0.05
-baseline = "none"
-"""
+RULE = {"primary": "val/accuracy", "direction": "higher", "smallest_difference": 1e-9}
 OF_ANOTHER_HOST = """\
 import sys
 from fashion_dropout.studies import others
@@ -98,7 +81,7 @@ def on_host(
 def test_two_who_start_the_same_study_run_each_cell_once_and_both_end_with_the_verdict(tmp_path):
     """Beside them somebody runs another study, and a third has left a cell of theirs behind."""
     for name, seeds in (("shared", [0, 1]), ("another", [0])):
-        text = STUDY.format(name=name, seeds=seeds, epochs=2)
+        text = study_text(name, seeds, {"epochs": 2, "learning_rate": 0.004}, RULE)
         (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
     study = read_study(tmp_path / "shared.toml")
     with tracking_server(tmp_path) as address, ExitStack() as stack:
