@@ -1,4 +1,4 @@
-"""A study of two regimes on generated images, as the text of its file."""
+"""A study of two regimes, as the text of its file."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def study_text(
     base: Mapping[str, Any],
     decision: Mapping[str, Any] | None = None,
     undecided: str = "simpler",
+    dataset: str = "synthetic",
 ) -> str:
     """The text of a study file.
 
@@ -30,6 +31,7 @@ def study_text(
         base: The parameters that both regimes share.
         decision: Keys of the rule that are to be others.
         undecided: What is offered to the registry when the verdict names no regime.
+        dataset: `synthetic`, or `idx` for images of the test's own.
     """
     tables = {
         "base": base,
@@ -38,7 +40,7 @@ def study_text(
         "decision": _DECISION | dict(decision or {}),
         "promotion": {"undecided": undecided},
     }
-    top = {"name": name, "question": "?", "dataset": "synthetic", "seeds": list(seeds)}
+    top = {"name": name, "question": "?", "dataset": dataset, "seeds": list(seeds)}
     parts = [_assigned(top), *(f"[{at}]\n{_assigned(of)}" for at, of in tables.items())]
     return "\n".join(parts)
 

@@ -16,7 +16,8 @@ from fashion_dropout.learning.dataset import open_dataset
 from fashion_dropout.studies.compare import compare_study
 from fashion_dropout.studies.read import read_record
 from own import digits, write
-from promotion.recorded_studies import POLICY, STUDY, promoted, scheduler_here
+from promotion.recorded_studies import POLICY, promoted, scheduler_here
+from study_text import study_text
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
 
@@ -72,8 +73,8 @@ def test_each_set_of_images_makes_a_study_and_never_a_model_of_fashion_mnist(sto
     }
     one, other = (write(tmp_path / name, few) for name in ("one", "other"))
     named(one, "zero", "one", "two")
-    text = STUDY.format(name="own", epochs=1, undecided="dropout").replace("[0, 1]", "[0]")
-    text = text.replace('"synthetic"', '"idx"').replace("epochs = 1", "epochs = 1\nbatch_size = 16")
+    base = {"epochs": 1, "batch_size": 16, "learning_rate": 0.004}
+    text = study_text("own", [0], base, undecided="dropout", dataset="idx")
     (tmp_path / "own.toml").write_text(text, encoding="utf-8")
     found = []
     with scheduler_here() as there:
