@@ -126,12 +126,12 @@ def coverage(rng: np.random.Generator, studies: int) -> None:
     stopped = np.where((p <= level).any(axis=1), (p <= level).argmax(axis=1), len(LOOKS))
     for look, pairs in enumerate(LOOKS[:-1]):
         here = values[stopped == look, :pairs]
-        mean, low, high = statistics.t_intervals(here, 1 - ALPHA)
+        means, low, high = statistics.t_intervals(here, 1 - ALPHA)
         some = here[: studies // 10]
         adjusted = [bias_adjusted(one, LOOKS[: look + 1], rule) for one in some]
         print(
             f"{len(here)} studies of an effect of 1 s stopped after {pairs} pairs: coverage of t "
-            f"{((low <= 1) & (high >= 1)).mean():.3f}; mean {mean.mean():.3f}, adjusted "
+            f"{((low <= 1) & (high >= 1)).mean():.3f}; mean {means.mean():.3f}, adjusted "
             f"{np.mean(adjusted):.3f} (of {len(some)}) where 1 is true"
         )
 

@@ -193,7 +193,8 @@ def test_the_wheel_contains_the_package_and_no_data(tmp_path):
     tops = {name.partition("/")[0] for name in files}
     assert tops == {"fashion_dropout", wheel.name.split("-py3")[0] + ".dist-info"}
     of_package = {Path(name).suffix for name in files if name.startswith("fashion_dropout/")}
-    assert of_package <= {".py", ".toml", ".j2", ".json", ".css", ".bib"}
+    assert of_package <= {".py", ".typed", ".toml", ".j2", ".json", ".css", ".bib"}
+    assert "fashion_dropout/py.typed" in files
     assert max(files.values()) < 100_000, "code and texts have no file so large; archives have"
 
 

@@ -6,6 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from cycler import cycler
 
 from comparison.records import make_record
 from fashion_dropout.learning.dataset import Examples, Synthetic
@@ -18,7 +19,7 @@ OF_A_USER = {
     "savefig.transparent": True,
     "figure.dpi": 40,
     "font.size": 30,
-    "axes.prop_cycle": mpl.cycler(color=["k"]),
+    "axes.prop_cycle": cycler(color=["k"]),
 }
 FIGURES = ("confusion_matrix.png", "curves.png", "misclassified.png")
 
