@@ -86,8 +86,8 @@ def test_a_study_of_other_regimes_is_told_where_the_published_one_differs(tmp_pa
     quick = plan(str(by_the_gap("quick", tmp_path))).output
     assert "has epochs 20 instead of 8 in dropout" in quick
     sweep = plan(str(by_the_gap("sweep", tmp_path))).output
-    assert "has no regime dropout-0.1: its pairs may vary differently" in sweep
-    assert "for each of 8 regimes, tested at alpha / 8" in sweep
+    assert "has no regime dropout-0.2: its pairs may vary differently" in sweep
+    assert "for each of 4 regimes, tested at alpha / 4" in sweep
 
 
 @pytest.mark.slow  # the power at each look
