@@ -28,8 +28,12 @@ STUDIES = Path(__file__).resolve().parents[1] / "experiments/dropout"
 
 
 def main() -> None:
-    for name in ("full", "sweep"):
-        study = read_study(STUDIES / f"{name}.toml")
+    declared = read_study(STUDIES / "full.toml")
+    decision = declared.decision.model_copy(update={"looks": ()})
+    full = declared.model_copy(update={"seeds": tuple(range(10)), "decision": decision})
+    rates = {"none": 0.0, **{f"dropout-0.{tenth}": tenth / 10 for tenth in range(1, 9)}}
+    regimes = {regime: {"dropout": rate} for regime, rate in rates.items()}
+    for study in (full, full.model_copy(update={"name": "sweep", "regimes": regimes})):
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)
             mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
@@ -44,8 +48,8 @@ def main() -> None:
             ended = time.perf_counter()
             os.chdir("/")
         print(
-            f"{name}: {len(study.cells())} runs: {ended - began:.1f} s (reading and statistics "
-            f"{read - began:.1f}, {len(figures)} figures {drawn - read:.1f}, page "
+            f"{study.name}: {len(study.cells())} runs: {ended - began:.1f} s (reading and "
+            f"statistics {read - began:.1f}, {len(figures)} figures {drawn - read:.1f}, page "
             f"{ended - drawn:.1f}), {size / 2**20:.2f} MiB"
         )
 
