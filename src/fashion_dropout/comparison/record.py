@@ -22,7 +22,7 @@ from fashion_dropout.comparison.stopping import Looks
 from fashion_dropout.comparison.two_level import ImageScores, image_intervals
 from fashion_dropout.config.cell import seed_and_split
 from fashion_dropout.config.decision import Decision
-from fashion_dropout.config.metrics import COMPARED, GAIN, of_pairs
+from fashion_dropout.config.metrics import COMPARED, GAIN, Direction, of_pairs
 from fashion_dropout.config.vary import USUAL
 
 RECALIBRATED = ("test/nll_recalibrated", "test/ece_recalibrated")
@@ -200,17 +200,20 @@ class StudyRecord:
         baseline = self.rule.baseline
         return fit_curve(self.histories, self.foremost, baseline, 1 - self.rule.alpha)
 
-    def difference(self, runs: pd.DataFrame, metric: str, regime: str) -> Difference:
+    def difference(
+        self, runs: pd.DataFrame, metric: str, regime: str, direction: Direction | None = None
+    ) -> Difference:
         """The difference of a regime from the baseline in a column of a table of runs.
 
-        Metrics that no study declares, those after recalibration, are better the lower they are.
+        Without a direction it is that of the metric; those that no study declares, as those after
+        recalibration, are better the lower they are.
         """
         return statistics.compare(
             runs,
             metric,
             regime=regime,
             baseline=self.rule.baseline,
-            direction=COMPARED.get(metric, "lower"),
+            direction=direction or COMPARED.get(metric, "lower"),
             confidence=1 - self.rule.alpha,
         )
 

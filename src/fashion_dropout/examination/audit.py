@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.config.metrics import Direction
@@ -165,10 +164,10 @@ def _compared(
         kept = np.setdiff1d(np.arange(len(data[part])), left_out)
         every = _table(part, data[part], predicted, slice(None))
         without = _table(part, data[part], predicted, kept)
-        for measure in _MEASURES:
+        for measure, direction in _MEASURES.items():
             found[part, measure] = [
-                (_difference(record, every, measure, regime),
-                 _difference(record, without, measure, regime))
+                (record.difference(every, measure, regime, direction),
+                 record.difference(without, measure, regime, direction))
                 for regime in record.others
             ]  # fmt: skip
     return found
@@ -187,15 +186,4 @@ def _table(
             "nll": metrics.negative_log_likelihood(parts[part][of], labels),
         }
         for (regime, seed), parts in predicted.items()
-    )
-
-
-def _difference(record: StudyRecord, runs: pd.DataFrame, measure: str, regime: str) -> Difference:
-    return statistics.compare(
-        runs,
-        measure,
-        regime=regime,
-        baseline=record.rule.baseline,
-        direction=_MEASURES[measure],
-        confidence=1 - record.rule.alpha,
     )

@@ -53,14 +53,7 @@ class Stress:
     def _difference(self, kind: str, regime: str) -> Difference:
         of_kind = self.table[self.table["corruption"] == kind]
         runs = of_kind.groupby(["regime", "seed"])["accuracy"].mean().rename(kind).reset_index()
-        return statistics.compare(
-            runs,
-            kind,
-            regime=regime,
-            baseline=self.record.rule.baseline,
-            direction="higher",
-            confidence=1 - self.record.rule.alpha,
-        )
+        return self.record.difference(runs, kind, regime, "higher")
 
     def text(self) -> str:
         """The differences as a table, for a terminal."""
