@@ -100,7 +100,7 @@ def test_only_a_run_without_any_regularizer_is_of_the_regime_none():
     ("parameters", "message"),
     [
         ({"epochs": 3, "warmup_epochs": 4}, "warmup_epochs: expected at most the 3 of epochs, re"),
-        ({"select": "last", "patience": 1}, "patience: expected select best beside it, received"),
+        ({"select": "last", "patience": 1}, "patience: expected select best, received"),
         ({"vary": "init+split", "split_seed": 1}, "split_seed: expected none where the split vari"),
     ],
 )

@@ -90,7 +90,7 @@ def _told(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dic
     "--secondary",
     multiple=True,
     metavar="METRIC",
-    help="A metric to report beside the primary one; may be repeated. Default: all others.",
+    help="Another metric to report, which does not decide; may be repeated. Default: all others.",
 )
 @click.option(
     "--looks",

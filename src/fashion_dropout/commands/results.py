@@ -145,7 +145,7 @@ def export(study: str, folder: str, lang: Language) -> None:
     "--check", is_flag=True, help="Change nothing; say whether the published files match the study."
 )
 def publish(folder: str, study: str | None, check: bool) -> None:
-    """Write a study's figures and table beside its study file, and into the pages that show them.
+    """Write a study's figures and numbers next to its file, and into the pages that show them.
 
     FOLDER is the folder of the study file, e.g. experiments/dropout. With --check, compare the
     published files with the study file and the pages; exit code 1 if something has changed since.

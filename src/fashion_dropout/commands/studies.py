@@ -77,7 +77,7 @@ def compare(
             f"{Path.cwd()} is none; go to one, or name a study file of your own"
         )
     if workers and scheduler:
-        reason = "a scheduler's workers are started beside it"
+        reason = "the workers of a scheduler are started separately"
         raise UsageError(f"expected either --workers or --scheduler, received both: {reason}")
     declared = read_study(user_path(study))
     from fashion_dropout.commands.console import study_display

@@ -67,8 +67,8 @@ def sync(ended: str | None) -> None:
 def relocate() -> None:
     """Record where the files of a store are, after its folder was renamed, moved or copied.
 
-    MLflow records the absolute places of models and artifacts. This command makes a copy of the
-    database, then records that they are beside it. It refuses when they are not.
+    MLflow records absolute paths of models and artifacts. This command copies the database, then
+    records that the files are in the folder of the database. It refuses if they are not there.
 
     \b
     Examples:

@@ -45,7 +45,7 @@ class Decision(BaseModel):
         "test/nll",
         "test/ece",
     )
-    """Metrics that are reported beside the primary one; by default without it."""
+    """Metrics that are reported but do not decide. The default leaves the primary one out."""
     guards: dict[str, Annotated[Number, Field(gt=0)]] = {}
     """Metrics that must not get worse → the harm that would matter, in the metric's unit."""
     looks: tuple[Annotated[int, Field(ge=1, strict=True)], ...] = ()

@@ -33,7 +33,7 @@ class Study(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)
-    """Lower-case letters, digits and hyphens; the file has the same name."""
+    """Lower-case letters, digits and hyphens. ``publish`` expects the file to have this name."""
     question: str = Field(max_length=1_000)
     """What the study asks, for a person."""
     question_ja: str = Field(default="", max_length=1_000)

@@ -103,8 +103,8 @@ class TrainingConfig(BaseModel):
     )
     weight_decay: Number = _parameter(
         0.0,
-        "Decoupled weight decay (AdamW) of the kernels, not of the biases: each step takes this "
-        "times the learning rate of them away.",
+        "Decoupled weight decay (AdamW): each step shrinks the kernels, but not the biases, by "
+        "this fraction times the learning rate.",
         "a finite number of at least 0",
         ge=0.0,
     )
@@ -123,7 +123,7 @@ class TrainingConfig(BaseModel):
     )
     augment: Augment = _parameter(
         "none",
-        "What is done to each training image anew in every epoch.",
+        "Random changes to each training image, drawn again in every epoch.",
         EXPECTED,
     )
     average: Literal["none", "ema"] = _parameter(
@@ -188,7 +188,7 @@ class TrainingConfig(BaseModel):
             )
         if self.patience and self.select != "best":
             raise UsageError(
-                f"patience: expected select best beside it, received select {self.select}; a run "
+                f"patience: expected select best, received select {self.select}; a run "
                 "that stops stores its best epoch"
             )
         if self.split_seed and "split" in self.vary:
