@@ -8,7 +8,7 @@ from scipy import stats
 
 from comparison.records import make_record
 from comparison.tables import RULE
-from fashion_dropout.comparison.detail import details
+from fashion_dropout.comparison.detail import best_epoch, details
 from fashion_dropout.comparison.pairing import unpaired_half_width
 from fashion_dropout.texts import texts
 
@@ -147,3 +147,12 @@ def test_a_number_of_epochs_has_no_width_and_no_effect_size():
     for found in details(record, comparison, "en").values():
         table = found.table.to_string()
         assert (epochs in table, "nan" in table) == (False, False), table
+
+
+def test_an_interval_at_the_best_epoch_respects_its_bound():
+    record = make_record(seeds=3)
+    values = {"best/val_accuracy": [1.0, 1.0, 0.99, 0.99, 1.0, 1.0]}
+    record = dataclasses.replace(record, runs=record.runs.assign(**values))
+    assert best_epoch(record, "en").table["no dropout"][0] == "0.9967 [0.9823, 1.0000]"
+    first = dataclasses.replace(record, runs=record.runs[record.runs["seed"] == 0])
+    assert best_epoch(first, "en").table["no dropout"][0] == "1.0000"

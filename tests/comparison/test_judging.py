@@ -233,3 +233,29 @@ def test_a_metric_of_unknown_direction_is_asked_for_it_only_where_it_decides():
     text = json.dumps(judged.numbers, allow_nan=False)
     assert json.loads(text)["verdicts"][0]["guards"][0]["kind"] == "harm"
     assert "bleu" not in METRICS
+
+
+def losses(**changes: object) -> pd.DataFrame:
+    """The learning curves of a made-up study as a tidy table."""
+    table = make_record(epochs=4).histories.melt(["regime", "seed", "epoch"], var_name="metric")
+    return table.assign(**changes)
+
+
+def test_a_pair_without_a_common_training_loss_is_not_called_damaged():
+    table = losses()
+    place = (table["seed"] == 3) & (table["regime"] == "dropout")
+    table.loc[place & (table["metric"] == "train/loss"), "value"] += 1.0
+    rule = {"metric": "val/loss_over_equal_fit", "smallest_difference": 0.01}
+    judged = judge(table, baseline="none", **rule)
+    assert "The pairs of seeds 3 have no value" in judged.text
+    assert "or the two runs have no training loss in common" in judged.text
+
+
+def test_epochs_to_equal_fit_are_those_of_the_table():
+    rule = {"metric": "val/loss", "smallest_difference": 0.01, "baseline": "none"}
+    means = []
+    for table in (losses(), losses(epoch=5 * losses()["epoch"])):
+        found = judge(table, **rule).numbers["differences"]
+        means += [one["mean"] for one in found if one["metric"] == "epochs_to_equal_fit"]
+    assert means[1] == pytest.approx(5 * means[0])
+    assert means[0] > 0.1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,3 +84,22 @@ def test_the_effects_are_told_for_all_metrics_and_the_chance_for_the_primary(lan
     alone = make_record(seeds=1)
     nothing = effects(alone, alone.compare(), language)
     assert (len(nothing.table), nothing.sentences) == (0, ())
+
+
+def test_the_interval_of_g_is_by_itself():
+    record = make_record(doses={"none": 0.0, "a": 0.2, "b": 0.4}, seeds=8)
+    values = record.runs["gap/loss"] + np.random.default_rng(0).normal(0, 0.01, 24)
+    record = replace(record, runs=record.runs.assign(**{"gap/loss": values}))
+    comparison = record.compare()
+    by_seed = record.runs.pivot(index="seed", columns="regime", values="gap/loss")
+    one = comparison.verdicts[0].difference
+    assert one.confidence == 0.975
+    own, baseline = by_seed["a"].to_numpy(), by_seed["none"].to_numpy()
+    _, low, high = hedges_g(own, baseline, replace(one, confidence=0.95))
+    shown = effects(record, comparison, "en").table.iloc[0, 2].replace("−", "-")
+    assert shown.endswith(f"[{low:+.2f}, {high:+.2f}]")
+
+
+def test_rounding_is_no_spread():
+    third = np.array([0.3, 0.3, 0.1 + 0.2, 0.3, 0.3, 0.3])
+    assert all(math.isnan(one) for one in hedges_g(third - 0.1, third, pairs(third - 0.1, third)))

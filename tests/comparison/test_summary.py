@@ -142,3 +142,25 @@ def test_the_notes_say_how_small_a_p_can_be_and_that_the_study_stopped():
     verdicts = tuple(replace(verdict, adjusted=-0.09) for verdict in comparison.verdicts)
     stopped = summary.table_notes(replace(comparison, verdicts=verdicts))
     assert "stopped early, which biases the mean of gap/loss" in " ".join(stopped)
+
+
+def test_no_note_speaks_of_the_family_of_the_regimes():
+    table = runs(-0.1, regimes=("none", "low", "high"))
+    many = ("test/accuracy", "val/loss", "train/loss", "test/nll")
+    comparison = compared(table, ("low", "high"), secondary=many)
+    (least,) = (one for one in summary.table_notes(comparison) if "can be below" in one)
+    assert "8 comparisons beside the primary metric, no p (Holm) of these can be below" in least
+    primary = [of.difference.p_holm for of in comparison.verdicts]
+    assert max(primary) < 0.0625  # which stands in the same column
+
+
+def test_no_note_speaks_of_fewer_pairs_than_a_row_has():
+    table = runs(-0.1)
+    table["gap/loss"] = table["gap/loss"].where(table["seed"] < 5)
+    assert not any("can be below" in one for one in summary.table_notes(compared(table)))
+
+
+def test_the_note_says_the_confidence_of_differences():
+    comparison = compared(runs(-0.1), alpha=0.01)
+    assert comparison.secondary[0].confidence == 0.99
+    assert "of one seed (with confidence 1 − alpha" in summary.table_notes(comparison)[0]

@@ -81,13 +81,11 @@ def test_an_undecided_study_is_compared_at_its_last_look_and_a_larger_one_keeps_
     record = read_record(record_study(study(**open_rule, looks=(8, 10))))
     assert ([len(seen) for seen in record.looks.seen], record.looks.over) == ([8, 10], True)
     assert (record.not_run, record.unused) == (0, 0)
-    assert looks_sentence(record) == "All 10 pairs were compared, at the last look."
+    assert looks_sentence(record) == "The last look came after all 10 pairs."
     grown = study(**open_rule, looks=(8, 9))
     record = read_record(record_study(grown))
     assert [len(seen) for seen in record.looks.seen] == [8, 9]
-    assert "9 of 10 pairs were compared, as many as the last look declares" in looks_sentence(
-        record
-    )
+    assert "The last declared look came after 9 of 10 pairs" in looks_sentence(record)
 
 
 @pytest.mark.usefixtures("store")

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from fashion_dropout.comparison import statistics
 from fashion_dropout.comparison.pair_details import Detail, effects, pairing
 from fashion_dropout.comparison.recalibrated import (
     BEFORE,
@@ -19,7 +18,7 @@ from fashion_dropout.comparison.recalibrated import (
 from fashion_dropout.comparison.record import RECALIBRATED, StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.statistics import Difference, t_interval
-from fashion_dropout.comparison.summary import with_interval
+from fashion_dropout.comparison.summary import mean_interval, mean_text, with_interval
 from fashion_dropout.comparison.two_level import METRICS as IMAGE_METRICS
 from fashion_dropout.texts import Language, Signed, difference_label, regime_label, texts
 
@@ -66,8 +65,8 @@ def best_epoch(record: StudyRecord, language: Language) -> Detail:
     for metric, differences in at_best_epoch(record).items():
         row = {words["metric"]: metric}
         for regime in record.regimes:
-            mean, low, high = statistics.mean_interval(record.runs, regime, metric)
-            row[regime_label(regime, language)] = f"{mean:.4f} [{low:.4f}, {high:.4f}]"
+            shown = mean_interval(record.runs, regime, metric)
+            row[regime_label(regime, language)] = mean_text(metric, *shown)
         for difference in differences:
             name = difference_label(difference.regime, record.rule.baseline, language)
             row[name] = with_interval(difference)

@@ -57,13 +57,15 @@ def _decided(
         p, level = of_studies(values, sizes, spending, two_sided=two_sided)
         return np.logical_or.accumulate(p <= level, axis=1)
 
-    inside = np.empty((len(studies), len(sizes)), dtype=bool)
+    inside, outside = np.empty((2, len(studies), len(sizes)), dtype=bool)
     for look, (size, newly) in enumerate(zip(sizes, spending, strict=True)):
         _, low, high = t_intervals(studies[:, :size], 1 - 2 * newly)
         inside[:, look] = (-smallest < low) & (high < smallest)
+        _, low, high = t_intervals(studies[:, :size], 1 - rule.alpha / comparisons)
+        outside[:, look] = (low > 0) | (high < 0)
     equivalent = (
         inside
         & significant(smallest + studies, two_sided=False)
         & significant(smallest - studies, two_sided=False)
     )
-    return equivalent | significant(studies, two_sided=True)
+    return equivalent | (outside & significant(studies, two_sided=True))

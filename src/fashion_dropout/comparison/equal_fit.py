@@ -112,6 +112,7 @@ def at_equal_fit(histories: pd.DataFrame, regime: str, baseline: str) -> pd.Data
     if histories.empty:
         return pd.DataFrame(columns=columns)
     curves = loss_curves(histories)
+    numbers: dict[Any, Any] = dict(list(histories.groupby(["regime", "seed"])["epoch"]))
     rows: list[tuple[str, int, float, float, float]] = []
     for seed in sorted({seed for _, seed in curves}):
         if (regime, seed) not in curves or (baseline, seed) not in curves:
@@ -124,7 +125,9 @@ def at_equal_fit(histories: pd.DataFrame, regime: str, baseline: str) -> pd.Data
         for name, (training, validation) in pair.items():
             passed, loss = crossing(training, validation, low)
             mean = mean_over(training, validation, low, high) if 0 < low < high else np.nan
-            rows.append((name, seed, mean, float(loss), float(passed)))
+            epochs = np.sort(numbers[name, seed].to_numpy(dtype=float))  # as every fifth
+            epoch = np.interp(passed, np.arange(1, len(epochs) + 1), epochs)
+            rows.append((name, seed, mean, float(loss), float(epoch)))
     return pd.DataFrame(rows, columns=columns)
 
 

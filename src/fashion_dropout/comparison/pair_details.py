@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -79,7 +79,8 @@ def effects(record: StudyRecord, comparison: Comparison, language: Language) -> 
     rule = comparison.rule
     rows = []
     for difference in _shown(comparison):
-        g, low, high = hedges_g(*_both(record, comparison, difference), difference)
+        alone = replace(difference, confidence=1 - rule.alpha)  # not for all regimes together
+        g, low, high = hedges_g(*_both(record, comparison, difference), alone)
         rows.append(
             {
                 words["metric"]: difference.metric,
@@ -127,7 +128,7 @@ def hedges_g(
     differences = np.array(list(pairs.by_seed.values()))
     spread = math.sqrt((own.var(ddof=1) + baseline.var(ddof=1)) / 2)
     error = float(stats.sem(differences))
-    if not spread > 0:
+    if not spread > 1e-12 * max(np.abs(own).max(), np.abs(baseline).max()):  # but for rounding
         return math.nan, math.nan, math.nan
     half = pairs.n - 1  # of 2n − 2 degrees of freedom
     few = math.exp(math.lgamma(half) - math.lgamma(half - 0.5)) / math.sqrt(half)

@@ -109,7 +109,8 @@ def _adjusted(
     if verdict.kind not in DECIDED or not 0 < verdict.look < len(rule.looks):
         return verdict
     values, sizes = in_order(verdict.difference.by_seed, looks[: verdict.look])
-    return replace(verdict, adjusted=bias_adjusted(values, sizes, rule, comparisons))
+    adjusted = bias_adjusted(values, sizes, rule, comparisons)
+    return replace(verdict, adjusted=adjusted, went_on=verdict.look < len(looks))
 
 
 def _described(difference: Difference) -> Difference:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fashion_dropout.comparison.equal_fit import OVER_RANGE
 from fashion_dropout.comparison.guards import Guarded
 from fashion_dropout.comparison.power import POWER, seeds_needed
 from fashion_dropout.comparison.record import Changed, StudyRecord
@@ -98,16 +99,17 @@ def _parts(verdict: Verdict, rule: Decision, needed: int | None) -> Iterator[str
             yield ("no_pair", "one_pair")[pairs]
         else:  # pairs of one seed, or of one split, have no interval
             yield "not shown" if math.isfinite(verdict.difference.low) else "no_interval"
-        if verdict.smallest_p > rule.alpha and pairs > 1:
+        if verdict.smallest_p > rule.alpha and pairs > 1 and verdict.look == len(rule.looks):
             yield "too_few"
         if needed is not None:
             yield "seeds_needed"
     else:
         yield verdict.kind
     if verdict.adjusted is not None:
-        yield "early"
+        yield "early_regime" if verdict.went_on else "early"
     if verdict.undefined:
-        yield "undefined_splits" if are_crossed(verdict.undefined) else "undefined"
+        why = "undefined_range" if rule.primary == OVER_RANGE else "undefined"
+        yield "undefined_splits" if are_crossed(verdict.undefined) else why
 
 
 def _guards(guards: Sequence[Guarded], language: Language) -> str:

@@ -127,7 +127,8 @@ def table_notes(comparison: Comparison, language: Language = "en") -> list[str]:
     """What a reader of the table must know: what is in brackets, what decides, what p can be."""
     words, rule = texts(language)["notes"], comparison.rule
     tested = [difference for difference in comparison.secondary if not described(difference.metric)]
-    pairs = max((verdict.difference.n for verdict in comparison.verdicts), default=0)
+    primary = [verdict.difference for verdict in comparison.verdicts]
+    pairs = max((difference.n for difference in (*primary, *tested)), default=0)
     least = attainable.smallest_p(pairs)
     least_adjusted = attainable.smallest_p(pairs, max(1, len(tested)))
     known = {
@@ -146,9 +147,9 @@ def table_notes(comparison: Comparison, language: Language = "en") -> list[str]:
     if by_signs and least > rule.alpha:
         notes.append("least")
     elif by_signs and least_adjusted > rule.alpha:
-        notes.append("least_adjusted")
-    if any(verdict.adjusted is not None for verdict in comparison.verdicts):
-        notes.append("stopped")
+        notes.append("least_several" if len(primary) > 1 else "least_adjusted")
+    if early := [verdict for verdict in comparison.verdicts if verdict.adjusted is not None]:
+        notes.append("went_on" if all(verdict.went_on for verdict in early) else "stopped")
     if any(described(difference.metric) for difference in comparison.secondary):
         notes.append("bounded")
     return [str(words[note].format(**known)) for note in notes]
@@ -165,14 +166,14 @@ def intervals(
     for metric in dict.fromkeys(difference.metric for difference in comparison.differences):
         tables = {regime: table_of(metric, regime, runs, comparison) for regime in regimes}
         found[metric] = {
-            regime: _mean_interval(table, regime, metric)
+            regime: mean_interval(table, regime, metric)
             for regime, table in tables.items()
             if metric in table
         }
     return found
 
 
-def _mean_interval(table: pd.DataFrame, regime: str, metric: str) -> tuple[float, float, float]:
+def mean_interval(table: pd.DataFrame, regime: str, metric: str) -> tuple[float, float, float]:
     """Mean and interval of a regime, cut where no value can lie; none for a `described` one."""
     mean, low, high = statistics.mean_interval(table, regime, metric)
     if described(metric):

@@ -69,6 +69,7 @@ class Verdict:
         test: The sign-flip test of that look; None before the first.
         adjusted: After stopping early, the mean difference without the bias of stopping; see
             `early.bias_adjusted`. None otherwise.
+        went_on: Whether the study went on after that look, because of other regimes.
     """
 
     kind: Kind
@@ -84,6 +85,7 @@ class Verdict:
     look: int = 0
     test: Look | None = None
     adjusted: float | None = None
+    went_on: bool = False
 
 
 def decide(

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from mlflow.entities import Run
 
-from fashion_dropout.comparison.statistics import mean_interval
+from fashion_dropout.comparison.summary import mean_interval
 from fashion_dropout.config.values import plain
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.files import LARGEST_TEXT, read_file

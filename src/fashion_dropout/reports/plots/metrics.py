@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fashion_dropout.colours import of_regimes
-from fashion_dropout.comparison.statistics import mean_interval
+from fashion_dropout.comparison.summary import mean_interval
 from fashion_dropout.reports.plots.style import (
     MARKED,
     WIDTH,
