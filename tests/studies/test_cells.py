@@ -128,3 +128,24 @@ def test_the_benchmark_of_many_cells_compares_without_training(workdir):
         "report latest",
         "studies",
     ]
+
+
+@pytest.mark.usefixtures("store")
+def test_what_is_taken_over_is_not_asked_for_run_by_run(monkeypatch):
+    record_study(SMOKE)
+    larger = changed(seeds=(0, 1, 2, 3))
+    taken = finished_cells(larger, experiment(), DATASET).taken_over
+    monkeypatch.setattr(mlflow, "get_run", lambda run_id: pytest.fail("one request for each"))
+    monkeypatch.setattr(queries, "_IDS_AT_ONCE", 4)
+    found = queries.study_runs(larger.key, experiment(), also=taken.values())
+    assert set(found["run_id"]) == set(taken.values())
+
+
+@pytest.mark.usefixtures("store")
+def test_a_run_of_another_study_with_other_code_is_only_not_taken_over():
+    record_study(SMOKE)
+    client = mlflow.MlflowClient()
+    for run in mlflow.search_runs([experiment()], "tags.role = 'run'", output_format="list"):
+        client.set_tag(run.info.run_id, tags.TRAINING_CODE, "0" * 64)
+    larger = changed(seeds=(0, 1, 2, 3))
+    assert len(finished_cells(larger, experiment(), DATASET).missing(larger)) == 8

@@ -12,7 +12,7 @@ import pytest
 from claimed import CLAIM, EXPERIMENT, begun, finish, status_of
 from fashion_dropout.config.cell import Cell
 from fashion_dropout.config.training import TrainingConfig
-from fashion_dropout.errors import TrackingError
+from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.studies import others
 from fashion_dropout.studies.others import Others
 from fashion_dropout.tracking.reading.studies import concluded_beside
@@ -131,3 +131,18 @@ def test_the_second_that_concludes_a_study_finds_the_first():
     concluded("better", study="other-0123456789ab")
     verdict, found = concluded_beside(own)
     assert (verdict, [run.info.run_id for run in found]) == ("better", [first])
+
+
+def test_what_others_finish_is_no_end_of_a_cell_that_is_run_here_all_the_same(monkeypatch):
+    monkeypatch.setattr(others, "_POLL_SECONDS", 0.01)
+    fresh = Others(EXPERIMENT, "mine", Shown(), fresh=True)
+    zero = begun()
+    pausing(monkeypatch, nothing, lambda: finish(zero))
+    assert fresh.wait([ZERO]) == set()
+    assert fresh.display.done == []
+
+
+def test_who_is_refused_for_a_run_of_other_code_is_told_what_to_do_if_it_is_dead(waiting):
+    left = begun()
+    with pytest.raises(UsageError, match=f"sync --ended {left}"):
+        waiting.refuse_other_code(CLAIM.study)

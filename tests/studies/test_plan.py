@@ -194,7 +194,7 @@ def test_the_time_is_that_of_this_machine(monkeypatch):
     # a run takes 733 to 1,100 s, and a study 36 s beside its runs: of 20 runs, 10 in turn
     assert "the 20 declared runs, each on one core of this kind, at 20 W a core:" in text
     assert re.search(r"^2 +2 h 3 min to 3 h 4 min +4\.1 to 6\.1 +0\.082 to 0\.12 kWh$", text, re.M)
-    assert "up to 20 cores, at least 80 % of their time is training" in text
+    assert "at 20 cores, at least 80 % of their time is training, at more of them, less" in text
 
 
 def test_what_does_not_train_limits_how_many_cores_are_well_used():
@@ -209,3 +209,10 @@ def test_planning_needs_no_tensorflow_and_no_store(command, tmp_path: Path):
     done = command("plan", str(SECOND))
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_fewer_cores_than_the_most_that_are_well_used_need_not_be():
+    cost = Cost(16, (600.0, 600.0))
+    assert cost.knee == 16
+    assert cost.used(15) < 0.8 < cost.used(16)
+    assert not any("up to" in line for line in cost.lines())

@@ -164,3 +164,11 @@ def test_an_epoch_that_was_lost_is_not_a_number(study):
     shortened = curves[run["regime"], run["seed"]].isna()
     assert shortened.tolist() == [False] * (epochs - 1) + [True]
     assert curves.isna().sum() == 1
+
+
+def test_an_empty_table_of_curves_is_read_from_the_metrics(study):
+    run_id = record_study(study)
+    before = read_record(run_id)
+    place = local_file_uri_to_path(before.runs["artifact_uri"][0])
+    Path(place, "history.csv").write_bytes(b"")  # as after a power cut
+    assert read_record(run_id).histories.equals(before.histories)

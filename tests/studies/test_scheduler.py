@@ -47,6 +47,8 @@ def test_an_address_is_taken_as_people_write_it(given, address):
         "http://localhost:8786",
         "tcp://me:secret@host:8786",
         "localhost:99999",
+        "[10.0.0.1]:8786",
+        "tcp://[abc]:8786",
         " ",
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -70,6 +71,7 @@ def test_a_cluster_begins_once_with_no_more_processes_than_cells(monkeypatch):
         began.append(-count)
 
     monkeypatch.setattr(cluster, "local_cluster", counted)
+    monkeypatch.setattr(cluster, "grow", lambda client, count: None)
     monkeypatch.setattr(workers, "_start_workers", lambda client, config: [])
     crew = Workers(4, None)
     crew.begin(2, TrainingConfig())
@@ -100,3 +102,26 @@ def test_workers_that_began_early_end_when_the_store_refuses(tmp_path: Path):
     assert time.monotonic() - began < 60
     left = psutil.Process().children(recursive=True)
     assert {child.pid for child in left} <= before
+
+
+def test_a_later_look_of_more_cells_gets_more_processes(monkeypatch):
+    """After an interruption, the first look may lack one cell only."""
+    scaled: list[int] = []
+    local = SimpleNamespace(worker_spec={0: {}})
+
+    def scale(count: int) -> None:
+        scaled.append(count)
+        local.worker_spec = {number: {} for number in range(count)}
+
+    local.scale = scale
+
+    @contextmanager
+    def begun(count: int):
+        yield SimpleNamespace(cluster=local)
+
+    monkeypatch.setattr(cluster, "local_cluster", begun)
+    crew = Workers(4, None)
+    for cells in (1, 12, 2):
+        crew.client(cells)
+    crew.close()
+    assert scaled == [4]

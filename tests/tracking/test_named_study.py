@@ -8,7 +8,7 @@ import mlflow
 import pytest
 
 from fashion_dropout.errors import UsageError
-from fashion_dropout.tracking.reading.studies import named_study
+from fashion_dropout.tracking.reading.studies import earlier_study_run, named_study
 from fashion_dropout.tracking.store import tags
 
 OLD, NEW = "quick-0123456789ab", "quick-ba9876543210"
@@ -91,3 +91,12 @@ def test_what_names_no_study_is_refused_with_what_could_be_meant(recorded, named
 def test_a_store_without_studies_says_so(store):
     with pytest.raises(UsageError, match="received 'latest'; there is none yet"):
         named_study("latest", pytest.fail)
+
+
+def test_a_study_whose_name_begins_alike_is_no_earlier_one(recorded):
+    first = recorded.study("sweep-000000000000")
+    recorded.study("sweep-wide-111111111111")
+    experiment = mlflow.get_run(first).info.experiment_id
+    found = earlier_study_run("sweep", "sweep-222222222222", experiment, 2_000_000_000_000)
+    assert found is not None
+    assert found.info.run_id == first

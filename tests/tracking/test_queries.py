@@ -4,10 +4,12 @@ import os
 
 import mlflow
 import pytest
+from mlflow.exceptions import MlflowException
 
-from fashion_dropout.errors import UsageError
+from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.tracking.reading.queries import artifact
 from fashion_dropout.tracking.recording.opening import experiment_id
+from fashion_dropout.tracking.store import search
 
 
 @pytest.mark.parametrize("name", ["100%41 of it", "plain"])
@@ -33,3 +35,28 @@ def test_a_name_that_hides_something_is_refused_only_where_it_would_be_new(store
         experiment_id(name)
     made = mlflow.MlflowClient().create_experiment(name)
     assert experiment_id(name) == made
+
+
+def test_a_file_that_cannot_be_fetched_now_is_not_taken_for_missing(store, monkeypatch):
+    def away(**_: object) -> None:
+        raise MlflowException("API request failed with exception: Connection refused")
+
+    monkeypatch.setattr(mlflow.artifacts, "download_artifacts", away)
+    monkeypatch.setattr(mlflow.artifacts, "list_artifacts", away)
+    place = "mlflow-artifacts:/1/0123/artifacts"
+    with pytest.raises(TrackingError, match="refused"), artifact(place, "study.json"):
+        pass
+    monkeypatch.setattr(mlflow.artifacts, "list_artifacts", lambda **_: [])
+    with artifact(place, "study.json") as found:
+        assert found is None
+
+
+def test_runs_come_in_pages(store, monkeypatch):
+    monkeypatch.setattr(search, "_PAGE", 2)
+    client, wanted = mlflow.MlflowClient(), search.having({"role": "run"})
+    made = [
+        client.create_run("0", start_time=n + 1, tags={"role": "run"}).info.run_id for n in range(5)
+    ]
+    found = [run.info.run_id for run in search.find_runs(wanted, "0")]
+    newest = [run.info.run_id for run in search.find_runs(wanted, newest_first=True, most=3)]
+    assert (found, newest) == (made, made[:1:-1])

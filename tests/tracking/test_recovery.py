@@ -9,6 +9,8 @@ import mlflow
 import pytest
 from click.testing import CliRunner
 from filelock import FileLock
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 
 from fashion_dropout.commands.upkeep import sync
 from fashion_dropout.studies.status import describe_status
@@ -147,3 +149,19 @@ def test_what_a_name_hides_is_shown():
     delivered = CliRunner().invoke(sync, catch_exceptions=False).output
     assert "\\x1b[2Jred\\nsecond, run" in delivered
     assert all(line.isprintable() for line in (status + delivered).split("\n"))
+
+
+def test_a_dead_run_where_one_may_not_record_keeps_nobody_from_starting(monkeypatch):
+    """On a server with users: it is somebody else's run, in an experiment of their own."""
+    client = mlflow.MlflowClient()
+    run_id = client.create_run("0", tags={"role": "run", **dead()}).info.run_id
+    refusal = MlflowException("Permission denied", error_code=PERMISSION_DENIED)
+
+    def set_tag(*_: object) -> None:
+        raise refusal
+
+    monkeypatch.setattr(mlflow.MlflowClient, "set_tag", set_tag)
+    waiting, said = synced()
+    assert waiting == 0
+    assert f"run {run_id}, could not be marked as KILLED: " in said
+    assert "Permission denied" in said

@@ -179,3 +179,26 @@ def test_a_run_for_whose_journal_there_is_no_room_does_not_stay_running(tmp_path
     (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
     assert run.info.status == "FAILED"
     assert "No space left on device" in run.data.tags["error"]
+
+
+@pytest.mark.usefixtures("store")
+def test_a_study_that_is_concluded_again_has_its_new_figures():
+    study = {"role": "study"}
+    with pytest.raises(KeyboardInterrupt), opened(tags=study) as tracked:
+        tracked.log_metrics({"diff/gap/loss/mean": 1.0}, step=0)
+        tracked.settle()
+        raise KeyboardInterrupt
+    with opened(tags=study, resume=tracked.run_id) as again:
+        again.log_metrics({"diff/gap/loss/mean": 2.0}, step=0)
+    assert only_run().data.metrics == {"diff/gap/loss/mean": 2.0}
+
+
+@pytest.mark.usefixtures("store")
+def test_a_run_whose_parameter_mlflow_has_cut_goes_on():
+    params = {"seeds": ",".join(map(str, range(2_000)))}
+    with pytest.raises(KeyboardInterrupt), opened(params=params) as tracked:
+        tracked.settle()
+        raise KeyboardInterrupt
+    with opened(params=params, resume=tracked.run_id):
+        pass
+    assert only_run().info.status == "FINISHED"

@@ -60,7 +60,7 @@ def finished_cells(study: Study, experiment_id: str, dataset_sha256: str) -> Fin
         dataset_sha256: The digest of its dataset.
 
     Raises:
-        UsageError: A cell has finished runs only of other training code.
+        UsageError: A cell of this study has finished runs only of other training code.
     """
     wanted = {(cell.regime, cell.config): cell.name for cell in study.cells()}
     key, code = study.key, {tags.TRAINING_CODE: provenance.training_code_sha256()}
@@ -74,7 +74,8 @@ def finished_cells(study: Study, experiment_id: str, dataset_sha256: str) -> Fin
             continue
         name, differing = wanted[place], changes(recorded, code, code)
         if differing:
-            stale[name] = differing[0].then
+            if recorded.get(tags.STUDY) == key:  # a run of another study is only not taken over
+                stale[name] = differing[0].then
         elif recorded.get(tags.STUDY) == key:
             own[name] = run.info.run_id
         else:

@@ -46,6 +46,13 @@ def local_cluster(workers: int) -> Iterator[Client]:
         yield client
 
 
+def grow(client: Client, workers: int) -> None:
+    """Let a cluster of this machine have so many processes, if it has fewer."""
+    local: Any = client.cluster
+    if workers > len(local.worker_spec):
+        local.scale(workers)
+
+
 def _dasks_defaults() -> dict[str, Any]:
     """Dask's settings without those of the user, which are for a cluster: its TLS, its limits."""
     settings: dict[str, Any] = {}

@@ -65,8 +65,8 @@ class Cost:
             )
         yield plain_table(rows)
         yield (
-            f"up to {self.knee:,} cores, at least {100 * _WELL_USED:.0f} % of their time is "
-            "training; more cores cost more than they save"
+            f"at {self.knee:,} cores, at least {100 * _WELL_USED:.0f} % of their time is training, "
+            "at more of them, less"
         )
 
 

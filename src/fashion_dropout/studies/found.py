@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -193,6 +194,7 @@ def _history(run_id: str, artifact_uri: str) -> pd.DataFrame:
     with queries.artifact(artifact_uri, "history.csv") as path:
         if path is not None:
             content = BytesIO(read_file(path, _LARGEST_TABLE))
-            return pd.read_csv(content, usecols=["epoch", *_CURVES])
+            with suppress(ValueError):  # it is damaged
+                return pd.read_csv(content, usecols=["epoch", *_CURVES])
     curves = {metric: queries.history(run_id, metric) for metric in _CURVES}
     return pd.DataFrame(curves).rename_axis("epoch").reset_index()

@@ -125,7 +125,7 @@ def _run_missing(
     from fashion_dropout.tracking.recording.recovery import tidy
 
     display, held, said = cells.display, dict[str, str](), set[str]()
-    others = Others(cells.run.experiment_id, session.name, display)
+    others = Others(cells.run.experiment_id, session.name, display, session.fresh)
     missing, elsewhere = cells.missing(pairs), set[str]()
     if missing and not session.fresh:
         others.refuse_other_code(cells.study.key)
@@ -142,6 +142,7 @@ def _run_missing(
                     said.add(result.held)  # nobody was found to wait for
                     display.note(f"{name}: {result.held}")
                 held[name] = result.held
+            until_it_answers(display.note)
             tidy(display.note)  # what workers could not deliver
         left = [cell for cell in missing if cell.name not in cells.ran]
         elsewhere = others.wait(left)

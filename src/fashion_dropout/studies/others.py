@@ -39,12 +39,14 @@ class Others:
         experiment_id: The experiment of the study.
         session: Of this call of ``compare``.
         display: Told who is waited for, and what is taken over.
+        fresh: Whether what others finish is run here all the same.
         done: The names of the cells whose end was told.
     """
 
     experiment_id: str
     session: str
     display: StudyDisplay
+    fresh: bool = False
     done: set[str] = field(default_factory=set)
     _heard: dict[str, Heard] = field(default_factory=dict)
     _said: str = ""
@@ -83,8 +85,9 @@ class Others:
             known |= running
             for name in finished:
                 del waiting[name]
-                self.done.add(name)
-                self.display.ended(name, "")
+                if not self.fresh:  # else it is run here now
+                    self.done.add(name)
+                    self.display.ended(name, "")
             if gone - finished or taken:
                 return set(held)
             self._say(held)
@@ -107,7 +110,8 @@ class Others:
                 raise UsageError(
                     f"expected all who run {study} to have this training code, {code[:12]}, "
                     f"received {other[:12]} in run {run.info.run_id} of {owner(run)}; take one "
-                    "version, or wait until that program has ended"
+                    "version, or wait until that program has ended; if it has, type "
+                    f"`fashion-dropout sync --ended {run.info.run_id}`"
                 )
 
     def _running(self, study: str) -> dict[str, Run]:

@@ -28,7 +28,6 @@ from fashion_dropout.tracking.store.calls import one_line
 from fashion_dropout.tracking.store.timeouts import NoAnswerError, bounded
 
 _ADDRESS = re.compile(r"(?:(tcp|tls)://)?(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}", re.ASCII)
-_LARGEST_PORT = 65_535
 _CONNECT_SECONDS = 10
 _ASK_SECONDS = 600  # the data may have to be downloaded
 _PAUSE_SECONDS = 0.2
@@ -60,12 +59,17 @@ class Scheduler:
             UsageError: It is none.
         """
         found = _ADDRESS.fullmatch(address)
-        if found is None or int(address.rpartition(":")[2]) > _LARGEST_PORT:
+        whole = address if found and found[1] else f"tcp://{address}"
+        try:
+            known = found is not None and urlsplit(whole).port is not None
+        except ValueError:  # a port above 65535, or brackets around what is no IPv6 address
+            known = False
+        if not known:
             raise UsageError(
                 "expected the address of a Dask scheduler, such as localhost:8786, "
                 f"tcp://10.0.0.1:8786 or tls://10.0.0.1:8786, received {brief(address)}"
             )
-        return Scheduler(address if found[1] else f"tcp://{address}", wait_seconds)
+        return Scheduler(whole, wait_seconds)
 
 
 @contextmanager

@@ -82,7 +82,10 @@ class Workers:
             self._client = found
         # What concludes a study is imported while its workers train.
         threading.Thread(target=import_module, args=[_CONCLUDING], daemon=True).start()
-        return self._client.result()
+        client = self._client.result()
+        if self.scheduler is None:  # a later look may have more cells than the first one
+            cluster.grow(client, min(self.count, count))
+        return client
 
     def close(self) -> None:
         """End the processes of this machine, and leave another cluster as it is."""

@@ -30,6 +30,7 @@ _COLUMNS = [
     "run_id", "begun", "artifact_uri", "regime", "seed", "split_seed", "state", "reason",
     "session", "last_epoch", *tags.SAME_PAIR, *tags.PROVENANCE, tags.TRAINING_CODE, "threads",
 ]  # fmt: skip
+_IDS_AT_ONCE = 500
 INCOMPLETE = "INCOMPLETE"
 """The state of a run that says FINISHED and is not: see `finished.missing_parts`."""
 
@@ -65,7 +66,7 @@ def run_ids(experiment_id: str, runs: str) -> set[str]:
     return {run.info.run_id for run in find_runs(runs, experiment_id)}
 
 
-@asks_mlflow()
+@asks_mlflow(seconds=FILES_SECONDS)  # some thousand runs
 def finished_runs(experiment_id: str, dataset_sha256: str) -> list[Run]:
     """Every training run on a dataset that has finished with all its parts, the newest last."""
     wanted = {tags.ROLE: tags.RUN, tags.DATASET_SHA256: dataset_sha256}
@@ -73,7 +74,7 @@ def finished_runs(experiment_id: str, dataset_sha256: str) -> list[Run]:
     return [run for run in found if not missing_parts(run)]
 
 
-@asks_mlflow()
+@asks_mlflow(seconds=FILES_SECONDS)  # some thousand runs
 def study_runs(
     study: str,
     experiment_id: str,
@@ -103,7 +104,10 @@ def study_runs(
     if session is not None:
         wanted[tags.SESSION] = session
     begun = [] if until is None else [f"attributes.start_time <= {until}"]
-    runs = [mlflow.get_run(run_id) for run_id in also]
+    ids, runs = list(also), list[Run]()
+    for first in range(0, len(ids), _IDS_AT_ONCE):
+        listed = ", ".join(f"'{run_id}'" for run_id in ids[first : first + _IDS_AT_ONCE])
+        runs += find_runs(f"attributes.run_id IN ({listed})", experiment_id)
     runs += find_runs(having(wanted, *begun), experiment_id)
     table = pd.DataFrame([_row(run) for run in runs])
     if table.empty:
@@ -172,7 +176,10 @@ def _fetched(artifact_uri: str, name: str, folder: str) -> Path | None:
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder))
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.RetryError):
         raise  # that it does not answer does not mean that it has none
-    except (MlflowException, OSError):
+    except (MlflowException, OSError):  # MLflow says no otherwise that there is none
+        there = mlflow.artifacts.list_artifacts(artifact_uri=artifact_uri)
+        if any(file.path.rpartition("/")[2] == name for file in there):
+            raise
         return None
 
 

@@ -129,7 +129,8 @@ def earlier_study_run(name: str, study: str, experiment_id: str, before: int) ->
     """The last run of a study of this name that has another key, and that began before the time
     `before`, in milliseconds since 1970.
     """
-    others = f"tags.{tags.STUDY} LIKE '{name}-%' and tags.{tags.STUDY} != '{study}'"
+    key = f"{name}-{'_' * 12}"  # 12 characters: the name of another study may begin alike
+    others = f"tags.{tags.STUDY} LIKE '{key}' and tags.{tags.STUDY} != '{study}'"
     begun = f"attributes.start_time < {before}"
     return _newest(having({tags.ROLE: tags.STUDY_RUN}, others, begun), experiment_id)
 

@@ -16,6 +16,7 @@ from typing import Any
 import mlflow
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 
 from fashion_dropout.config.training import TrainingConfig, parse_parameter
 from fashion_dropout.config.values import plain, unquoted
@@ -143,7 +144,8 @@ def parameters_to_log(run: Run, params: Mapping[str, Any]) -> dict[str, Any]:
     """
     known = run.data.params
     for name in params.keys() & known.keys():
-        if _meant(name, known[name]) != plain(str(params[name])):
+        as_recorded = str(params[name])[:MAX_PARAM_VAL_LENGTH]  # MLflow cuts it there
+        if _meant(name, known[name]) != plain(as_recorded):
             raise TrackingError(
                 f"expected parameter {name} of run {run.info.run_id} to be {params[name]!r}, "
                 f"received {known[name]!r}, which MLflow recorded before; use another run"

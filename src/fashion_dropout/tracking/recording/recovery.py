@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.texts import Count
-from fashion_dropout.tracking.recording.delivery import deliver_all
+from fashion_dropout.tracking.recording.delivery import deliver_all, is_refusal
 from fashion_dropout.tracking.recording.outbox import HeldError, Journal, has_journal, journals
 from fashion_dropout.tracking.recording.processes import HOST, has_died, is_of_this_machine
 from fashion_dropout.tracking.store import tags
@@ -139,7 +139,16 @@ def tidy(say: Callable[[str], None], *, all_stores: bool = False, ended: str | N
             waiting += 1
     for run in running() if is_there(mlflow.get_tracking_uri()) else ():
         if is_dead(run, ended) and not has_journal(run.info.run_id):
-            mark(run, WHY)
+            try:
+                mark(run, WHY)
+            except TrackingError as error:
+                if error.__cause__ is None or not is_refusal(error.__cause__):
+                    raise
+                say(  # it is somebody else's, where this user may not record
+                    f"{run.info.run_name}, run {run.info.run_id}, could not be marked as KILLED: "
+                    f"{one_line(error)}"
+                )
+                continue
             say(f"marked {run.info.run_name}, run {run.info.run_id}, as KILLED: {WHY}")
     for line in unreadable:
         say(line)

@@ -21,6 +21,7 @@ from fashion_dropout.tracking.recording.processes import this_process
 from fashion_dropout.tracking.recording.sender import Sender
 from fashion_dropout.tracking.recording.system_metrics import system_metrics
 from fashion_dropout.tracking.recording.tracked_run import TrackedRun, status_after
+from fashion_dropout.tracking.store import tags as tag_names
 from fashion_dropout.tracking.store.calls import (
     REFUSED,
     asks_mlflow,
@@ -100,7 +101,8 @@ def _begin(
 ) -> TrackedRun:
     run, journal = open_run(experiment, name, resume, tags)
     sender = Sender(journal, mlflow.get_tracking_uri())
-    begun = TrackedRun(run, journal, sender, written_steps(run))
+    concluded_anew = tags.get(tag_names.ROLE) == tag_names.STUDY_RUN
+    begun = TrackedRun(run, journal, sender, {} if concluded_anew else written_steps(run))
     begun.set_tags(tags)
     return begun
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import mlflow
 from mlflow.entities import Run
 
+_PAGE = 500  # runs in one answer: a server must give it within the seconds of a request
+
 
 def having(wanted: Mapping[str, str], *more: str) -> str:
     """The runs with these tags, and with more conditions, in MLflow's search language."""
@@ -24,12 +26,20 @@ def find_runs(
         newest_first: Whether the run that was begun last is the first.
         most: How many are wanted, at most.
     """
-    found = mlflow.search_runs(
-        None if experiment_id is None else [experiment_id],
-        runs,
-        max_results=most,
-        order_by=[f"attributes.start_time {'DESC' if newest_first else 'ASC'}"],
-        search_all_experiments=experiment_id is None,
-        output_format="list",
-    )
-    return list(found)
+    client, found = mlflow.MlflowClient(), list[Run]()
+    token: str | None = None
+    experiments = [experiment_id or ""]
+    if experiment_id is None:
+        experiments = [each.experiment_id for each in mlflow.search_experiments()]
+    while experiments and len(found) < most:
+        page = client.search_runs(
+            experiments,
+            runs,
+            max_results=min(_PAGE, most - len(found)),
+            order_by=[f"attributes.start_time {'DESC' if newest_first else 'ASC'}"],
+            page_token=token,
+        )
+        found += page
+        if not (token := page.token):
+            break
+    return found
