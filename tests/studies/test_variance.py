@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import mlflow
+import pandas as pd
 import pytest
+from scipy import stats
 
-from conftest import ROOT
+from conftest import ROOT, script
+from fashion_dropout.comparison.equal_fit import OVER_RANGE, at_equal_fit
 from fashion_dropout.comparison.spread import Place
 from fashion_dropout.config.study import Study, read_study
 from fashion_dropout.errors import UsageError
@@ -41,6 +45,41 @@ def test_the_five_studies_differ_in_nothing_but_what_varies():
     assert all(of == declared[0] for of in declared)
     images = sum(len(study.cells()) * study.base["epochs"] for study in FILES.values()) * 55_000
     assert images / 5_000 / 60 < 45, "minutes on two cores with AVX2 only"
+
+
+def test_what_is_said_of_them_follows_from_the_published_curves():
+    """Again, by NumPy and SciPy alone but for the loss over equal training losses."""
+    curves, said = pd.read_csv(HERE / "curves.csv"), script("results").values("en")
+    pairs, runs = {}, {}
+    for name, table in curves.groupby("study"):
+        fit = at_equal_fit(table, "dropout", "none")
+        runs[name] = fit.pivot_table(index="seed", columns="regime", values=OVER_RANGE)
+        pairs[name] = runs[name]["dropout"] - runs[name]["none"]
+    variances = {name: values.var() for name, values in pairs.items()}
+    everything = variances.pop("variance-all")
+    shares = {name: variance / everything for name, variance in variances.items()}
+    for name, share in shares.items():
+        assert said[f"variance/{name.removeprefix('variance-')}"] == f"{100 * share:.0f} %"
+    assert said["variance/sum"] == f"{100 * sum(shares.values()):.0f} %"
+    tails = stats.f.ppf([0.975, 0.025], 5, 5)
+    low, high = 100 * shares["variance-split"] / tails
+    assert said["variance/split-interval"] == f"{low:.0f} % to {high:.0f} %"
+    assert low > 10, "the rule: the split counts"
+    widening = sum(variances.values()) / (sum(variances.values()) - variances["variance-split"])
+    assert said["variance/widening"] == f"{widening**0.5:.2f}"
+    published = json.loads((ROOT / "experiments/dropout/full/result.json").read_text("utf-8"))
+    (full,) = (of for of in published["differences"] if of["metric"] == OVER_RANGE)
+    ends = (full["mean"] + widening**0.5 * (full[end] - full["mean"]) for end in ("low", "high"))
+    assert said["variance/widened"] == "[{:.4f}, {:.4f}]".format(*ends).replace("-", "−")
+    of_runs = runs["variance-all"].std()
+    assert said["variance/deviation"] == f"{everything**0.5:.4f}"
+    assert (
+        said["variance/deviation-of-a-run"] == f"{of_runs['none']:.4f} and {of_runs['dropout']:.4f}"
+    )
+    order = runs["variance-order"].var() / runs["variance-all"].var()
+    assert said["variance/order-of-a-run"] == f"{100 * order['none']:.0f} %"
+    masks = curves[(curves["study"] == "variance-masks") & (curves["regime"] == "none")]
+    assert len(masks.drop(columns="seed").drop_duplicates()) == 3, "equal to the bit, each epoch"
 
 
 @pytest.fixture(scope="module")

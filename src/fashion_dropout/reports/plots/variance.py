@@ -35,11 +35,10 @@ def spread_by_source(variance: Variance, language: Language) -> Figure:
     sources = [of.sources for of in next(iter(variance.spreads.values()))]
     most = max(len(places_of(variance, metric)) for metric in metrics)
     height = 0.9 + len(sources) * (0.25 + 0.14 * most)
-    figure = Figure(figsize=(WIDTH, 0.4 + height * len(metrics)))
+    figure = Figure(figsize=(WIDTH, 0.5 + 0.2 * most + height * len(metrics)))
     figure.suptitle(words["variance"])
-    for axes, metric in zip(
-        figure.subplots(len(metrics), 1, squeeze=False)[:, 0], metrics, strict=True
-    ):
+    panels = figure.subplots(len(metrics), 1, squeeze=False)[:, 0]
+    for axes, metric in zip(panels, metrics, strict=True):
         _panel(axes, variance, metric, language)
         axes.set_yticks(
             range(len(sources)), [named(of, variance, language) for of in sources], fontsize=9
@@ -47,11 +46,12 @@ def spread_by_source(variance: Variance, language: Language) -> Figure:
         unit = metric_unit(metric, language)
         axes.set_xlabel(words["variance_x"].format(name=metric, unit=unit), fontsize=9)
         axes.tick_params(axis="x", labelsize=9)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center")
     return figure
 
 
 def _panel(axes: Axes, variance: Variance, metric: str, language: Language) -> None:
-    """The dots of a metric; those of the last row, where everything moves, are named."""
+    """The dots of a metric, each with its share."""
     places = places_of(variance, metric)
     colour = _colours(places, variance)
     for number, place in enumerate(places):
@@ -60,16 +60,16 @@ def _panel(axes: Axes, variance: Variance, metric: str, language: Language) -> N
         rows = np.arange(len(spreads)) + _ROW * (number - (len(places) - 1) / 2)
         error = np.abs(values[:, 1:] - values[:, :1]).T
         axes.errorbar(values[:, 0], rows, xerr=error, fmt="D" if place.paired else "o",
-                      color=colour[place], capsize=2, markersize=4, linewidth=1.2)  # fmt: skip
+                      color=colour[place], capsize=2, markersize=4, linewidth=1.2,
+                      label=what(place, variance, language))  # fmt: skip
         for spread, row in zip(spreads, rows, strict=True):
-            whole = spread.sources == variance.everything
-            text = what(place, variance, language) if whole else share_label(spread, language)
             right = spread.deviation.high
-            if np.isfinite(right):
-                axes.annotate(text, (right, row), xytext=(5, 0), textcoords="offset points",
-                              va="center", color=colour[place], fontsize=_SMALL)  # fmt: skip
+            if np.isfinite(right) and spread.sources != variance.everything:
+                axes.annotate(share_label(spread, language), (right, row), xytext=(5, 0),
+                              textcoords="offset points", va="center", color=colour[place],
+                              fontsize=_SMALL)  # fmt: skip
     largest = max(spread.deviation.high for place in places for spread in variance.spreads[place])
-    axes.set_xlim(0, 1.65 * largest if np.isfinite(largest) and largest > 0 else 1)
+    axes.set_xlim(0, 1.2 * largest if np.isfinite(largest) and largest > 0 else 1)
     axes.set_ylim(-0.6, len(variance.spreads[places[0]]) - 0.4)
     axes.invert_yaxis()
 
