@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from unittest.mock import Mock
 
 import mlflow
 import pytest
+import requests
 from click.testing import CliRunner
 from filelock import FileLock
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, UNAUTHENTICATED
 
 from fashion_dropout.commands.upkeep import sync
 from fashion_dropout.studies.status import describe_status
@@ -165,3 +167,21 @@ def test_a_dead_run_where_one_may_not_record_keeps_nobody_from_starting(monkeypa
     assert waiting == 0
     assert f"run {run_id}, could not be marked as KILLED: " in said
     assert "Permission denied" in said
+
+
+def test_what_a_server_takes_from_nobody_today_is_kept(monkeypatch):
+    """It asks for a password, as while the database of its users is away."""
+    run_id = left_behind()
+    answer = requests.Response()
+    answer.status_code = 401
+    for unknown in (
+        requests.HTTPError("401 Unauthorized", response=answer),
+        MlflowException("not authenticated", error_code=UNAUTHENTICATED),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(mlflow.MlflowClient, "log_batch", Mock(side_effect=unknown))
+            waiting, said = synced()
+        assert waiting == 1
+        assert "entries wait" in said
+    assert synced()[0] == 0
+    assert mlflow.get_run(run_id).data.metrics == {"a": 0.5}

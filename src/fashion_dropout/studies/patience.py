@@ -24,7 +24,9 @@ def is_away(error: TrackingError) -> bool:
     from fashion_dropout.tracking.store.timeouts import NoAnswerError
 
     cause = error if isinstance(error, NoAnswerError) else error.__cause__
-    return cause is not None and not isinstance(cause, ImportError) and not is_refusal(cause)
+    if cause is None or isinstance(cause, ImportError):
+        return False
+    return not is_refusal(cause) and getattr(cause, "error_code", "") != "UNAUTHENTICATED"
 
 
 def until_it_answers(say: Callable[[str], None]) -> None:

@@ -39,11 +39,12 @@ _ALREADY_THERE = re.compile(r"UNIQUE constraint|IntegrityError|[Dd]uplicate")
 _REFUSALS = frozenset(
     {
         *("BAD_REQUEST", "INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE"),
-        *("RESOURCE_DOES_NOT_EXIST", "PERMISSION_DENIED", "UNAUTHENTICATED"),
+        *("RESOURCE_DOES_NOT_EXIST", "PERMISSION_DENIED"),
     }
 )
-# What a proxy answers today and another time not: too slow, too large, too many.
-_PASSING = frozenset({408, 413, 425, 429})
+# What is answered today and another time not: too slow, too large, too many. So is 401: a password
+# may be right tomorrow, and MLflow's server says so while the database of its users is away.
+_PASSING = frozenset({401, 408, 413, 425, 429})
 _LASTING = frozenset({errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.ENOTDIR})
 
 
