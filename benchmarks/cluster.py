@@ -67,7 +67,7 @@ def copy_runs(uri: str, recorded: Study, wanted: Study) -> None:
             labels.update().where(labels.c.key == tags.STUDY).values(value=wanted.key)
         )
         names = connection.execute(sql.select(runs.c.name, runs.c.run_uuid))
-        known: dict[str, str] = dict(names.tuples())
+        known: dict[str, str] = dict(map(tuple, names))
         assert len(known) == len(recorded.cells())
         for cell in wanted.cells()[len(known) :]:
             seed, new = str(cell.config.seed), uuid4().hex

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 from mlflow.utils.file_utils import local_file_uri_to_path
 
@@ -166,9 +167,36 @@ def test_an_epoch_that_was_lost_is_not_a_number(study):
     assert curves.isna().sum() == 1
 
 
-def test_an_empty_table_of_curves_is_read_from_the_metrics(study):
+def files_of_curves(run_id: str) -> list[Path]:
+    places = map(local_file_uri_to_path, read_record(run_id).runs["artifact_uri"])
+    return [Path(place, "history.csv") for place in places]
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda whole: b"", lambda whole: whole[: len(whole) // 2] + b'"']
+)
+def test_a_damaged_table_of_curves_is_read_from_the_metrics(study, damage):
     run_id = record_study(study)
-    before = read_record(run_id)
-    place = local_file_uri_to_path(before.runs["artifact_uri"][0])
-    Path(place, "history.csv").write_bytes(b"")  # as after a power cut
-    assert read_record(run_id).histories.equals(before.histories)
+    before = read_record(run_id).histories
+    damaged = files_of_curves(run_id)[0]
+    damaged.write_bytes(damage(damaged.read_bytes()))  # as after a power cut
+    assert read_record(run_id).histories.equals(before)
+
+
+def test_curves_are_parsed_together_as_each_by_itself(study):
+    """Also of a run that has other columns, ended early, or lacks an epoch."""
+    run_id = record_study(study)
+    files = files_of_curves(run_id)
+    header, *lines = files[0].read_text().splitlines()
+    files[0].write_text("\n".join([header, *lines[:4], *lines[5:]]) + "\n")
+    files[1].write_text(files[1].read_text().replace("val/loss", "other", 1))
+    table = pd.read_csv(files[2])
+    table.assign(more=0.5)[["more", *table.columns]].to_csv(files[2], index=False)
+    found, columns = read_record(run_id), ["train/loss", "train/accuracy", "val/accuracy"]
+    runs = found.runs[["regime", "seed"]].itertuples(index=False)
+    for (regime, seed), file in zip(runs, files, strict=True):
+        of_run = (found.histories["regime"] == regime) & (found.histories["seed"] == seed)
+        own = found.histories[of_run]
+        alone = pd.read_csv(file).set_index("epoch").reindex(range(1, 21))[columns]
+        assert own[columns].to_numpy().tobytes() == alone.to_numpy().tobytes()
+    assert found.histories["train/loss"].isna().sum() == 1

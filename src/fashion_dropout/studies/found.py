@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
 import mlflow
-import numpy as np
 import pandas as pd
 from mlflow.entities import Run
 
@@ -22,13 +19,12 @@ from fashion_dropout.errors import TrackingError
 from fashion_dropout.escapes import brief
 from fashion_dropout.files import read_file
 from fashion_dropout.studies.cells import TAKEN_OVER_FILE
+from fashion_dropout.studies.curves import read_curves
 from fashion_dropout.tracking.reading import queries, studies
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.places import gone
 
 _LARGEST_DECLARATION = 2**26  # bytes: a thousand regimes have 400 kB
-_LARGEST_TABLE = 2**28  # bytes: a million epochs
-_CURVES = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
 _ENDED = ("FINISHED", "FAILED")  # not KILLED, which goes on
 
 
@@ -104,7 +100,7 @@ def _of_runs(
         pairs = zip(found["seed"], found["split_seed"].astype(int), strict=True)
         found["seed"] = [pair_number(seed, split) for seed, split in pairs]
     runs = found[found["state"] == "FINISHED"].reset_index(drop=True)
-    histories = _histories(runs)
+    histories = read_curves(runs)
     seeds = tuple(sorted(declared["seeds"]))
     if splits:
         seeds = tuple(pair_number(seed, split) for split in splits for seed in seeds)
@@ -171,30 +167,3 @@ def _cells(regimes: Sequence[str], seeds: Sequence[int], found: pd.DataFrame) ->
     declared = pd.DataFrame([(r, s) for s in seeds for r in regimes], columns=columns)
     known = found[[*columns, "run_id", "state", "reason"]]
     return declared.merge(known.astype({"seed": int}), on=columns, how="left").fillna("")
-
-
-def _histories(runs: pd.DataFrame) -> pd.DataFrame:
-    columns = ["regime", "seed", "epoch", *_CURVES]
-    tables = [
-        # A lost epoch is not a number, so that nobody takes the curve for one that ended there.
-        _history(run_id, uri).set_index("epoch").reindex(range(1, int(last) + 1)).reset_index()
-        for run_id, uri, last in runs[["run_id", "artifact_uri", "last_epoch"]].itertuples(
-            index=False
-        )
-    ]
-    if not tables:
-        return pd.DataFrame(columns=columns)
-    epochs = [len(table) for table in tables]
-    of_runs = {name: np.repeat(runs[name].to_numpy(), epochs) for name in ("regime", "seed")}
-    return pd.concat(tables).assign(**of_runs)[columns]
-
-
-def _history(run_id: str, artifact_uri: str) -> pd.DataFrame:
-    """The learning curves of a run: its table of them, else, slower, metric by metric."""
-    with queries.artifact(artifact_uri, "history.csv") as path:
-        if path is not None:
-            content = BytesIO(read_file(path, _LARGEST_TABLE))
-            with suppress(ValueError):  # it is damaged
-                return pd.read_csv(content, usecols=["epoch", *_CURVES])
-    curves = {metric: queries.history(run_id, metric) for metric in _CURVES}
-    return pd.DataFrame(curves).rename_axis("epoch").reset_index()
