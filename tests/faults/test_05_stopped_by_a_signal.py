@@ -86,7 +86,7 @@ def test_the_run_is_killed_with_a_checkpoint_and_goes_on(sent, exit_code, tmp_pa
         wait_for(process, "epoch 2/")
         process.send_signal(sent)
         _, said = process.communicate(timeout=120)
-    assert process.returncode == exit_code
+    assert process.returncode == exit_code, said
     run = only_run(tmp_path)
     epoch = checkpoints(folder_of_interrupted(run.info.run_id))[-1]
     assert said == (
