@@ -77,6 +77,9 @@ PAGES = (
     Listed("docs/reliability.md", "Reliability", "信頼性"),
     Listed("docs/troubleshooting.md", "Troubleshooting", "トラブルシューティング"),
     Listed("SECURITY.md", "Security", "セキュリティ（英語）"),
+    Listed(
+        "experiments/variance/README.md", "Where the spread comes from", "ばらつきの要因（英語）"
+    ),
     Listed("benchmarks/README.md", "Benchmarks", "ベンチマーク（英語）"),
     Listed("benchmarks/results/peers-avx512.md", "Benchmark results", "ベンチマークの結果（英語）"),
     Listed(
@@ -160,9 +163,12 @@ class Language:
         shutil.copyfile(SETTINGS.with_name("site.css"), self.folder / "site.css")
 
     def keep(self, path: str) -> None:
-        """Copy a file as it is."""
+        """Copy a file as it is, a page with the pictures that stand beside it."""
         (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / path, self.folder / path)
+        if path.endswith(".html"):
+            for name in re.findall(r'src="([^":]+)"', (ROOT / path).read_text(encoding="utf-8")):
+                self.keep(f"{posixpath.dirname(path)}/{name}")
 
     def as_page(self, text: str, source: str) -> str:
         """A page's text with links that fit the site, without the marks that `publish` needs."""
@@ -194,8 +200,7 @@ class Language:
         if path in self.anywhere:
             page, language = self.anywhere[path]
             return f"{label}({OTHER}/{address_of(page, language)}{anchor})"
-        report = f"{PUBLISHED}/{REPORTS[self.language]}"
-        if (path.endswith(PICTURES) and label.startswith("!")) or path == report:
+        if (path.endswith(PICTURES) and label.startswith("!")) or path.endswith(".html"):
             self.keep(path)
             return f"{label}({posixpath.relpath(path, here)})"
         if not (ROOT / path).exists():
