@@ -152,14 +152,12 @@ class Language:
         }
 
     def copy(self) -> None:
-        """Copy every page, and every picture that they show."""
+        """Copy every page, and what it shows."""
         for source, page in self.pages.items():
             text = (ROOT / source).read_text(encoding="utf-8")
             target = self.folder / page
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(self.as_page(text, source), encoding="utf-8")
-        for picture in sorted((ROOT / PUBLISHED).glob("*.png")):
-            self.keep(str(picture.relative_to(ROOT)))
         shutil.copyfile(SETTINGS.with_name("site.css"), self.folder / "site.css")
 
     def keep(self, path: str) -> None:
