@@ -25,6 +25,7 @@ from fashion_dropout.studies.patience import AWAY_SECONDS
 from fashion_dropout.tracking.store.timeouts import QUESTION_SECONDS
 
 STUDIES = ROOT / "experiments/dropout"
+FILES = sorted((ROOT / "experiments").glob("*/*.toml"))
 PLACES = (
     "README*.md",
     "docs/*.md",
@@ -33,7 +34,8 @@ PLACES = (
     "benchmarks/*.md",
 )
 PAGES = [path for place in PLACES for path in sorted(ROOT.glob(place))]
-SOURCES = "|".join(["bench", *(path.parent.name for path in STUDIES.glob("*/result.json"))])
+PUBLISHED = sorted((ROOT / "experiments").glob("*/*/result.json"))
+SOURCES = "|".join(["bench", *(path.parent.name for path in PUBLISHED)])
 HELD = re.compile(
     rf"<!-- (?:{SOURCES}): (?:\w+ -->\n.*?|[^>\n]+ -->[^<\n]+)<!-- end -->", re.DOTALL
 )
@@ -125,7 +127,7 @@ def test_every_recorded_number_has_its_origin_and_is_shown(numbers):
         if "values" in section:
             measured = {"machine", "date"} <= set(section) and {"command", "source"} & set(section)
             assert measured or "calculated" in section
-    comments = "".join(path.read_text(encoding="utf-8") for path in STUDIES.glob("*.toml"))
+    comments = "".join(path.read_text(encoding="utf-8") for path in FILES)
     shown = "".join(page.read_text(encoding="utf-8") for page in numbers.pages())
     for name, text in numbers.values("en").items():
         assert f"<!-- bench: {name} -->" in shown or text in comments, name
@@ -142,9 +144,10 @@ def test_the_pooled_numbers_follow_from_the_published_results(numbers):
     assert half == pytest.approx(2.306004 * math.sqrt(4 * 2 + 6 * 5) / 10)  # t with 8 degrees
 
 
-@pytest.mark.parametrize("path", sorted(STUDIES.glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_comments_of_study_files_quote_recorded_run_times(path, numbers):
-    mine = re.compile(rf"study/({path.stem}/|calculated/({path.stem}|run))")
+    names = f"{path.stem}|{path.parent.name}"
+    mine = re.compile(rf"study/(({names})/|calculated/({names}|run))")
     own = [text for name, text in numbers.values("en").items() if mine.match(name)]
     comments = "\n".join(re.findall(r"#.*", path.read_text(encoding="utf-8"))).replace("\n# ", " ")
     for text in own:
