@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import resource
 import signal
+import threading
+import time
 
 import mlflow
 import pytest
@@ -43,7 +45,8 @@ def test_a_line_that_was_cut_off_is_left_out_and_written_over(tmp_path):
     last = Journal(tmp_path / "id")
     assert last.undelivered == 2
     assert last.ended
-    assert last.next(0)["metrics"] == {"val/loss": 0.1}
+    assert [entry["kind"] for entry in last.next(0)] == ["metrics"]
+    assert last.next(0)[0]["metrics"] == {"val/loss": 0.1}
     last.close(remove=False)
 
 
@@ -51,11 +54,11 @@ def test_what_was_delivered_is_not_delivered_again(tmp_path):
     journal = Journal(tmp_path / "id", ABOUT)
     for step in (1, 2, 3):
         journal.write("metrics", **metrics(0.1, step))
-    journal.has_delivered(journal.next(0))
+    journal.has_delivered(journal.next(0)[:1])
     journal.close(remove=False)
     again = Journal(tmp_path / "id")
     assert (again.delivered, again.undelivered) == (1, 2)
-    assert again.next(0)["step"] == 2
+    assert [entry["step"] for entry in again.next(0)] == [2, 3]
     again.close(remove=False)
 
 
@@ -114,7 +117,7 @@ def test_a_second_delivery_of_each_entry_changes_nothing(tmp_path):
     (journal.folder / files / "a.txt").write_text("a")
     journal.write("artifacts", files=files)
     for entry in list(journal._waiting):
-        deliver(client, journal, entry)
+        deliver(client, journal, [entry])
     assert deliver_all(client, journal) == 6
     run = client.get_run(run_id)
     assert [m.step for m in client.get_metric_history(run_id, "val/loss")] == [1, 2]
@@ -135,6 +138,65 @@ def test_a_run_of_which_the_store_refused_a_part_does_not_end_as_finished(tmp_pa
     run = client.get_run(run_id)
     assert run.info.status == "FAILED"
     assert run.data.tags["error"] == journal.refusal
+    journal.close(remove=True)
+
+
+def test_what_one_request_can_take_waits_together(tmp_path):
+    journal = Journal(tmp_path / "id", ABOUT)
+    journal.write("tags", tags={"role": "run"})
+    journal.write("params", params={f"p{number}": "" for number in range(98)})
+    for step in (1, 2):
+        journal.write("metrics", **metrics(0.1, step))
+    for name in ("training", "validation"):
+        journal.write("input", dataset={"name": name}, tags={})
+    journal.write("artifacts", files="files/1")
+    journal.write("artifacts", files="files/2")
+    journal.write("end", status="FINISHED")
+    taken = []
+    while entries := journal.next(0):
+        taken.append([entry["kind"] for entry in entries])
+        journal.has_delivered(entries)
+    assert taken == [
+        ["tags", "params", "metrics"],  # 100 at once
+        ["metrics"],
+        ["input", "input"],
+        ["artifacts"],
+        ["artifacts"],
+        ["end"],
+    ]
+    assert (journal.delivered, journal.undelivered) == (9, 0)
+    journal.close(remove=True)
+
+
+def test_metrics_wait_for_more_unless_somebody_waits_for_them(tmp_path):
+    journal = Journal(tmp_path / "id", ABOUT)
+    begun = time.monotonic()
+    journal.write("metrics", **metrics(0.1, 1))
+    asked = threading.Timer(0.2, journal.write, ["metrics"], metrics(0.2, 2))
+    awaited = threading.Timer(0.4, journal.wait_until_delivered, [0])
+    for timer in (asked, awaited):
+        timer.start()
+    assert [entry["step"] for entry in journal.next(0, begun + 60)] == [1, 2]
+    journal.has_delivered(journal.next(0))
+    journal.write("metrics", **metrics(0.3, 3))
+    threading.Timer(0.2, journal.write, ["end"], {"status": "FINISHED"}).start()
+    assert [entry["step"] for entry in journal.next(0, begun + 60)] == [3]
+    assert 0.4 < time.monotonic() - begun < 30
+    journal.close(remove=True)
+
+
+@pytest.mark.usefixtures("store")
+def test_of_what_is_sent_together_only_the_refused_part_is_lost(tmp_path):
+    client = mlflow.MlflowClient()
+    run_id = client.create_run("0").info.run_id
+    journal = Journal(tmp_path / run_id, ABOUT)
+    journal.write("tags", tags={"before": "1"})
+    journal.write("tags", tags={"not a name?\n": "x"})
+    journal.write("metrics", **metrics(0.1, 1))
+    assert deliver_all(client, journal) == 3
+    run = client.get_run(run_id)
+    assert (run.data.tags["before"], run.data.metrics) == ("1", {"val/loss": 0.1})
+    assert journal.refusal
     journal.close(remove=True)
 
 

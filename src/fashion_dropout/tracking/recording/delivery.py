@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable
+from itertools import starmap
 from typing import Any
 
 import mlflow
@@ -60,30 +61,32 @@ def is_refusal(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _LASTING
 
 
-def deliver(client: mlflow.MlflowClient, journal: Journal, entry: Entry) -> None:
-    """Bring one entry to the store.
+def deliver(client: mlflow.MlflowClient, journal: Journal, entries: list[Entry]) -> None:
+    """Bring entries to the store.
 
     Args:
         client: Of the store.
-        journal: The entry's journal.
-        entry: One of the kinds ``metrics``, ``tags``, ``params``, ``input``, ``artifacts``,
-            ``model`` and ``end``.
+        journal: The journal of the entries.
+        entries: One of the kinds ``artifacts``, ``model`` and ``end``, or any number of the kind
+            ``input``, or of the kinds ``metrics``, ``tags`` and ``params``.
     """
-    run_id = journal.folder.name
+    run_id, entry = journal.folder.name, entries[0]
     match entry["kind"]:
-        case "metrics":
-            client.log_batch(run_id, metrics=_metrics(journal, entry))
-        case "tags":
-            client.log_batch(run_id, tags=[RunTag(*pair) for pair in entry["tags"].items()])
-        case "params":
-            client.log_batch(run_id, params=[Param(*pair) for pair in entry["params"].items()])
-        case "input":
-            input_tags = [InputTag(*pair) for pair in entry["tags"].items()]
-            _once_more_if_there(
-                lambda: client.log_inputs(
-                    run_id, [DatasetInput(Dataset(**entry["dataset"]), input_tags)]
-                )
+        case "metrics" | "tags" | "params":
+            client.log_batch(
+                run_id,
+                metrics=[metric for each in entries for metric in _metrics(journal, each)],
+                params=list(starmap(Param, _pairs(entries, "params").items())),
+                tags=list(starmap(RunTag, _pairs(entries, "tags").items())),
             )
+        case "input":
+            inputs = [
+                DatasetInput(
+                    Dataset(**each["dataset"]), list(starmap(InputTag, each["tags"].items()))
+                )
+                for each in entries
+            ]
+            _once_more_if_there(lambda: client.log_inputs(run_id, inputs))
         case "artifacts":
             client.log_artifacts(run_id, str(journal.folder / entry["files"]))
         case "model":
@@ -102,14 +105,14 @@ def deliver_all(client: mlflow.MlflowClient, journal: Journal) -> int:
         TrackingError: The store does not answer.
     """
     count = 0
-    while (entry := journal.next(0)) is not None:
-        deliver_or_refuse(client, journal, entry)
-        count += 1
+    while entries := journal.next(0):
+        deliver_or_refuse(client, journal, entries)
+        count += len(entries)
     return count
 
 
-def deliver_or_refuse(client: mlflow.MlflowClient, journal: Journal, entry: Entry) -> None:
-    """Deliver an entry, or take note that the store will never take it.
+def deliver_or_refuse(client: mlflow.MlflowClient, journal: Journal, entries: list[Entry]) -> None:
+    """Deliver entries, or take note that the store will never take one of them.
 
     Raises:
         TrackingError: The store does not answer, or something before it does not let the entry
@@ -117,8 +120,8 @@ def deliver_or_refuse(client: mlflow.MlflowClient, journal: Journal, entry: Entr
     """
     try:
         bounded(
-            lambda: deliver(client, journal, entry),
-            _SECONDS_FOR_FILES if "files" in entry else _SECONDS,
+            lambda: deliver(client, journal, entries),
+            _SECONDS_FOR_FILES if "files" in entries[0] else _SECONDS,
         )
     except Exception as error:  # whatever it is: the thread that delivers must go on
         if not is_refusal(error):
@@ -129,11 +132,22 @@ def deliver_or_refuse(client: mlflow.MlflowClient, journal: Journal, entry: Entr
             else:
                 what = "MLflow does not answer"
             raise TrackingError(f"{what}: {one_line(error)}") from error
+        if len(entries) > 1:  # the others must not be lost with the one that is refused
+            for entry in entries:
+                deliver_or_refuse(client, journal, [entry])
+            return
         journal.refusal = journal.refusal or f"MLflow refused what it received: {one_line(error)}"
-    journal.has_delivered(entry)
+    journal.has_delivered(entries)
+
+
+def _pairs(entries: list[Entry], kind: str) -> dict[str, str]:
+    """Name → value of what entries have of a kind; the last one counts."""
+    return {name: value for entry in entries for name, value in entry.get(kind, {}).items()}
 
 
 def _metrics(journal: Journal, entry: Entry) -> list[Metric]:
+    if entry["kind"] != "metrics":
+        return []
     name, digest = entry["dataset"] or (None, None)
     measured = {
         "model_id": journal.model_id if entry["of_model"] else None,
@@ -177,7 +191,11 @@ def _model(client: mlflow.MlflowClient, journal: Journal, entry: Entry) -> None:
     outputs = run.outputs.model_outputs if run.outputs else []
     if model.model_id not in {output.model_id for output in outputs}:
         client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, entry["step"])])
-    if metrics := _metrics_at(client, run, entry["step"], model.model_id):
+    measured = {"model_id": model.model_id, "run_id": run.info.run_id}
+    if metrics := [
+        Metric(name, value, time, entry["step"], **measured)
+        for name, (value, time) in entry.get("metrics", {}).items()
+    ]:
         client.log_batch(run.info.run_id, metrics=metrics)
     folder = journal.folder / entry["files"]
     described = Model.load(str(folder))
@@ -195,21 +213,6 @@ def _model_of(client: mlflow.MlflowClient, run: Run) -> mlflow.entities.LoggedMo
         [run.info.experiment_id], filter_string=f"source_run_id = '{run.info.run_id}'"
     )
     return found[0] if found else None
-
-
-def _metrics_at(client: mlflow.MlflowClient, run: Run, step: int, model_id: str) -> list[Metric]:
-    """The metrics of a run at a step, as those of a model that has not got them yet.
-
-    A model's metric of one name, step and time is refused a second time if anything else about it
-    differs: the run's test metrics, say, which the model may have with their dataset.
-    """
-    has = {(m.key, m.step, m.timestamp) for m in client.get_logged_model(model_id).metrics or ()}
-    return [
-        Metric(**{**entry.to_dictionary(), "model_id": model_id})
-        for name in run.data.metrics
-        for entry in client.get_metric_history(run.info.run_id, name)
-        if entry.step == step and (entry.key, step, entry.timestamp) not in has
-    ]
 
 
 def _once_more_if_there(write: Callable[[], Any]) -> None:

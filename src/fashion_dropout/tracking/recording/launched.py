@@ -107,7 +107,7 @@ def has_not_begun(run: Run) -> bool:
     return (
         waits
         and tags.ROLE not in run.data.tags
-        and all(name.startswith("system/") for name in run.data.metrics)
+        and all(name.startswith(tags.OF_THE_MACHINE) for name in run.data.metrics)
     )
 
 

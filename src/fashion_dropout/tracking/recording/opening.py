@@ -47,14 +47,16 @@ def open_run(
 ) -> tuple[Run, Journal]:
     """Begin a run, or take one up, and open its journal; see `run.tracked_run`.
 
-    What the journal of a run that goes on has not delivered is delivered first.
+    A new run has its tags. What the journal of a run that goes on has not delivered is delivered
+    first.
     """
     journals().mkdir(parents=True, exist_ok=True)  # before there is a run
     client = mlflow.MlflowClient()
-    known = resume or usable_launched_run(tags)
+    known, created = resume or usable_launched_run(tags), None
     if not known:
         resolved = resolve_tags({name: str(value) for name, value in tags.items()})
-        known = client.create_run(experiment_id(experiment), None, resolved, name).info.run_id
+        created = client.create_run(experiment_id(experiment), None, resolved, name)
+        known = created.info.run_id
     forget_launched_run()
     about = {"store": store_name(mlflow.get_tracking_uri()), "name": name, **this_process()}
     try:
@@ -64,6 +66,8 @@ def open_run(
             client.set_tag(known, tag_names.ERROR, one_line(error))
             client.set_terminated(known, "FAILED")
         raise
+    if created:
+        return created, journal
     deliver_all(client, journal)  # of an interrupted run
     if known == resume:  # others judge by its process whether a run that says RUNNING goes on
         wanted = (tag_names.SESSION, tag_names.STUDY_RUN_ID)
@@ -76,13 +80,18 @@ def open_run(
     return run, journal
 
 
-def written_steps(run: Run) -> dict[str, set[int]]:
-    """The steps of each metric that a run has; those of the machine are left out."""
+def written_metrics(run: Run) -> dict[str, dict[int, tuple[float, int]]]:
+    """The metrics that a run has: name → step → value, and its time in milliseconds since 1970.
+    Those of the machine are left out.
+    """
     client = mlflow.MlflowClient()
     return {
-        name: {entry.step for entry in client.get_metric_history(run.info.run_id, name)}
+        name: {
+            entry.step: (entry.value, entry.timestamp)
+            for entry in client.get_metric_history(run.info.run_id, name)
+        }
         for name in run.data.metrics
-        if not name.startswith("system/")
+        if not name.startswith(tag_names.OF_THE_MACHINE)
     }
 
 
@@ -156,12 +165,11 @@ def _has_finished(experiment: Experiment) -> bool:
     )
 
 
-def describe_run(run: Run, name: str, description: str) -> None:
-    """Give a run its name and description, and its experiment one if it has none."""
-    client, run_id, experiment = mlflow.MlflowClient(), run.info.run_id, run.info.experiment_id
+def name_run(run: Run, name: str) -> None:
+    """Give a run its name, unless the user has, and its experiment a description if it has none."""
+    client, experiment = mlflow.MlflowClient(), run.info.experiment_id
     if has_invented_name(run):
-        client.update_run(run_id, name=name)
-    client.set_tag(run_id, tag_names.NOTE, description)
+        client.update_run(run.info.run_id, name=name)
     if tag_names.NOTE not in client.get_experiment(experiment).tags:
         described = _DESCRIPTION.format(
             studies=urls.studies_page(experiment), single_runs=urls.single_runs_page(experiment)

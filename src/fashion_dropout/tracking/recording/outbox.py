@@ -24,7 +24,7 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,9 @@ Entry = dict[str, Any]
 
 _ABOUT, _ENTRIES, _DELIVERED = "run.json", "entries.jsonl", "delivered"
 _FILES, _MODEL, _REFUSED = "files", "model_id", "refused"
-_KINDS = frozenset({"metrics", "tags", "params", "input", "artifacts", "model", "end"})
+_OF_A_BATCH = ("metrics", "tags", "params")
+_KINDS = frozenset({*_OF_A_BATCH, "input", "artifacts", "model", "end"})
+_BATCH = 100  # what MLflow's server takes of tags or parameters at once; of metrics it takes more
 
 
 class HeldError(TrackingError):
@@ -62,7 +64,7 @@ class Journal:
         self.folder = folder
         self._lock = FileLock(folder / "lock", timeout=0, thread_local=False)
         self._changed = threading.Condition()
-        self._stopped = False
+        self._stopped = self._awaited = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
@@ -95,13 +97,16 @@ class Journal:
                 f"make room or set {VARIABLE} to another place"
             ) from error
 
-    def write(self, kind: str, **content: Any) -> None:
+    def write(self, kind: str, **content: Any) -> int:
         """Bring an entry to the disk.
+
+        Returns:
+            The time that it carries, in milliseconds since 1970.
 
         Raises:
             TrackingError: There is no room, or the folder is gone.
         """
-        entry = {"kind": kind, "time": int(time.time() * 1000), **content}
+        entry = {"kind": kind, "time": (now := int(time.time() * 1000)), **content}
         with self._changed:
             line = json.dumps(entry).encode() + b"\n"
             try:
@@ -117,6 +122,7 @@ class Journal:
             self._size += len(line)
             self._waiting.append(entry)
             self._changed.notify_all()
+        return now
 
     def new_files(self) -> str:
         """The name of a new folder, below `folder`, for the files of an entry that is to come."""
@@ -124,11 +130,23 @@ class Journal:
         (self.folder / name).mkdir(parents=True)
         return name
 
-    def next(self, seconds: float) -> Entry | None:
-        """The first entry that is not delivered; None if there is none within so many seconds."""
+    def next(self, seconds: float, gather_until: float = 0.0) -> list[Entry]:
+        """The first entries that are not delivered, which one request can take; at least one.
+
+        Args:
+            seconds: How long to wait for the first; without one there are none.
+            gather_until: Until when more of them are waited for, by `time.monotonic`, while all
+                that wait can be sent together and nobody waits for their delivery.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._stopped, seconds)
-            return self._waiting[0] if self._waiting else None
+            if self._waiting:
+                self._changed.wait_for(self._cannot_wait, gather_until - time.monotonic())
+            return _together(self._waiting)
+
+    def _cannot_wait(self) -> bool:
+        others = any(entry["kind"] not in _OF_A_BATCH for entry in self._waiting)
+        return self._stopped or self._awaited or others
 
     def stop_waiting(self) -> None:
         """Let `next` answer at once from now on."""
@@ -136,20 +154,25 @@ class Journal:
             self._stopped = True
             self._changed.notify_all()
 
-    def has_delivered(self, entry: Entry) -> None:
-        """Take note that the first waiting entry is in the store."""
+    def has_delivered(self, entries: list[Entry]) -> None:
+        """Take note that the first waiting entries are in the store."""
         with self._changed:
-            self._waiting.popleft()
-            self.delivered += 1
+            for _ in entries:
+                self._waiting.popleft()
+            self.delivered += len(entries)
+            self._awaited = self._awaited and bool(self._waiting)
             with suppress(OSError):  # then it is sent once more, which changes nothing
                 (self.folder / _DELIVERED).write_text(str(self.delivered), encoding="ascii")
             self._changed.notify_all()
-        if files := entry.get("files"):
-            shutil.rmtree(self.folder / files, ignore_errors=True)
+        for entry in entries:
+            if files := entry.get("files"):
+                shutil.rmtree(self.folder / files, ignore_errors=True)
 
     def wait_until_delivered(self, seconds: float) -> bool:
         """Wait for so many seconds at most; whether nothing waits any more."""
         with self._changed:
+            self._awaited = bool(self._waiting)
+            self._changed.notify_all()
             return self._changed.wait_for(lambda: not self._waiting, seconds)
 
     @property
@@ -224,6 +247,19 @@ def _entry(line: bytes) -> Entry:
 def _whole_lines(path: Path) -> list[bytes]:
     """The lines of a file but for one that was cut off when its writer was killed."""
     return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+
+
+def _together(waiting: Iterable[Entry]) -> list[Entry]:
+    """The first of the entries that wait, with those behind it that one request can take."""
+    taken, size, together = list[Entry](), 0, set[str]()
+    for entry in waiting:
+        kind = entry["kind"]
+        size += len(entry[kind]) if kind in _OF_A_BATCH else 1
+        if taken and (kind not in together or size > _BATCH):
+            break
+        together = {*_OF_A_BATCH} if kind in _OF_A_BATCH else {kind} & {"input"}
+        taken.append(entry)
+    return taken
 
 
 def _number(path: Path) -> int:

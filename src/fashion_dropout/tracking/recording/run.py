@@ -12,11 +12,12 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import mlflow
+from mlflow.entities import Run
 
 from fashion_dropout.errors import Interrupted, TrackingError, UndeliveredError
 from fashion_dropout.interrupts import shielded
 from fashion_dropout.tracking.recording.launched import parameters_to_log
-from fashion_dropout.tracking.recording.opening import describe_run, open_run, written_steps
+from fashion_dropout.tracking.recording.opening import name_run, open_run, written_metrics
 from fashion_dropout.tracking.recording.processes import this_process
 from fashion_dropout.tracking.recording.sender import Sender
 from fashion_dropout.tracking.recording.system_metrics import system_metrics
@@ -65,12 +66,12 @@ def tracked_run(
             line.
         UndeliveredError: MLflow does not answer at the end; all is kept on this disk.
     """
-    tags = {**tags, **this_process()}
+    tags = {**tags, tag_names.NOTE: description, **this_process()}
     with short_timeouts():
         with shielded():
-            run = _begin(experiment, name, resume, tags)
+            opened, run = _begin(experiment, name, resume, tags)
         try:
-            _introduce(run, name, description, params)
+            _introduce(opened, run, name, params)
             with (
                 system_metrics(run.run_id, run.log_metrics, resumed=bool(resume))
                 if monitored
@@ -98,20 +99,20 @@ def _seconds_to_start() -> float:
 @asks_mlflow(seconds=_seconds_to_start)
 def _begin(
     experiment: str | None, name: str, resume: str | None, tags: Mapping[str, Any]
-) -> TrackedRun:
+) -> tuple[Run, TrackedRun]:
     run, journal = open_run(experiment, name, resume, tags)
     sender = Sender(journal, mlflow.get_tracking_uri())
     concluded_anew = tags.get(tag_names.ROLE) == tag_names.STUDY_RUN
-    begun = TrackedRun(run, journal, sender, {} if concluded_anew else written_steps(run))
-    begun.set_tags(tags)
-    return begun
+    begun = TrackedRun(run, journal, sender, {} if concluded_anew else written_metrics(run))
+    if missing := {name: of for name, of in tags.items() if run.data.tags.get(name) != str(of)}:
+        begun.set_tags(missing)
+    return run, begun
 
 
 @asks_mlflow(seconds=_seconds_to_start)
-def _introduce(run: TrackedRun, name: str, description: str, params: Mapping[str, Any]) -> None:
-    recorded = mlflow.MlflowClient().get_run(run.run_id)
-    describe_run(recorded, name, description)
-    run.log_params(parameters_to_log(recorded, params))
+def _introduce(opened: Run, run: TrackedRun, name: str, params: Mapping[str, Any]) -> None:
+    name_run(opened, name)
+    run.log_params(parameters_to_log(opened, params))
 
 
 def _end_after(error: BaseException, run: TrackedRun) -> BaseException:

@@ -13,6 +13,7 @@ from fashion_dropout.tracking.recording.delivery import deliver_or_refuse
 from fashion_dropout.tracking.recording.outbox import Journal
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
+_GATHER_SECONDS = 20.0
 _log = logging.getLogger("fashion_dropout")
 
 
@@ -30,6 +31,8 @@ class Sender:
     def __init__(self, journal: Journal, tracking_uri: str) -> None:
         self._journal = journal
         self._client = mlflow.MlflowClient(tracking_uri)
+        # A server, which many runs may share, gets the metrics of some epochs at once.
+        self._gather = _GATHER_SECONDS if tracking_uri.startswith("http") else 0.0
         self._wake = threading.Event()
         self._stopped = False
         self._failures = 0
@@ -66,11 +69,11 @@ class Sender:
     def _work(self) -> None:
         pause = _FIRST_PAUSE
         while not self._stopped:
-            entry = self._journal.next(60)
-            if entry is None:
+            entries = self._journal.next(60, self._progress + self._gather)
+            if not entries:
                 continue
             try:
-                deliver_or_refuse(self._client, self._journal, entry)
+                deliver_or_refuse(self._client, self._journal, entries)
             except TrackingError as error:
                 if not self._failures:
                     _log.warning(

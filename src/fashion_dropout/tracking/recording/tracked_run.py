@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,15 @@ class TrackedRun:
         run: As the store has it.
         journal: Its journal, which this object closes.
         sender: What delivers the journal.
-        written: The steps of each metric that it has already.
+        written: The metrics that it has already; see `opening.written_metrics`.
     """
 
     def __init__(
-        self, run: Run, journal: Journal, sender: Sender, written: Mapping[str, Set[int]]
+        self,
+        run: Run,
+        journal: Journal,
+        sender: Sender,
+        written: dict[str, dict[int, tuple[float, int]]],
     ) -> None:
         self.run_id = str(run.info.run_id)
         self.experiment_id = str(run.info.experiment_id)
@@ -82,9 +86,12 @@ class TrackedRun:
         }
         measured_on = (dataset.name, dataset.digest) if dataset else None
         if missing:
-            self._write(
+            time = self._write(
                 "metrics", metrics=missing, step=step, of_model=of_model, dataset=measured_on
             )
+            for name, value in missing.items():
+                if not name.startswith(tag_names.OF_THE_MACHINE):
+                    self._written.setdefault(name, {})[step] = (value, time)
 
     def log_dataset(
         self,
@@ -132,7 +139,8 @@ class TrackedRun:
             tags: Shown with the model.
         """
         texts = {name: str(value) for name, value in params.items()}
-        return self._files("model", step=step, params=texts, tags=dict(tags))
+        metrics = {name: at[step] for name, at in self._written.items() if step in at}
+        return self._files("model", step=step, params=texts, tags=dict(tags), metrics=metrics)
 
     def log_text(self, text: str, name: str) -> None:
         """Write one text artifact at the root of the run."""
@@ -211,9 +219,9 @@ class TrackedRun:
             ) from error
         self._write(kind, files=files, **content)
 
-    def _write(self, kind: str, **content: Any) -> None:
+    def _write(self, kind: str, **content: Any) -> int:
         self._check()
-        self._journal.write(kind, **content)
+        return self._journal.write(kind, **content)
 
     def _check(self) -> None:
         if refusal := self._journal.refusal:

@@ -17,6 +17,9 @@ NOTE = "mlflow.note.content"
 COLOUR = "mlflow.runColor"
 """MLflow's own tag: the colour of a run in the UI's charts, ``#rrggbb``."""
 
+OF_THE_MACHINE = "system/"
+"""How MLflow's own metrics of a machine begin: no run is told by them."""
+
 # Of a training run, of the cells of a study, and of the study's own run.
 REGIME, SEED = "regime", "seed"
 STUDY = "study"
