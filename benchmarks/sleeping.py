@@ -1,5 +1,5 @@
-"""What a study of very many cells asks of its scheduler, its store and its server: cells that sleep,
-and record what real ones do.
+"""What a study of very many cells asks of scheduler, store and server: cells that sleep, and record
+what real ones do.
 
     uv run python benchmarks/sleeping.py [--cells 10000] [--threads 200] [--store postgresql]
                                          [--server] [--silent]
@@ -52,8 +52,9 @@ ARTIFACTS = {  # file of a run → its size in KiB
 }  # fmt: skip
 MODEL = {"MLmodel": 3, "conda.yaml": 1, "python_env.yaml": 1, "requirements.txt": 1,
          "input_example.json": 10, "serving_input_example.json": 10, "classes.json": 1,
-         "environment.json": 1, "SHA256SUMS": 1, "data/model.keras": 900, "data/keras_module.txt": 1,
-         "code/fashion_dropout_served.py": 8, "code/fashion_dropout_environment.py": 8}  # fmt: skip
+         "environment.json": 1, "SHA256SUMS": 1, "data/model.keras": 900,
+         "data/keras_module.txt": 1, "code/fashion_dropout_served.py": 8,
+         "code/fashion_dropout_environment.py": 8}  # fmt: skip
 
 
 class Display:
@@ -165,8 +166,8 @@ def main(cells: int, workers: int, seconds: float, store: str, server: bool, sil
         ideal = seconds * -(-len(results) // workers)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         what = "nothing recorded" if silent else f"{store}{' behind a server' * server}"
-        print(f"{len(results):,} cells of {seconds:g} s on {workers} threads, {what}: {took:.1f} s, "
-              f"{took / ideal:.2f} of the ideal {ideal:.0f} s; {len(results) / took:.1f} cells/s; "
+        print(f"{len(results):,} cells of {seconds:g} s on {workers} threads, {what}: "
+              f"{took:.1f} s, {took / ideal:.2f} of the ideal {ideal:.0f} s; {len(results) / took:.1f} cells/s; "
               f"peak memory of scheduler and workers {memory:,.0f} MiB")  # fmt: skip
         if server and not silent:
             each = (requests(log) - asked) / len(results)

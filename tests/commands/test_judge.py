@@ -91,6 +91,8 @@ def test_what_cannot_be_used_is_one_line_and_leaves_nothing(command: Command, tm
         (("--secondary", "bleu"), "received 'bleu'"),
         (("--direction", "up"), "--direction: expected lower or higher"),
         (("--direction", "higher"), "expected 'lower' for val/loss"),
+        (("--direction", "lower", "--direction", "val/loss=higher"), "received lower and higher"),
+        (("--guard", "val/accuracy=1", "--guard", "val/accuracy=2"), "received 'val/accuracy=2'"),
         (("--alpha", "0.5"), "alpha: "),
         (("--smallest-difference", "0"), "smallest_difference: "),
         (("--looks", "7;10"), "--looks: expected numbers of pairs"),

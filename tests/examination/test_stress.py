@@ -6,6 +6,7 @@ import pytest
 
 from comparison.records import make_record
 from fashion_dropout.comparison.statistics import holm, sign_flip_p
+from fashion_dropout.config.cell import pair_number
 from fashion_dropout.examination.corruptions import CORRUPTIONS, SEVERITIES
 from fashion_dropout.examination.stress import CLEAN, Stress
 
@@ -50,3 +51,9 @@ def test_the_table_and_the_figure_show_every_corruption(stress):
     assert [line.split()[0] for line in text.splitlines()[3:]] == [CLEAN, *CORRUPTIONS]
     for language in ("en", "ja"):
         assert stress.figure(language).startswith(b"\x89PNG")
+
+
+def test_pairs_of_one_seed_have_no_interval(stress):
+    table = stress.table[stress.table["seed"] < 2]
+    crossed = table.assign(seed=table["seed"].map(lambda split: pair_number(0, int(split))))
+    assert "nan" not in Stress(stress.record, 5_000, crossed).text()

@@ -50,6 +50,9 @@ def test_a_run_that_is_not_interrupted_here_is_one_line(interrupted, tmp_path):
     run_id = only_run(interrupted).info.run_id
     line = refusal(run_here("train", "--resume", run_id, "--fresh", cwd=interrupted), 2)
     assert "either --resume or --fresh" in line
+    other = ("--experiment-name", "other")
+    line = refusal(run_here("train", "--resume", run_id, *other, cwd=interrupted), 2)
+    assert "either --resume or --experiment-name" in line
 
 
 def test_status_says_how_it_goes_on(interrupted, tmp_path):

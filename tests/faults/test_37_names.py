@@ -152,3 +152,10 @@ def test_long_values_of_a_study_are_not_echoed_whole(tmp_path):
             read_study(path)
         assert len(message(str(refused.value))) < 1_000 + len(str(path))
         assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["p", "metric"])
+def test_a_regime_is_not_called_as_a_column_of_the_tables(name):
+    declared = parse_study_file()
+    with pytest.raises(UsageError, match="which is a heading of the tables"):
+        parse_study({**declared, "regimes": {**declared["regimes"], name: {}}})

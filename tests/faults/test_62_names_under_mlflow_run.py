@@ -8,6 +8,7 @@ import yaml
 
 from conftest import ROOT
 from fashion_dropout.cli import main
+from fashion_dropout.commands.launched import _ENTRY_POINTS
 
 ENTRY_POINTS = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))["entry_points"]
 
@@ -73,3 +74,22 @@ def test_outside_of_mlflow_run_the_last_option_counts_as_everywhere(workdir, cap
         main(["train", "--learning-rate", "0.1", "--learning-rate", "0"])
     assert ended.value.code == 2
     assert "expected a finite number greater than 0, received '0'" in capsys.readouterr().err
+
+
+def test_the_verbs_that_mlproject_calls_are_known():
+    assert {"train" if name == "main" else name for name in ENTRY_POINTS} == set(_ENTRY_POINTS)
+
+
+@pytest.mark.parametrize("verb", ["train", "compare", "ui", "judge"])
+def test_to_ask_for_help_is_no_parameter_and_ends_no_run(launched, capsys, verb):
+    main([verb, "--help"])
+    assert f"Usage: fashion-dropout {verb}" in capsys.readouterr().out
+    assert mlflow.get_run(launched).info.status == "RUNNING"
+
+
+def test_a_verb_that_mlproject_does_not_call_takes_an_option_twice(launched, capsys):
+    rule = ("--baseline", "none", "--metric", "loss", "--smallest-difference", "1")
+    with pytest.raises(SystemExit) as ended:
+        main(["judge", "none.csv", *rule, "--guard", "a=1", "--guard", "b=1"])
+    assert ended.value.code == 2
+    assert "expected a table none.csv" in capsys.readouterr().err

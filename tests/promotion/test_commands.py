@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fashion_dropout.errors import UsageError
+from fashion_dropout.tracking.models.registry import Registry
+
 STUDY = "0" * 32
 
 
@@ -47,3 +50,9 @@ def test_a_study_is_not_an_argument_of_the_other_verbs(command, tmp_path, verb):
     assert done.returncode == 2
     assert STUDY in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["team/clothes", "a:b", " "])
+def test_a_name_that_no_registered_model_can_have_is_refused_before_anything_is_asked(name):
+    with pytest.raises(UsageError, match="expected as name of a registered model a text without"):
+        Registry(name)

@@ -87,3 +87,12 @@ def test_every_floor_is_looked_at():
     ):
         checks = gate.floor_checks({**good, name: bad}, floors)
         assert [check.name for check in checks if not check.passed] == [name.replace("_", " ")]
+
+
+def test_a_clear_loss_is_not_said_to_fail_for_its_small_p():
+    declared = GATE.model_copy(update={"mcnemar": "required"})
+    paired = gate.paired_accuracy(*correct(4640, 0, 30, 180))
+    (check,) = [of for of in gate.champion_checks(paired, declared) if of.name == "McNemar test"]
+    assert not check.passed
+    assert check.expected == "p at most 0.05, more gained than lost"
+    assert check.received == "p = 1.9e-09 (0 images gained, 30 lost)"

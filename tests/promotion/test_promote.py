@@ -265,3 +265,17 @@ def test_three_promotions_of_one_candidate_at_once_leave_one_champion_and_no_cha
     said = "".join(output for (output, _), _ in ends)
     assert said.count("promoted: version 2") == 1
     assert [run.info.status for run in decisions(client)] == ["FINISHED", "FINISHED"]
+
+
+def test_a_version_that_another_study_has_registered_says_where_it_comes_from_now(studies, client):
+    """Studies share runs: what one has run, another takes over."""
+    candidate = read_candidate(studies.strong)
+    other = {"study": "earlier-0", "study.run": "e" * 32, "verdict": "It is not shown."}
+    before = {**candidate.version_tags, **other}
+    Registry(MODEL).register(candidate.run.info.run_id, candidate.model_id, before)
+    outcome, _ = promoted(studies.strong)
+    assert outcome.text.startswith(f"promoted: version 1 of {MODEL}")
+    version = client.get_model_version(MODEL, "1")
+    assert {name: version.tags[name] for name in other} == {
+        name: candidate.version_tags[name] for name in other
+    }

@@ -120,3 +120,11 @@ def test_a_promotion_that_was_faster_is_not_undone(studies, client, monkeypatch)
         roll_back(MODEL)
     assert aliases(client) == {"champion": "1", "previous": "2"}
     assert len(decisions(client)) == 2
+
+
+def test_a_reason_is_no_markup_in_the_note(studies, client):
+    promoted(studies.weak)
+    promoted(studies.strong)
+    roll_back(MODEL, "<b>shirts</b> *are* [coats](x)")
+    note = decisions(client)[0].data.tags["mlflow.note.content"]
+    assert r"&lt;b&gt;shirts&lt;/b&gt; \*are\* \[coats\](x)" in note

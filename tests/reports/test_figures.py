@@ -19,13 +19,15 @@ from comparison.tables import RULE
 from fashion_dropout.colours import of_regimes
 from fashion_dropout.comparison.fit_curve import fit_curve
 from fashion_dropout.comparison.record import Disagreements
+from fashion_dropout.comparison.spread import Place, variance
 from fashion_dropout.comparison.statistics import compare
 from fashion_dropout.comparison.summary import values_of_runs
 from fashion_dropout.reports.figures import study_figures
 from fashion_dropout.reports.plots import metrics, predictions
 from fashion_dropout.reports.plots.pairs import paired_differences
 from fashion_dropout.reports.plots.style import tick_epochs
-from fashion_dropout.texts import LANGUAGES, Count
+from fashion_dropout.reports.plots.variance import spread_by_source
+from fashion_dropout.texts import LANGUAGES, Count, texts
 
 SWEEP = {"none": 0.0, "low": 0.2, "middle": 0.4, "high": 0.6}
 TWO = ["none", "dropout"]
@@ -348,3 +350,49 @@ def test_a_single_pair_has_no_interval_and_is_drawn():
     bars = [c for c in axes.collections if isinstance(c, LineCollection) and c.get_segments()]
     lengths = [np.ptp(segment[:, 0]) for bar in bars for segment in bar.get_segments()]
     assert not np.any(np.nan_to_num(lengths)), "an interval of a single pair"
+
+
+def test_of_a_single_pair_nothing_is_said_of_chance():
+    rng = np.random.default_rng(1)
+    shares = {regime: rng.normal(0.1, 0.01, (1, 10, 10)) for regime in TWO}
+    figure = drawn(predictions.confusion_change(shares, [0], CLASSES, "en"))
+    assert "chance" not in said(figure)
+
+
+def test_a_single_epoch_of_many_regimes_can_be_seen():
+    record = make_record(SWEEP, epochs=1)
+    (axes,) = drawn(metrics.study_curves(record.histories, list(SWEEP), "en")).axes
+    assert all(line.get_marker() not in ("", "None") for line in axes.lines)
+
+
+def test_long_names_of_two_regimes_do_not_collide():
+    record = make_record({"none": 0.0, "dropout-0.5-batch-512-slow": 0.5})
+    comparison = record.compare()
+    values = values_of_runs(record.runs, comparison)
+    differences = [verdict.difference for verdict in comparison.verdicts]
+    slopes, _ = drawn(paired_differences(differences, values, RULE, "en")).axes
+    one, other = (label.get_window_extent() for label in slopes.get_xticklabels())
+    assert not one.overlaps(other)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_metric_and_its_unit_stand_in_two_lines_beside_a_low_panel(language):
+    record = make_record(SWEEP)
+    figure = metrics.dose_response(record.runs, SWEEP, "dropout", ["gap/loss"], language)
+    name, unit = figure.axes[0].get_ylabel().split("\n")
+    assert (name, unit[1:-1]) == ("gap/loss", "nats")
+
+
+def test_a_study_without_a_spread_leaves_the_axis_to_the_others():
+    place = Place("gap/loss", "none", False)
+    values = {"init": {place: [0.1]}, "init+order": {place: [0.1, 0.2, 0.3]}}
+    found = variance("none", values, "init+order")
+    (axes,) = drawn(spread_by_source(found, "en")).axes
+    assert axes.get_xlim() == pytest.approx((0, 1.2 * found.spreads[place][1].deviation.high))
+
+
+@pytest.mark.parametrize(("language", "condition"), [("en", "two regimes"), ("ja", "条件が2つ")])
+def test_the_left_panel_is_described_for_two_regimes_only(language, condition):
+    alt = texts(language)["figures"]["paired_differences"]["alt"]
+    left = "on the left" if language == "en" else "左"
+    assert alt.index(condition) < alt.lower().index(left)

@@ -15,6 +15,7 @@ import pytest
 from scipy import stats
 
 from comparison.records import make_record
+from comparison.tables import RULE
 from fashion_dropout.comparison.record import Changed
 from fashion_dropout.reports.paper import latex, methods, tables
 from fashion_dropout.reports.paper.folder import CHECKSUMS, CRATE, paper_files
@@ -211,3 +212,22 @@ def test_many_regimes_stand_below_each_other_and_break_over_pages(language):
     assert texts(language)["paper"]["continued"] in longer
     assert longer.count(r"b\_c") == len(frame)
     assert r"\caption{50 \%}" in longer
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_reader_of_bca_intervals_is_sent_to_the_table_that_has_them(language):
+    text = "\n".join(methods.methods(RECORD, COMPARISON, IMAGES, language))
+    assert re.search("CSV[^.。]*BCa", text)
+    shown = tables.differences_for_reader(COMPARISON, language)
+    assert not any("BCa" in name for name in shown.columns)
+
+
+@pytest.mark.parametrize(
+    ("secondary", "said"),
+    [((), False), (("test/accuracy",), False), (("test/accuracy", "test/nll"), True)],
+)
+def test_an_adjustment_is_told_only_of_several_comparisons(secondary, said):
+    record = make_record(rule=RULE.model_copy(update={"secondary": secondary}))
+    text = "\n".join(methods.methods(record, record.compare(), IMAGES, "en"))
+    assert ("of the 2 other comparisons were adjusted" in text) == said
+    assert ("@holm1979" in text) == said

@@ -261,6 +261,8 @@ def test_a_cell_that_fails_is_named_and_the_others_go_on(tmp_path):
     assert done.returncode == 4, done.stderr
     assert "missing: dropout-seed0: expected a finite" in done.stdout
     assert "no complete pair of dropout and no dropout" in done.stdout
+    assert "fashion-dropout report" in done.stdout
+    assert "fashion-dropout promote" not in done.stdout  # which refuses it
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     states = {run.info.run_name: run.info.status for run in all_runs(uri, "run")}
     assert sorted(states.values()) == ["FAILED", "FAILED", "FINISHED", "FINISHED"]

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from conftest import ROOT, run_here
 from fashion_dropout.config.study import read_study
 from fashion_dropout.studies.overview import describe_studies
+from fashion_dropout.texts import LANGUAGES, texts
 from fashion_dropout.tracking.store import tags
 from recorded import record_study
 
@@ -114,9 +115,16 @@ def test_the_page_links_the_report_of_a_study(store, workdir):
     record_study(smoke, predictions=100)
     (workdir / "reports").mkdir()
     (workdir / "reports" / "mine.txt").write_text("mine")
-    page, _ = index(workdir / "reports", store, "ja")
+    page, warned = index(workdir / "reports", store, "ja")
+    assert f"warning: the report of {smoke.key} lacks images on which" in warned
     assert f'<a href="{smoke.key}.ja.html">{smoke.question_ja}</a>' in page
     assert "差があるとは言えません" in page
     report = (workdir / "reports" / f"{smoke.key}.ja.html").read_text(encoding="utf-8")
     assert smoke.question_ja in report
     assert (workdir / "reports" / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_does_not_call_pairs_seeds(language):
+    """With several splits, twelve pairs are of three seeds."""
+    assert not re.search("declared seeds|シードの数", texts(language)["studies"]["caption"])

@@ -216,3 +216,8 @@ def test_fewer_cores_than_the_most_that_are_well_used_need_not_be():
     assert cost.knee == 16
     assert cost.used(15) < 0.8 < cost.used(16)
     assert not any("up to" in line for line in cost.lines())
+
+
+def test_a_tilde_is_the_home_folder_as_it_is_for_compare(smoke, monkeypatch):
+    monkeypatch.setenv("HOME", str(smoke.parent))
+    assert plan("~/smoke.toml", "--sd=0.1").exit_code == 0

@@ -29,18 +29,19 @@ def _looks(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 
 
 def _guards(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
-    guards = {}
+    guards: dict[str, float] = {}
     for value in values:
         metric, _equals, margin = value.rpartition("=")
         try:
-            guards[metric] = float(margin)
+            harm = float(margin)
         except ValueError:
-            guards[metric] = math.nan
-        if not metric or not 0 < guards[metric] < math.inf:
+            harm = math.nan
+        if not metric or not 0 < harm < math.inf or guards.get(metric, harm) != harm:
             raise UsageError(
-                "--guard: expected a metric and the harm that would matter, such as "
+                "--guard: expected a metric and the one harm that would matter, such as "
                 f"val/accuracy=0.003, received {brief(value)}"
             )
+        guards[metric] = harm
     return guards
 
 
@@ -147,6 +148,11 @@ def judge(
             err=True,
         )
     direction = directions.pop("", None)
+    if direction and directions.get(metric, direction) != direction:
+        raise UsageError(
+            f"--direction: expected one direction of {brief(metric)}, received {direction} and "
+            f"{directions[metric]}"
+        )
     found = judged_by(
         read,
         baseline=baseline,

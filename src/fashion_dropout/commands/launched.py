@@ -12,6 +12,8 @@ from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief
 
 _LAUNCHED = "MLFLOW_RUN_ID"
+_ENTRY_POINTS = ("train", "compare", "report", "promote", "verify")
+"""The verbs that MLproject calls."""
 
 
 class Verbs(click.Group):
@@ -21,7 +23,7 @@ class Verbs(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, verb, rest = super().resolve_command(ctx, args)
-        if verb and os.environ.get(_LAUNCHED):
+        if verb and name in _ENTRY_POINTS and os.environ.get(_LAUNCHED):
             _check_names(verb, rest)
         return name, verb, rest
 
@@ -36,6 +38,7 @@ def _check_names(verb: click.Command, words: Iterable[str]) -> None:
         UsageError: There is one; the message has the name to write.
     """
     options = {name for of in verb.params if isinstance(of, click.Option) for name in of.opts}
+    options.add("--help")  # which click adds itself
     declared = [str(of.name) for of in verb.params if isinstance(of, click.Argument)]
     for word in words:
         option = word.partition("=")[0]

@@ -165,7 +165,7 @@ def publish(folder: str, study: str | None, check: bool) -> None:
         return
     from fashion_dropout.studies.report import publish_study
 
-    for path in publish_study(run_of_study(study), Path(folder)):
+    for path in publish_study(run_of_study(study), Path(folder), _warn):
         click.echo(f"wrote {visible(str(path.absolute()))}")
 
 

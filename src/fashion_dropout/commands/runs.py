@@ -63,7 +63,7 @@ def train(
 
     config = TrainingConfig(**parameters)
     if resume is not None:
-        config = _config_of(resume, given(context, parameters), fresh)
+        config = _config_of(resume, given(context, parameters), fresh, experiment)
     with display(config.epochs) as shown:
         if resume is not None:
             summary = resume_run(resume, shown, data_dir=data_dir)
@@ -89,7 +89,9 @@ def train(
         click.echo(f"warning: {warning}", err=True)
 
 
-def _config_of(run_id: str, wanted: Mapping[str, Any], fresh: bool) -> TrainingConfig:
+def _config_of(
+    run_id: str, wanted: Mapping[str, Any], fresh: bool, experiment: str | None
+) -> TrainingConfig:
     """The parameters that an interrupted run was begun with.
 
     Raises:
@@ -97,8 +99,9 @@ def _config_of(run_id: str, wanted: Mapping[str, Any], fresh: bool) -> TrainingC
     """
     from fashion_dropout.runs.interrupted import interrupted_run
 
-    if fresh:
-        raise UsageError("expected either --resume or --fresh, received both")
+    for option, chosen in (("--fresh", fresh), ("--experiment-name", experiment)):
+        if chosen:
+            raise UsageError(f"expected either --resume or {option}, received both")
     begun = interrupted_run(run_id).config
     changed = [
         f"{name} {value!r} (it has {getattr(begun, name)!r})"

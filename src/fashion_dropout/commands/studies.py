@@ -27,6 +27,7 @@ from fashion_dropout.escapes import visible
 from fashion_dropout.files import user_path, writable, write_whole
 
 if TYPE_CHECKING:
+    from fashion_dropout.studies.conclude import StudyOutcome
     from fashion_dropout.texts import Language
 
 _QUICK = "experiments/dropout/quick.toml"
@@ -99,16 +100,22 @@ def compare(
         if not fresh:
             stop.add_note("the same command goes on with what is missing")
         raise
-    command = "uv run fashion-dropout" if _UNDER_UV in os.environ else "fashion-dropout"
-    click.echo(
-        f"\n{outcome.text}\n\nstudy run {outcome.run_id}; next:\n"
-        f"  to see its runs compared:          {command} ui\n"
-        f"  to read it with all figures:       {command} report {outcome.run_id}\n"
-        f"  to put its better model to use:    {command} promote {outcome.run_id}\n"
-        f"  to run a run again, bit for bit:   {command} verify <run id>"
-    )
+    click.echo(f"\n{outcome.text}\n\n{_next_steps(outcome)}")
     if outcome.missing:
         sys.exit(ExitCode.INCOMPLETE)
+
+
+def _next_steps(outcome: StudyOutcome) -> str:
+    """What can be typed next; `promote` refuses a study that lacks runs."""
+    command = "uv run fashion-dropout" if _UNDER_UV in os.environ else "fashion-dropout"
+    promote = f"  to put its better model to use:    {command} promote {outcome.run_id}\n"
+    return (
+        f"study run {outcome.run_id}; next:\n"
+        f"  to see its runs compared:          {command} ui\n"
+        f"  to read it with all figures:       {command} report {outcome.run_id}\n"
+        f"{'' if outcome.missing else promote}"
+        f"  to run a run again, bit for bit:   {command} verify <run id>"
+    )
 
 
 @click.command()
@@ -156,7 +163,7 @@ def plan(
 
     if not 0 < watts < math.inf:
         raise UsageError(f"--watts: expected a finite number above 0, received {watts:g}")
-    declared = read_study(Path(study))
+    declared = read_study(user_path(study))
     from fashion_dropout.studies.pilot import spread_of
     from fashion_dropout.studies.plan import Plan
 

@@ -18,7 +18,7 @@ from fashion_dropout.config.values import as_meant
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief, shortened, visible
 from fashion_dropout.files import beginning_of, read_file, user_path
-from fashion_dropout.texts import LANGUAGES, texts
+from fashion_dropout.texts import headings
 
 COLUMNS = ("seed", "regime", "metric", "value")
 """Those that a tidy table has; ``epoch`` may be another."""
@@ -180,7 +180,7 @@ def _missing(values: pd.Series) -> pd.Series:
 def _names(rows: pd.DataFrame, column: str) -> pd.Series:
     """Names that every terminal and every table can show."""
     names = rows[column].map(lambda name: "" if pd.isna(name) else str(name))
-    taken = {"regime": _headings(), "metric": {*_NO_METRICS, *_COMPUTED}}[column]
+    taken = {"regime": headings(), "metric": {*_NO_METRICS, *_COMPUTED}}[column]
     for name in names.unique():
         if not name.strip() or len(name) > _LONGEST_NAME[column] or visible(name) != name:
             what = f"a name of 1 to {_LONGEST_NAME[column]} characters that can be seen"
@@ -190,10 +190,6 @@ def _names(rows: pd.DataFrame, column: str) -> pd.Series:
             continue
         raise _wrong(rows, names == name, column, what, name)
     return names
-
-
-def _headings() -> set[str]:
-    return {text for language in LANGUAGES for text in texts(language)["short"].values()}
 
 
 def _whole(rows: pd.DataFrame, column: str, *, missing: bool = False) -> pd.Series:

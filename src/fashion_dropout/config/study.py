@@ -20,6 +20,7 @@ from fashion_dropout.config.values import Whole
 from fashion_dropout.config.vary import USUAL, joined
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief
+from fashion_dropout.texts import headings
 
 _REGIME_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Regimes name runs, metrics, columns and files: no spaces, commas, slashes or markup."""
@@ -165,6 +166,11 @@ def parse_study(declared: Mapping[str, Any]) -> Study:
                 raise UsageError(
                     "regimes: expected a name of at most 64 lower-case letters, digits, '.', '_' "
                     f"and '-' that begins with a letter or digit, received {brief(name)}"
+                )
+            if name in headings():
+                raise UsageError(
+                    f"regimes: expected another name than {brief(name)}, which is a heading of the "
+                    "tables"
                 )
         tables |= {f"regimes.{name}": table for name, table in regimes.items()}
     for name, table in tables.items():

@@ -66,7 +66,8 @@ class Stress:
         header = ["accuracy", baseline, "regime", "", "difference", confidence, "p", "p (Holm)"]
         rows = [header]
         for of in self.differences():
-            interval = f"[{Signed(of.low):+.4f}, {Signed(of.high):+.4f}]" if of.n > 1 else ""
+            ends = f"[{Signed(of.low):+.4f}, {Signed(of.high):+.4f}]"
+            interval = ends if np.isfinite(of.low) else ""
             tests = [f"{of.p:.3g}", f"{of.p_holm:.3g}"] if of.metric != CLEAN else ["", ""]
             rows.append(
                 [

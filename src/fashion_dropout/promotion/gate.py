@@ -119,7 +119,7 @@ def champion_checks(paired: PairedAccuracy, declared: AgainstChampion) -> list[C
         Check(
             "McNemar test",
             not required or (paired.p <= declared.alpha and paired.gained > paired.lost),
-            f"p at most {declared.alpha:g}" if required else "reported only",
+            f"p at most {declared.alpha:g}, more gained than lost" if required else "reported only",
             f"p = {paired.p:.2g} ({Count(paired.gained):image|images} gained, {paired.lost} lost)",
         ),
     ]

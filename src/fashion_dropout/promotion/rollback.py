@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from mlflow.entities.model_registry import ModelVersion
 
 from fashion_dropout.errors import TrackingError, UsageError
+from fashion_dropout.escapes import markdown
 from fashion_dropout.interrupts import shielded
 from fashion_dropout.tracking.models import registry
 from fashion_dropout.tracking.models.registry import CHAMPION, PREVIOUS, Registry, aliases_text
@@ -52,7 +53,7 @@ def roll_back(model_name: str | None = None, reason: str | None = None) -> str:
         with (
             tracked_run(
                 name=f"rollback-to-version-{back}",
-                description=f"**rolled back**: {text}. {reason or ''}",
+                description=f"**rolled back**: {markdown(text)}. {markdown(reason or '')}",
                 params={},
                 tags={
                     tags.ROLE: tags.PROMOTION,

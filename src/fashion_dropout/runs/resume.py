@@ -95,7 +95,7 @@ def beginning(request: RunRequest, place: Place, folder: RunFolder, display: Dis
     if request.resume is not None and (before is None or before.run_id != request.resume):
         raise UsageError(
             f"expected run {request.resume} in this store and experiment, received none; set "
-            "MLFLOW_TRACKING_URI or --experiment-name as when it was begun"
+            "MLFLOW_TRACKING_URI, or `mlflow run --experiment-name`, as when it was begun"
         )
     if before is None:
         if launched or request.fresh:

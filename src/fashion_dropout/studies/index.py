@@ -31,7 +31,7 @@ def write_index(folder: Path, language: Language, warn: Callable[[str], object])
     Args:
         folder: The folder; it is made if it is not there. Its other files stay as they are.
         language: ``en`` or ``ja``.
-        warn: Told which study has no report, a line each.
+        warn: Told which study has no report, and what a report lacks, a line each.
 
     Yields:
         The files that were written; ``index.html`` or ``index.ja.html`` is the last.
@@ -58,7 +58,7 @@ def write_index(folder: Path, language: Language, warn: Callable[[str], object])
         if of.state in ("finished", "incomplete"):
             try:
                 path = writable(index.with_name(_file_name(of.key) + _SUFFIX[language]))
-                text, row["sentences"] = _report(of.run_id, language)
+                text, row["sentences"] = _report(of.run_id, language, warn)
                 write_whole(path, text.encode())
                 row["page"] = quote(path.name)
                 yield path
@@ -71,9 +71,13 @@ def write_index(folder: Path, language: Language, warn: Callable[[str], object])
     yield index
 
 
-def _report(run_id: str, language: Language) -> tuple[str, list[str]]:
+def _report(
+    run_id: str, language: Language, warn: Callable[[str], object]
+) -> tuple[str, list[str]]:
     """A report, and its verdicts in words."""
     record = read_record(run_id)
+    for line in record.absent:
+        warn(f"the report of {record.key} lacks {line}")
     comparison = record.compare()
     verdicts = [sentence(of, record.rule, language, advice=False) for of in comparison.verdicts]
     return report_of(record, comparison, language), verdicts

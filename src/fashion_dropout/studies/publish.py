@@ -56,9 +56,6 @@ def publish(
         )
     result = as_result(record, comparison, declared.resolved()["regimes"], figures)
     home = folder / name
-    home.mkdir(exist_ok=True)
-    for old in home.glob("*.png"):
-        old.unlink()
     contents = {home / f"{figure}.png": png for figure, png in figures.items()}
     contents[home / RESULT] = as_json(result)
     results = {name: result}
@@ -66,6 +63,9 @@ def publish(
         before = page.read_text(encoding="utf-8")
         if (after := filled(before, results, _language(page))) != before:
             contents[page] = after.encode()
+    home.mkdir(exist_ok=True)
+    for old in home.glob("*.png"):
+        old.unlink()
     for path, content in contents.items():
         path.write_bytes(content)
     return list(contents)

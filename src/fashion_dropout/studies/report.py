@@ -9,7 +9,7 @@ from threading import Thread
 
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
-from fashion_dropout.files import writable, write_whole
+from fashion_dropout.files import write_whole
 from fashion_dropout.reports import html
 from fashion_dropout.reports.pictures import Picture, draw
 from fashion_dropout.studies.predictions import DISAGREEMENTS_FILE, write_disagreements
@@ -62,7 +62,7 @@ def write_report(
     Args:
         run_id: The study's own run.
         language: ``en`` or ``ja``.
-        output: The file, or a link to it; it appears when it is complete, or stays as it was.
+        output: As `files.writable` gives it; it appears when it is complete, or stays as it was.
         warn: Told what the report lacks, a line each.
 
     Returns:
@@ -73,10 +73,7 @@ def write_report(
         TrackingError: The store does not answer, or does not say what was declared.
     """
     from fashion_dropout.studies.read import read_record
-    from fashion_dropout.tracking.store.connect import connect_to_existing
 
-    output = writable(output)
-    connect_to_existing()
     record = read_record(run_id)
     for line in record.absent:
         warn(f"the report lacks {line}")
@@ -88,12 +85,13 @@ def report_of(record: StudyRecord, comparison: Comparison, language: Language) -
     return html.render(record, comparison, _drawn(record, comparison, language), language)
 
 
-def publish_study(run_id: str, folder: Path) -> list[Path]:
+def publish_study(run_id: str, folder: Path, warn: Callable[[str], object]) -> list[Path]:
     """Write a study's figures and table beside its study file, from MLflow alone.
 
     Args:
         run_id: The study's own run.
         folder: The folder of the study file.
+        warn: Told what the published files lack, a line each.
 
     Returns:
         The files that were written.
@@ -104,10 +102,10 @@ def publish_study(run_id: str, folder: Path) -> list[Path]:
     """
     from fashion_dropout.studies.publish import publish
     from fashion_dropout.studies.read import read_record
-    from fashion_dropout.tracking.store.connect import connect_to_existing
 
-    connect_to_existing()
     record = read_record(run_id)
+    for line in record.absent:
+        warn(f"what is published lacks {line}")
     comparison = record.compare()
     pictures = {name: drawn.png for name, drawn in draw(record, comparison, "en").items()}
     return publish(record, comparison, pictures, folder)

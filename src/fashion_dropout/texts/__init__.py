@@ -45,6 +45,11 @@ def spoken_in(language: Language) -> str:
     return language.partition("-")[0]
 
 
+def headings() -> set[str]:
+    """The headings of the main table, which no regime can be called: it has a column there, too."""
+    return {text for language in LANGUAGES for text in texts(language)["short"].values()}
+
+
 def metric_label(metric: str, language: Language) -> str:
     """What a sentence calls a metric; one that nobody has described has its own name."""
     return str(texts(language)["metrics"].get(metric, metric))

@@ -111,7 +111,8 @@ def _decided(record: StudyRecord, comparison: Comparison) -> Iterator[str]:
     yield "statistics_splits" if record.splits else "statistics"
     if len(comparison.verdicts) > 1:
         yield "simultaneous"
-    yield "adjusted"
+    if sum(not described(difference.metric) for difference in comparison.secondary) > 1:
+        yield "adjusted"
     yield "equivalence_splits" if record.splits else "equivalence"
     if rule.looks:
         yield "looks"

@@ -51,7 +51,8 @@ def study_curves(
     for regime in regimes:
         for part, (line, label) in _PARTS.items():
             traces = _traces(histories, regime, f"{part}/{quantity}")
-            shown = marker[regime] if len(regimes) <= 3 else ""
+            few = len(regimes) <= 3 or len(set(histories["epoch"])) == 1  # else there is a line
+            shown = marker[regime] if few else ""
             spread(axes, traces, colour=colour[regime], line=line, marker=shown)
             name = words["line_end"].format(
                 regime=regime_label(regime, language), part=words[label]
@@ -121,8 +122,8 @@ def dose_response(
         axes.errorbar([doses[regime] for regime in ordered], means[:, 0], error, fmt="o-",
                       color="#E08214", markeredgecolor="black", ecolor="black", capsize=4,
                       markersize=5)  # fmt: skip
-        label = words["axis"].format(name=metric, unit=metric_unit(metric, language))
-        axes.set_ylabel(label.replace("(", "\n(").replace(" \n", "\n"))
+        label = words["axis"].format(name=f"{metric}\n", unit=metric_unit(metric, language))
+        axes.set_ylabel(label.replace("\n ", "\n"))
     grid[-1, 0].set_xticks([doses[regime] for regime in ordered])
     grid[-1, 0].set_xlabel(parameter)
     return figure

@@ -27,6 +27,8 @@ _NAMED_SEEDS = 12
 """Up to so many pairs, each dot of the paired differences has the number of its seed."""
 _SMALL = 9
 """Points, of the labels of two panels beside each other."""
+_WIDEST = 12
+"""Characters in a line of a regime's name below its values: the two names stand close together."""
 
 
 @styled
@@ -83,7 +85,7 @@ def _slopes(
         outside = place + (0.18 if place else -0.18)
         axes.plot(outside, pairs[:, place].mean(), "D", color="black", markersize=6)
     axes.tick_params(labelsize=_SMALL)
-    names = [regime_label(regime, language) for regime in regimes]
+    names = [fill(regime_label(regime, language), _WIDEST) for regime in regimes]
     axes.set_xticks([0, 1], names, fontsize=_SMALL - 1)
     axes.set_xlim(-0.55, 1.55)
     axes.set_ylabel(metric_unit(rule.primary, language), fontsize=_SMALL)

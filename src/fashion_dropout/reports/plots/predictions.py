@@ -146,12 +146,13 @@ def confusion_change(
     _classes(axes, classes, 8.5, language)
     varying = int(np.any(of_regime != of_baseline, axis=0).sum())
     chance = 0.05 * varying
-    axes.set_title(
-        words["confusion_chance" if clear.sum() <= chance else "confusion_count"].format(
-            coloured=int(clear.sum()), varying=varying, chance=round(chance)
-        ),
-        fontsize=9,
-    )
+    if np.isfinite(low).any():  # of one pair there is no interval, and nothing can be coloured
+        axes.set_title(
+            words["confusion_chance" if clear.sum() <= chance else "confusion_count"].format(
+                coloured=int(clear.sum()), varying=varying, chance=round(chance)
+            ),
+            fontsize=9,
+        )
     label = words["confusion_change"].format(regime=names[regime], baseline=names[baseline])
     below.colorbar(picture, ax=axes, label=label, shrink=0.7)
     return figure

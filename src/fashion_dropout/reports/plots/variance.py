@@ -68,8 +68,9 @@ def _panel(axes: Axes, variance: Variance, metric: str, language: Language) -> N
                 axes.annotate(share_label(spread, language), (right, row), xytext=(5, 0),
                               textcoords="offset points", va="center", color=colour[place],
                               fontsize=_SMALL)  # fmt: skip
-    largest = max(spread.deviation.high for place in places for spread in variance.spreads[place])
-    axes.set_xlim(0, 1.2 * largest if np.isfinite(largest) and largest > 0 else 1)
+    ends = [spread.deviation.high for place in places for spread in variance.spreads[place]]
+    largest = max((end for end in ends if np.isfinite(end)), default=0.0)
+    axes.set_xlim(0, 1.2 * largest if largest > 0 else 1)
     axes.set_ylim(-0.6, len(variance.spreads[places[0]]) - 0.4)
     axes.invert_yaxis()
 

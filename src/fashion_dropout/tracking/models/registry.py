@@ -12,6 +12,7 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from fashion_dropout.errors import TrackingError, UsageError
+from fashion_dropout.escapes import brief
 from fashion_dropout.state import state_folder
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import asks_mlflow
@@ -53,10 +54,16 @@ class Registry:
     """The versions and aliases of one registered model, which need not exist yet.
 
     Raises:
+        UsageError: MLflow takes no such name.
         TrackingError: The registry does not answer, or the name belongs to another project.
     """
 
     def __init__(self, name: str) -> None:
+        if not name.strip() or set("/:") & set(name):
+            raise UsageError(
+                "expected as name of a registered model a text without / and :, received "
+                f"{brief(name)}; give another with --model-name"
+            )
         self.name = name
         self._client = mlflow.MlflowClient()
         if (found := self._model()) and not _PROJECT.items() <= found.tags.items():
@@ -104,9 +111,15 @@ class Registry:
     def register(self, run_id: str, model_id: str, version_tags: Mapping[str, str]) -> str:
         """Register the model of a run as a version, unless it is one already; returns its number.
 
-        The tags of the version say where the model comes from, its dataset among them.
+        The tags of the version say where the model comes from, its dataset among them. If another
+        study has registered the run before, they are renewed.
         """
+        short = {key: value[:_LONGEST] for key, value in version_tags.items()}
         if number := self.version_of(run_id):
+            known = self._client.get_model_version(self.name, number).tags
+            for key, value in short.items():
+                if known.get(key) != value:
+                    self._client.set_model_version_tag(self.name, number, key, value)
             return number
         if not self._model():
             about = _DESCRIPTION.format(images=_IMAGES[version_tags[tags.DATASET]])
@@ -116,7 +129,7 @@ class Registry:
             source=f"models:/{model_id}",
             run_id=run_id,
             model_id=model_id,
-            tags={key: value[:_LONGEST] for key, value in version_tags.items()},
+            tags=short,
         )
         return str(made.version)
 
