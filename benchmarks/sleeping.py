@@ -166,9 +166,11 @@ def main(cells: int, workers: int, seconds: float, store: str, server: bool, sil
         ideal = seconds * -(-len(results) // workers)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         what = "nothing recorded" if silent else f"{store}{' behind a server' * server}"
-        print(f"{len(results):,} cells of {seconds:g} s on {workers} threads, {what}: "
-              f"{took:.1f} s, {took / ideal:.2f} of the ideal {ideal:.0f} s; {len(results) / took:.1f} cells/s; "
-              f"peak memory of scheduler and workers {memory:,.0f} MiB")  # fmt: skip
+        print(
+            f"{len(results):,} cells of {seconds:g} s on {workers} threads, {what}: {took:.1f} s, "
+            f"{took / ideal:.2f} of the ideal {ideal:.0f} s; {len(results) / took:.1f} cells/s; "
+            f"peak memory of scheduler and workers {memory:,.0f} MiB"
+        )
         if server and not silent:
             each = (requests(log) - asked) / len(results)
             print(f"{each:.1f} requests a cell, {each * len(results) / took:.0f} a second")

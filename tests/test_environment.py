@@ -110,6 +110,19 @@ def test_no_proxy_stands_before_this_machine(proxy, before):
     assert os.environ["no_proxy"].startswith(before)
 
 
+@pytest.mark.parametrize("named", ["tracking.example.com", "*"])
+@pytest.mark.parametrize("name", ["no_proxy", "NO_PROXY"])
+def test_hosts_that_the_user_excepts_stay_excepted_in_small_letters_and_in_capitals(name, named):
+    from requests.utils import should_bypass_proxies
+
+    for other in ("no_proxy", "NO_PROXY"):
+        os.environ.pop(other, None)
+    os.environ |= {"https_proxy": "http://127.0.0.1:9", name: named}
+    environment.settle()
+    for host in ("tracking.example.com", "127.0.0.1:5000"):
+        assert should_bypass_proxies(f"https://{host}/", None)
+
+
 def test_names_in_no_proxy_may_have_spaces_around_them():
     os.environ |= {"http_proxy": "http://127.0.0.1:9", "no_proxy": "localhost , example.org"}
     environment.settle()

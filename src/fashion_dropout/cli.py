@@ -90,6 +90,8 @@ for verb in (
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; what a user can cause ends in one line and an exit code."""
+    if sys.stderr is None:
+        _open_stderr()
     ignored = environment.settle()
     environment.write_what_can_be_shown(sys.stdout, sys.stderr)
     if ignored:
@@ -108,6 +110,15 @@ def main(arguments: list[str] | None = None) -> None:
             with suppress(OSError, ValueError):
                 stream.flush()
         os._exit(code)
+
+
+def _open_stderr() -> None:
+    """A standard error that nobody reads, for who has closed it: TensorFlow writes to its number,
+    which another file would get.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    os.set_inheritable(2, True)  # for the workers of a study
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8")
 
 
 def _run(arguments: list[str] | None) -> None:

@@ -95,9 +95,10 @@ def write_whole(path: Path, content: bytes) -> int:
         beside.write_bytes(content)
         beside.replace(path)
     except OSError as error:
+        raise UsageError(f"expected to write {path}, received: {error.strerror}") from error
+    finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
-        raise UsageError(f"expected to write {path}, received: {error.strerror}") from error
     return len(content)
 
 

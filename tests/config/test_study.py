@@ -157,6 +157,10 @@ def test_images_of_ones_own_are_part_of_the_key():
         ({"decision__primary": "gap/los"}, "received 'gap/los'; did you mean 'gap/loss'?"),
         ({"decision__secondary": ["test/acc"]}, "received 'test/acc'"),
         (
+            {"decision__secondary": ["val/loss", "test/nll", "val/loss"]},
+            "decision.secondary: expected each metric once, received 'val/loss' 2 times",
+        ),
+        (
             {"decision__direction": "higher"},
             "expected 'lower' for val/loss_over_equal_fit, received 'higher'",
         ),
@@ -199,6 +203,12 @@ def test_images_of_ones_own_are_part_of_the_key():
             r"\[regimes.dropout\] patience: expected select best, received select last",
         ),
         ({"base__epochs": 0}, "epochs: expected a whole number from 1 to 1000000, received 0"),
+        (
+            {"regimes__none__kernels": "portable"},
+            "kernels: expected the same in all regimes, .* received portable and native; give it",
+        ),
+        ({"regimes__dropout__threads": 2}, "threads: expected the same .* received 1 and 2; give"),
+        ({"regimes__none__device": "cpu"}, "device: expected the same .* received cpu and auto"),
         ({"regimes": {"none": {}}}, "regimes"),
         ({"regimes": {"none": {}, "dropout": 3}}, r"expected a table \[regimes.dropout\]"),
         ({"promotion": {"undecidd": "x"}}, r"key of \[promotion\].*did you mean 'undecided'?"),

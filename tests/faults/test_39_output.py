@@ -16,7 +16,13 @@ TRAIN = "train --dataset synthetic --epochs 3"
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("redirected", "exit_code", "status"),
-    [(">/dev/full", 1, "FAILED"), ("| head -1", 1, "FAILED"), (">&-", 0, "FINISHED")],
+    [
+        (">/dev/full", 1, "FAILED"),
+        ("| head -1", 1, "FAILED"),
+        (">&-", 0, "FINISHED"),
+        ("2>&-", 0, "FINISHED"),
+        (">&- 2>&-", 0, "FINISHED"),
+    ],
 )
 def test_the_runs_end_is_recorded(tmp_path, redirected, exit_code, status):
     command = f"{sys.executable} -m fashion_dropout {TRAIN}"

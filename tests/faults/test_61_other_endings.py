@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from conftest import clean_environment
 from fashion_dropout.cli import main
 from fashion_dropout.errors import DataError
 from fashion_dropout.prediction.pictures import image_files, read_pictures
+from faulty import obeying_rights
 
 FORMS = {"jfif": "JPEG", "webp": "WEBP", "avif": "AVIF", "gif": "GIF", "bmp": "BMP", "": "PNG"}
 HEIC = struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(500)
@@ -46,6 +50,29 @@ def test_what_pillow_reads_is_read_whatever_its_name(folder):
         assert grey[0, 0] < 12, path
     with pytest.raises(DataError, match="received HEIC; convert it to PNG or JPEG first"):
         read_pictures(folder / "phone.HEIC")
+
+
+LIST = """
+import sys
+from pathlib import Path
+from fashion_dropout.prediction.pictures import image_files
+print(*(path.name for path in image_files(Path(sys.argv[1]), print)), sep="\\n")
+"""
+
+
+@pytest.mark.slow  # a process of another user
+def test_a_picture_that_may_not_be_read_is_not_called_no_image(folder):
+    (folder / "item.webp").chmod(0)
+    done = subprocess.run(
+        [*obeying_rights(), sys.executable, "-c", LIST, str(folder)],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    note, *files = done.stdout.splitlines()
+    assert note.endswith("3 of 10 left out, which are no images: empty, notes.txt, older")
+    assert "item.webp" in files
 
 
 def test_many_that_are_left_out_are_counted_and_some_named(folder):

@@ -32,6 +32,9 @@ needs_avx2 = pytest.mark.skipif(
         (SKYLAKE, None, "avx512_core"),
         (COOPER_LAKE, None, "avx512_core_bf16"),
         (COOPER_LAKE, "AVX2", "avx2"),
+        (COOPER_LAKE, "AVX2_VNNI_2", "avx2"),
+        (COOPER_LAKE | {"avx_vnni"}, "AVX2_VNNI_2", "avx2_vnni"),
+        (HASWELL | {"avx_vnni", "avx_vnni_int8", "avx_ne_convert"}, None, "avx2_vnni_2"),
         (COOPER_LAKE, "avx512_core", "avx512_core"),
         (COOPER_LAKE, "nonsense", "avx512_core_bf16"),
         (HASWELL, "AVX512_CORE", "avx2"),
@@ -176,6 +179,15 @@ def test_where_there_is_amx_fast_kernels_give_other_bits_that_repeat(tmp_path):
     assert found[0] != found[1] == found[2]
 
 
+def test_a_cpu_without_avx_is_refused_before_tensorflow_aborts(monkeypatch):
+    monkeypatch.setattr(kernels, "is_x86_64", lambda: True)
+    monkeypatch.setattr(kernels, "cpu_flags", lambda: frozenset({"sse4_1"}))
+    with pytest.raises(
+        UsageError, match=r"expected a CPU with AVX, .* received sse41; use another"
+    ):
+        kernels.choose("native")
+
+
 def test_portable_kernels_need_avx2(monkeypatch):
     monkeypatch.setattr(kernels, "cpu_flags", lambda: frozenset({"sse4_1", "avx"}))
     monkeypatch.delenv(kernels.LIMIT_VARIABLE, raising=False)
@@ -214,6 +226,22 @@ def test_portable_kernels_give_the_bits_that_another_kind_of_cpu_gave():
         "expected kernels portable, as TensorFlow works with in this process, received native; use "
         "another process"
     )
+
+
+@pytest.mark.slow
+def test_who_was_refused_a_gpu_may_go_on_without_one():
+    """As a worker of a cluster that is given a study for GPUs, and then another one."""
+    done = in_process(
+        "from fashion_dropout.learning.runtime import start_tensorflow\n"
+        "for device in ('gpu', 'gpu', 'auto'):\n"
+        "    try: print(start_tensorflow(1, 'native', device).device)\n"
+        "    except Exception as error: print(error)\n"
+    )
+    first, second, last = done.stdout.splitlines()
+    if not first.startswith("expected a GPU"):
+        pytest.skip("this machine has a GPU")
+    assert second == first
+    assert last == "cpu", done.stderr
 
 
 @pytest.mark.slow

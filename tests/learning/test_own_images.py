@@ -38,6 +38,8 @@ def test_every_form_gives_the_same_images_and_the_same_digest(tmp_path):
         write_npz(tmp_path / "npz" / "digits.npz"),
         tmp_path / "npz",
     )
+    for folder in ("gzip", "npz"):
+        (tmp_path / folder / "._digits.npz").touch()  # as macOS leaves it on other file systems
     for path in forms:
         dataset = open_dataset("idx", path)
         assert dataset.sha256 == DIGITS

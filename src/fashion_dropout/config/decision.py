@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -135,8 +136,7 @@ class Decision(BaseModel):
         Raises:
             UsageError: A metric is unknown, or cannot stand where it stands.
         """
-        for metric in (self.primary, *self.secondary):
-            check_known([metric], COMPARED, "metric of [decision]")
+        check_known((self.primary, *self.secondary), COMPARED, "metric of [decision]")
         if METRICS[self.primary].split == "test":
             raise UsageError(
                 "decision.primary: expected a metric of training or validation images, because "
@@ -152,6 +152,12 @@ class Decision(BaseModel):
                 "decision.secondary: expected metrics beside the primary, received "
                 f"{self.primary!r}"
             )
+        for metric, times in Counter(self.secondary).items():
+            if times > 1:
+                raise UsageError(
+                    f"decision.secondary: expected each metric once, received {metric!r} {times} "
+                    "times"
+                )
         for metric in self.guards:
             if metric not in GUARDS:
                 raise UsageError(

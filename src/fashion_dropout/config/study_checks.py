@@ -55,6 +55,7 @@ def check_study(study: Study) -> None:
     for regime in study.regimes:
         _check_config(study, regime, study.seeds[0])
     _check_moving(study)
+    _check_process(study)
     for seed in study.seeds:
         _check_config(study, study.decision.baseline, seed)
     for regime, rate in (("none", "0"), ("dropout", "above 0")):  # as texts call them
@@ -122,6 +123,18 @@ def _check_moving(study: Study) -> None:
             f"vary: expected a source that moves something, received {' and '.join(study.vary)}, "
             "which no regime draws"
         )
+
+
+def _check_process(study: Study) -> None:
+    """Refuse regimes that no one process can train: TensorFlow starts once in it, with these."""
+    configs = [study.config(regime, study.seeds[0]) for regime in study.regimes]
+    for name in ("threads", "kernels", "device"):
+        found = dict.fromkeys(str(getattr(config, name)) for config in configs)
+        if len(found) > 1:
+            raise UsageError(
+                f"{name}: expected the same in all regimes, because a worker trains cells of each "
+                f"in one process, received {' and '.join(found)}; give it in [base]"
+            )
 
 
 def _check_rule(study: Study) -> None:

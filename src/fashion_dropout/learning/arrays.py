@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,6 @@ from numpy.typing import NDArray
 
 from fashion_dropout.errors import DataError
 from fashion_dropout.files import open_file
-
-_DAMAGED = (
-    *(OSError, EOFError, ValueError, TypeError, NotImplementedError),
-    *(zipfile.BadZipFile, zlib.error),
-)
 
 LARGEST_ARRAYS = 2**28
 """The most bytes that the arrays of a file may have, unpacked."""
@@ -46,9 +40,13 @@ def read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
             return {name: _read(packed, f"{name}.npy") for name in names}
     except KeyError as error:
         raise DataError(f"{path}: expected the arrays {', '.join(names)}: {error}") from error
-    except _DAMAGED as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path}: expected a whole NPZ file, received: {reason}") from error
+    except DataError:
+        raise
+    except Exception as error:  # NumPy and zipfile raise many types of errors for damaged files
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise DataError(
+            f"{path}: expected a whole NPZ file, received: {reason or type(error).__name__}"
+        ) from error
 
 
 def _read(packed: zipfile.ZipFile, member: str) -> NDArray[Any]:

@@ -84,25 +84,19 @@ class CompiledTraining:
     train_epoch: Any
     evaluate: Any
 
-    def begin(self, learning_rate: float) -> None:
+    def begin(self) -> None:
         """Forget the steps of whoever had this before: Adam's moments and their number."""
         for variable in self.optimizer.variables:
             variable.assign(np.zeros(variable.shape, variable.dtype))
-        self.optimizer.learning_rate.assign(learning_rate)
 
 
 _idle: dict[Form, CompiledTraining] = {}
 
 
-def take(form: Form, learning_rate: float) -> CompiledTraining:
-    """What trains runs of this form: nobody else has it until it is given back.
-
-    Args:
-        form: Dropout and batch size.
-        learning_rate: Adam's.
-    """
+def take(form: Form) -> CompiledTraining:
+    """What trains runs of this form: nobody else has it until it is given back."""
     compiled = _idle.pop(form, None) or _compiled(form)
-    compiled.begin(learning_rate)
+    compiled.begin()
     return compiled
 
 

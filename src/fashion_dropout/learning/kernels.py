@@ -33,6 +33,7 @@ _INSTRUCTION_SETS = {
     "avx": {"avx"},
     "avx2": {"avx2"},
     "avx2_vnni": {"avx_vnni"},
+    "avx2_vnni_2": {"avx_vnni", "avx_vnni_int8", "avx_ne_convert"},
     "avx512_core": {"avx512f", "avx512bw", "avx512vl", "avx512dq"},
     "avx512_core_vnni": {"avx512_vnni"},
     "avx512_core_bf16": {"avx512_bf16"},
@@ -110,6 +111,11 @@ def choose(kernels: KernelChoice) -> None:
         UsageError: The variable has a value that TensorFlow does not know, or the CPU or a variable
             rules out what is asked.
     """
+    if is_x86_64() and (flags := cpu_flags()) and "avx" not in flags:
+        raise UsageError(
+            "expected a CPU with AVX, without which TensorFlow ends the process, received "
+            f"{instruction_set(flags)}; use another machine, or give a virtual one its host's CPU"
+        )
     value = os.environ.get(ONEDNN_VARIABLE)
     if value is not None and value.lower() not in (*_ON, *_OFF):
         raise UsageError(

@@ -47,7 +47,7 @@ def locate(path: Path) -> Files:
         DataError: There are none, or it is not clear which.
     """
     try:
-        names = sorted(entry.name for entry in path.iterdir())
+        names = sorted(of.name for of in path.iterdir() if not of.name.startswith("."))
     except NotADirectoryError as error:
         if path.suffix != ".npz":
             raise DataError(f"{path}: expected a folder or an .npz file; {_ADVICE}") from error

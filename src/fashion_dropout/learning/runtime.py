@@ -34,7 +34,7 @@ class _Settings:
 
 
 _started: _Settings | None = None
-_refused: UsageError | None = None  # by TensorFlow, which is imported all the same
+_refused: dict[_Settings, UsageError] = {}  # by TensorFlow, which is imported all the same
 
 
 def start_tensorflow(
@@ -60,11 +60,11 @@ def start_tensorflow(
         UsageError: TensorFlow already works with other settings in this process, or the machine
             cannot do what is asked.
     """
-    global _started, _refused  # noqa: PLW0603  TensorFlow's own state is that of the process
+    global _started  # noqa: PLW0603  TensorFlow's own state is that of the process
     wanted = _Settings(threads, kernels, device)
     if _started is None:
-        if _refused is not None:
-            raise _refused
+        if wanted in _refused:
+            raise _refused[wanted]
         if kernels != "native" and "tensorflow" in sys.modules:
             raise UsageError(
                 f"expected to choose kernels {kernels} before TensorFlow is imported, but this "
@@ -75,7 +75,7 @@ def start_tensorflow(
         try:
             _import(threads, device)
         except UsageError as error:
-            _refused = error
+            _refused[wanted] = error
             raise
         _configure_keras()
         _started = wanted

@@ -63,7 +63,7 @@ class Trainer:
         self._training = resident(training)
         self._evaluated = resident(training, EVALUATED_TRAINING_IMAGES)
         self._validation = resident(validation)
-        self._compiled = take(Form.of(config), config.learning_rate)
+        self._compiled = take(Form.of(config))
         self._begin_at(classifier.get_weights())
 
     @property

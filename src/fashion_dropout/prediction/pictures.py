@@ -94,7 +94,7 @@ def _may_be_image(path: Path) -> bool:
         with open_file(path) as file:
             return is_picture(file.read(32))
     except OSError:
-        return False
+        return True  # `read_pictures` says why it cannot be read
 
 
 def read_pictures(path: Path, invert: Invert = "auto") -> Pictures:
