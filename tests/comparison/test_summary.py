@@ -69,6 +69,27 @@ def test_the_tables_hold_every_figure():
     assert shown["p (Holm)"].tolist() == ["–", shown.loc[1, "p"]]  # the primary is not adjusted
 
 
+def test_of_many_regimes_each_metric_has_a_row_for_each_and_a_terminal_shows_what_decides():
+    names = ("none", "low", "high")
+    table = runs(-0.1, regimes=names)
+    comparison = compared(table, names[1:], primary="test/accuracy", secondary=("gap/loss",))
+    shown = summary.summary_table(table, names, comparison)
+    assert list(shown.columns) == [
+        "metric", "regime", "mean", "difference from no dropout", "p", "p (Holm)",
+    ]  # fmt: skip
+    assert shown["metric"].tolist() == ["gap/loss"] * 3 + ["test/accuracy"] * 3
+    assert shown["regime"].tolist() == ["no dropout", "low", "high"] * 2
+    assert shown.loc[0, list(shown.columns[3:])].tolist() == ["–"] * 3
+    (low,) = (of for of in comparison.secondary if of.regime == "low")
+    assert shown.loc[1, "difference from no dropout"] == summary.with_interval(low)
+    assert shown.loc[1, "p (Holm)"] == summary.p_text(low.p_holm)
+    deciding = summary.deciding_rows(shown, comparison)
+    assert deciding["metric"].tolist() == ["test/accuracy"] * 3
+    two = compared(runs(-0.1))
+    both = summary.summary_table(runs(-0.1), ["none", "dropout"], two)
+    assert summary.deciding_rows(both, two) is both
+
+
 def test_the_gap_is_the_first_row_and_decides_nothing():
     table = runs(-0.1)
     rule = {"primary": "val/loss_over_equal_fit", "secondary": ("test/accuracy", "gap/loss")}

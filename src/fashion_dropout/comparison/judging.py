@@ -76,7 +76,7 @@ class Judged:
         looks = sentences.looks_sentence(self.record, words)
         return overview(
             self.record.key,
-            self.table,
+            summary.deciding_rows(self.table, self.comparison),
             summary.table_notes(self.comparison, words),
             [*said, *([looks] if looks else [])],
             sentences.guard_warnings(self.record, words),

@@ -23,7 +23,7 @@ def overview(
 
     Args:
         key: What is compared.
-        table: See `summary.summary_table`.
+        table: See `summary.summary_table` and `summary.deciding_rows`.
         notes: See `summary.table_notes`.
         statements: The sentence of each verdict, then what stands beside them.
         warnings: What else a reader must know.

@@ -95,32 +95,57 @@ def summary_table(
         language: Of the names of the columns.
 
     Returns:
-        A row for each metric, `FIRST` at the top, text columns: one for each regime, then for each
-        regime that is compared the difference, its p and its p after Holm's adjustment.
+        Text columns, `FIRST` at the top. Of one regime beside the baseline a row for each metric:
+        both regimes, their difference, its p and its p after Holm's adjustment. Of more a row for
+        each metric and regime: its mean, then the same of its difference from the baseline.
     """
     by_place = {(of.regime, of.metric): of for of in comparison.differences}
-    words, several = texts(language)["short"], len(comparison.verdicts) > 1
+    words, base = texts(language)["short"], comparison.rule.baseline
     means = intervals(runs, regimes, comparison)
-    rows = []
+
+    def mean(metric: str, regime: str) -> str:
+        shown = means[metric].get(regime)
+        return mean_text(metric, *shown) if shown else "–"
+
+    def compared(metric: str, regime: str, label: str) -> dict[str, str]:
+        if (difference := by_place.get((regime, metric))) is None:
+            return dict.fromkeys((label, words["p"], words["holm"]), "–")
+        adjusted = len(comparison.verdicts) > 1 or metric != comparison.rule.primary
+        pairs = len(paired_seeds(runs, regime, base))
+        return {
+            label: _difference(difference, pairs),
+            words["p"]: p_text(difference.p if difference.n else math.nan),
+            words["holm"]: p_text(difference.p_holm if difference.n and adjusted else math.nan),
+        }
+
+    rows: list[dict[str, str]] = []
     for metric in sorted(means, key=lambda name: name != FIRST):
-        row = {words["metric"]: metric}
-        for regime in regimes:
-            shown = means[metric].get(regime)
-            row[regime_label(regime, language)] = mean_text(metric, *shown) if shown else "–"
-        for verdict in comparison.verdicts:
-            difference = by_place[verdict.difference.regime, metric]
-            base = comparison.rule.baseline
-            pairs = len(paired_seeds(runs, difference.regime, base))
-            label = difference_label(difference.regime, base, language)
-            row[label] = _difference(difference, pairs)
-            adjusted = several or metric != comparison.rule.primary
-            of = f", {label}" if several else ""
-            row[f"{words['p']}{of}"] = p_text(difference.p if difference.n else math.nan)
-            row[f"{words['holm']}{of}"] = p_text(
-                difference.p_holm if difference.n and adjusted else math.nan
-            )
-        rows.append(row)
+        if len(comparison.verdicts) == 1:
+            (regime,) = (verdict.difference.regime for verdict in comparison.verdicts)
+            both = {regime_label(of, language): mean(metric, of) for of in regimes}
+            label = difference_label(regime, base, language)
+            rows.append({words["metric"]: metric, **both, **compared(metric, regime, label)})
+            continue
+        label = words["from"].format(baseline=regime_label(base, language))
+        rows += [
+            {
+                words["metric"]: metric,
+                words["regime"]: regime_label(regime, language),
+                words["mean"]: mean(metric, regime),
+                **compared(metric, regime, label),
+            }
+            for regime in regimes
+        ]
     return pd.DataFrame(rows)
+
+
+def deciding_rows(table: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
+    """Of the table of many regimes, which has a row for each metric and regime, the metrics that
+    decide: what is short enough for a terminal. Other tables as they are.
+    """
+    rule = comparison.rule
+    deciding = table[table.columns[0]].isin([rule.primary, *rule.guards])
+    return table[deciding] if len(comparison.verdicts) > 1 else table
 
 
 def table_notes(comparison: Comparison, language: Language = "en") -> list[str]:

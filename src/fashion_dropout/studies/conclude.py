@@ -80,8 +80,9 @@ def conclude(
     warnings = [*([warning] if warning else []), *sentences.guard_warnings(record)]
     lacking = [f"the report lacks {line}" for line in record.absent]
     notes = summary.table_notes(comparison)
+    shown = summary.deciding_rows(table, comparison)
     text = overview(
-        study.key, table, notes, statements, [*warnings, *lacking], missing, len(study.others)
+        study.key, shown, notes, statements, [*warnings, *lacking], missing, len(study.others)
     )
     if metrics := summary.difference_metrics(comparison):
         run.log_metrics(metrics, step=0)
@@ -99,7 +100,7 @@ def conclude(
             tags.PAIRS: max(verdict.difference.n for verdict in comparison.verdicts),
             tags.MISSING: ", ".join(missing),
             tags.NOTE: _note(
-                study, run.run_id, links, table, notes, [*statements, *warnings], missing
+                study, run.run_id, links, shown, notes, [*statements, *warnings], missing
             ),
         }
     )

@@ -47,7 +47,9 @@ def spoken_in(language: Language) -> str:
 
 def headings() -> set[str]:
     """The headings of the main table, which no regime can be called: it has a column there, too."""
-    return {text for language in LANGUAGES for text in texts(language)["short"].values()}
+    return {
+        texts(language)["short"][name] for language in LANGUAGES for name in ("metric", "p", "holm")
+    }
 
 
 def metric_label(metric: str, language: Language) -> str:

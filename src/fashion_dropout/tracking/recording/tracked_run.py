@@ -13,9 +13,11 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.numpy_dataset import NumpyDataset
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 from numpy.typing import NDArray
 
 from fashion_dropout.errors import ClaimedError, Interrupted, TrackingError, UndeliveredError
+from fashion_dropout.escapes import shortened
 from fashion_dropout.tracking.recording.claims import Claim, hold
 from fashion_dropout.tracking.recording.outbox import Journal
 from fashion_dropout.tracking.recording.sender import Sender
@@ -148,8 +150,9 @@ class TrackedRun:
             (folder / name).write_text(text, encoding="utf-8")
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
-        """Set tags of the run."""
-        self._write("tags", tags={name: str(value) for name, value in tags.items()})
+        """Set tags of the run; of what is longer than MLflow takes, the middle is left out."""
+        texts = {name: shortened(str(of), MAX_TAG_VAL_LENGTH) for name, of in tags.items()}
+        self._write("tags", tags=texts)
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters of the run."""
