@@ -22,6 +22,11 @@ SECRET = "tiger-1729"
         ("http://me:pa@ss@host:5000/x", "http://me:***@host:5000/x", "http://host:5000/x"),
         ("https://me:a/b:c@host", "https://me:***@host", "https://host"),
         ("postgresql://:pw@host/db", "postgresql://:***@host/db", "postgresql://host/db"),
+        *(
+            (f"{uri}{secret}&a=b", f"{uri}***&a=b", f"{uri}{secret}&a=b")
+            for uri in ("postgresql://h/db?user=me&password=", "mysql://h/db?passwd=")
+            for secret in ("pw", "p%40w")
+        ),
         ("http://me@host/x", "http://me@host/x", "http://host/x"),
         ("http://host:80/a", "http://host:80/a", "http://host:80/a"),
         ("sqlite:////a/b.db", "sqlite:////a/b.db", "sqlite:////a/b.db"),

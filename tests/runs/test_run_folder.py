@@ -162,6 +162,21 @@ def test_a_record_that_cannot_be_read_is_one_line(text, states):
         interrupted_run(RUN)
 
 
+def test_a_record_that_cannot_be_read_hides_no_other(states):
+    begun(identity())
+    (damaged,) = states.glob("runs/*/run.json")
+    other = "f" * 32
+    for regime in ("none", "more", "less"):  # one of them sorts behind the damaged one
+        with run_folder(identity(regime=regime)) as folder:
+            folder.begin(other, f"{regime}-seed0", "an experiment", {}, 0)
+    damaged.write_text("{}", encoding="utf-8")
+    said: list[str] = []
+    assert [run.run_id for run, _ in interrupted_runs(said.append)] == [other] * 3
+    (line,) = said
+    assert "expected the record of an interrupted run in" in line
+    assert interrupted_run(other).run_id == other
+
+
 def test_parameters_of_another_version_are_one_line():
     begun(identity(configuration={"dropout": 0.5, "colour": "red"}))
     with pytest.raises(CheckpointError, match="received another colour"):

@@ -5,6 +5,7 @@ import os
 import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
+from mlflow.store.entities import PagedList
 
 from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.tracking.reading.queries import artifact
@@ -49,6 +50,13 @@ def test_a_file_that_cannot_be_fetched_now_is_not_taken_for_missing(store, monke
     monkeypatch.setattr(mlflow.artifacts, "list_artifacts", lambda **_: [])
     with artifact(place, "study.json") as found:
         assert found is None
+
+
+def test_no_run_is_left_out_however_many_there_are(store, monkeypatch):
+    pages = [PagedList(["a run"] * 500, "more") for _ in range(100)]
+    pages.append(PagedList(["the newest"], None))
+    monkeypatch.setattr(mlflow.MlflowClient, "search_runs", lambda *_, **__: pages.pop(0))
+    assert search.find_runs("", "0")[-1] == "the newest"
 
 
 def test_runs_come_in_pages(store, monkeypatch):

@@ -15,10 +15,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, UNAUTHENTICATED
 
 from fashion_dropout.commands.upkeep import sync
+from fashion_dropout.errors import UndeliveredError
 from fashion_dropout.studies.status import describe_status
-from fashion_dropout.tracking.recording.outbox import Journal, journals
+from fashion_dropout.tracking.recording.delivery import deliver_all
+from fashion_dropout.tracking.recording.outbox import Journal, has_journal, journals
 from fashion_dropout.tracking.recording.processes import this_process
 from fashion_dropout.tracking.recording.recovery import tidy
+from fashion_dropout.tracking.recording.unseen import tell_unseen
 from fashion_dropout.tracking.store.connect import store_name
 
 
@@ -90,6 +93,20 @@ def test_the_run_of_a_journal_that_was_never_begun_is_marked():
     assert mlflow.get_run(run_id).info.status == "KILLED"
 
 
+def test_a_journal_that_goes_meanwhile_is_no_trouble(monkeypatch):
+    run_id = left_behind()
+
+    def removed_then(name: str) -> bool:
+        there = (journals() / name / "run.json").exists()
+        shutil.rmtree(journals() / name, ignore_errors=True)
+        return there
+
+    monkeypatch.setattr("fashion_dropout.tracking.recording.recovery.has_journal", removed_then)
+    waiting, said = synced()
+    assert (waiting, "expected a folder" in said) == (0, False)
+    assert not (journals() / run_id / "run.json").exists()
+
+
 def test_a_store_that_was_replaced_does_not_swallow_what_it_cannot_have(workdir):
     run_id = left_behind()
     mlflow.set_tracking_uri(f"sqlite:///{workdir / 'other.db'}")
@@ -116,6 +133,27 @@ def test_a_deleted_run_gets_its_records_when_it_is_restored():
     assert (run.info.status, run.data.metrics) == ("KILLED", {"a": 0.5})
 
 
+def test_a_run_whose_end_has_arrived_is_not_marked_as_killed():
+    run_id = left_behind()
+    journal = Journal(journals() / run_id)
+    journal.write("end", status="FINISHED")
+    deliver_all(mlflow.MlflowClient(), journal)
+    journal.close(remove=False)  # as a kill does it, or an output that is closed
+    waiting, said = synced()
+    assert (waiting, "KILLED" in said) == (0, False)
+    assert mlflow.get_run(run_id).info.status == "FINISHED"
+    assert not has_journal(run_id)
+
+
+def test_a_removal_that_is_cut_short_leaves_nothing_to_deliver(monkeypatch):
+    run_id = left_behind()
+    journal = Journal(journals() / run_id)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", Mock())
+        journal.close(remove=True)
+    assert not has_journal(run_id)
+
+
 def test_what_the_store_refused_is_said():
     run_id = left_behind()
     journal = Journal(journals() / run_id)
@@ -137,6 +175,17 @@ def test_a_store_in_a_folder_with_a_percent_sign_gets_what_waits_for_it(store, w
     assert (waiting, f"run {run_id}, as KILLED" in said) == (0, True), said
 
 
+def test_a_server_that_is_still_away_is_exit_code_6(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    mlflow.set_tracking_uri(away := "http://127.0.0.1:9")
+    journal = Journal(journals() / ("0" * 32), {"store": away, "name": "n", **this_process()})
+    journal.write("end", status="FINISHED")
+    journal.close(remove=False)
+    end = CliRunner().invoke(sync).exception
+    assert isinstance(end, UndeliveredError)
+    assert away in str(end)
+
+
 def test_what_a_name_hides_is_shown():
     client = mlflow.MlflowClient()
     hostile = "\x1b[2Jred\nsecond"
@@ -153,6 +202,19 @@ def test_what_a_name_hides_is_shown():
     assert all(line.isprintable() for line in (status + delivered).split("\n"))
 
 
+def test_the_password_of_one_server_is_not_sent_to_another(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "tiger-1729")
+    asked = Mock(return_value="")
+    monkeypatch.setattr("fashion_dropout.tracking.recording.recovery._gone", asked)
+    about = {"store": "http://127.0.0.1:9", "name": "n", **this_process()}
+    journal = Journal(journals() / ("0" * 32), about)
+    journal.write("end", status="FINISHED")
+    journal.close(remove=False)
+    waiting, said = synced()
+    assert (waiting, asked.called) == (1, False)
+    assert "set MLFLOW_TRACKING_URI to its store http://127.0.0.1:9" in said
+
+
 def test_a_dead_run_where_one_may_not_record_keeps_nobody_from_starting(monkeypatch):
     """On a server with users: it is somebody else's run, in an experiment of their own."""
     client = mlflow.MlflowClient()
@@ -167,6 +229,27 @@ def test_a_dead_run_where_one_may_not_record_keeps_nobody_from_starting(monkeypa
     assert waiting == 0
     assert f"run {run_id}, could not be marked as KILLED: " in said
     assert "Permission denied" in said
+    unbegun = {"mlflow.source.type": "PROJECT", "mlflow.project.entryPoint": "main"}
+    never = client.create_run("0", 1, unbegun).info.run_id
+    client.log_param(never, "split_seed", "0")
+    lines: list[str] = []
+    tell_unseen(lines.append)
+    assert [line for line in lines if f"run {never}, could not be marked as KILLED: " in line]
+
+
+def test_what_a_proxy_does_not_let_through_keeps_no_other_run_waiting(monkeypatch):
+    first, second = sorted([left_behind(), left_behind()])
+    journal = Journal(journals() / first)
+    journal.write("artifacts", files=journal.new_files())
+    journal.close(remove=False)
+    answer = requests.Response()
+    answer.status_code = 413
+    too_large = requests.HTTPError("413 Client Error", response=answer)
+    monkeypatch.setattr(mlflow.MlflowClient, "log_artifacts", Mock(side_effect=too_large))
+    waiting, said = synced()
+    assert waiting == 1
+    assert f"run {second}, as KILLED" in said
+    assert mlflow.get_run(second).data.metrics == {"a": 0.5}
 
 
 def test_what_a_server_takes_from_nobody_today_is_kept(monkeypatch):

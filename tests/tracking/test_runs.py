@@ -120,6 +120,13 @@ def test_a_name_that_the_user_chose_stays(launched):
     assert only_run().info.run_name == "my run"
 
 
+def test_a_name_of_the_users_that_looks_invented_stays(launched):
+    mlflow.MlflowClient().update_run(launched, name="exp-baseline-2")
+    with opened():
+        pass
+    assert only_run().info.run_name == "exp-baseline-2"
+
+
 def test_a_parameter_recorded_with_another_value_is_refused(launched):
     with (
         pytest.raises(TrackingError, match=r"dropout .* 0\.4, received '0\.50'"),

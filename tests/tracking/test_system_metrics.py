@@ -20,7 +20,7 @@ def _record(seconds: float, *, interval: float, monkeypatch) -> list[dict[str, f
     def write(metrics, *, step):
         written.append({**metrics, "step": step})
 
-    with recording.system_metrics("none", write, resumed=False):
+    with recording.system_metrics("none", write, first_step=0):
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             pass

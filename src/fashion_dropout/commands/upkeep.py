@@ -42,13 +42,21 @@ def sync(ended: str | None) -> None:
     """
     import mlflow
 
-    from fashion_dropout.errors import UndeliveredError
-    from fashion_dropout.tracking.recording.recovery import tidy
+    from fashion_dropout.errors import TrackingError, UndeliveredError
+    from fashion_dropout.studies.patience import is_away
+    from fashion_dropout.tracking.recording.recovery import tidy, undelivered
     from fashion_dropout.tracking.recording.unseen import tell_unseen
-    from fashion_dropout.tracking.store.connect import connect, is_there
+    from fashion_dropout.tracking.store.connect import connect, is_there, store_name
 
     if is_there(mlflow.get_tracking_uri()):  # to ask something must not make an empty store
-        connect()
+        try:
+            connect()
+        except TrackingError as error:
+            own = store_name(mlflow.get_tracking_uri())
+            waiting_for = {left.store for left in undelivered(lambda line: None) if left.entries}
+            if is_away(error) and own in waiting_for:
+                raise UndeliveredError(str(error)) from error
+            raise
     lines: list[str] = []
 
     def say(line: str) -> None:

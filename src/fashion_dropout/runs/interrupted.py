@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,15 +54,20 @@ class UnfinishedRun:
             ) from error
 
 
-def interrupted_runs() -> list[tuple[UnfinishedRun, int]]:
+def interrupted_runs(
+    say: Callable[[str], None] = lambda line: None,
+) -> list[tuple[UnfinishedRun, int]]:
     """The runs that were begun and not finished, and that no process trains; each with the number
-    of epochs that have a checkpoint.
+    of epochs that have a checkpoint. `say` is told of each record that cannot be read.
     """
     found = []
     for path in _folders():
         with suppress(Timeout), FileLock(path.with_suffix(".lock"), timeout=0):
-            if run := read_unfinished(path):
-                found.append((run, checkpoint.last_epoch(path)))
+            try:
+                if run := read_unfinished(path):
+                    found.append((run, checkpoint.last_epoch(path)))
+            except CheckpointError as error:
+                say(str(error))
     return found
 
 
@@ -71,11 +76,19 @@ def interrupted_run(run_id: str) -> UnfinishedRun:
 
     Raises:
         UsageError: There is none in the state folder.
+        CheckpointError: There is none, or it is one that cannot be read.
     """
+    unreadable: CheckpointError | None = None
     for path in _folders():
-        run = read_unfinished(path)
+        try:
+            run = read_unfinished(path)
+        except CheckpointError as error:
+            unreadable = error
+            continue
         if run and run.run_id == run_id:
             return run
+    if unreadable:
+        raise unreadable
     raise UsageError(
         f"expected the id of an interrupted run with a folder in {folder_of_runs()}, received "
         f"{run_id!r}"

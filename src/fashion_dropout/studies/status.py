@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 
 import mlflow
 from mlflow.entities import Run
@@ -15,7 +16,7 @@ from fashion_dropout.texts import Count
 from fashion_dropout.tracking.recording import processes
 from fashion_dropout.tracking.recording.launched import UNBEGUN
 from fashion_dropout.tracking.recording.opening import EXPERIMENT
-from fashion_dropout.tracking.recording.previous import place_of, unfinished_run
+from fashion_dropout.tracking.recording.previous import place_by_id, unfinished_run
 from fashion_dropout.tracking.recording.recovery import Undelivered, is_dead, running, undelivered
 from fashion_dropout.tracking.recording.unseen import may_begin, never_began, of_host, unbegun_runs
 from fashion_dropout.tracking.store import tags
@@ -36,7 +37,7 @@ def describe_status() -> str:
     unreadable: list[str] = []
     if there := is_there(uri):
         connect()
-        runs, resumable = running(), _with_checkpoints()
+        runs, resumable = running(), _with_checkpoints(unreadable.append)
     lines = [
         *(
             (_dead if is_dead(run) else _running)(run)
@@ -81,18 +82,21 @@ def _dead(run: Run) -> str:
     )
 
 
-def _with_checkpoints() -> dict[str, str]:
-    """Id → what to say, for each interrupted run of this store that goes on from a checkpoint."""
+def _with_checkpoints(say: Callable[[str], None]) -> dict[str, str]:
+    """Id → what to say, for each interrupted run of this store that goes on from a checkpoint;
+    `say` is as for `interrupted_runs`.
+    """
     return {
         unfinished.run_id: _interrupted(unfinished, epoch, run)
-        for unfinished, epoch in interrupted_runs()
+        for unfinished, epoch in interrupted_runs(say)
         if (run := unfinished_run(unfinished.run_id))
     }
 
 
 def _interrupted(unfinished: UnfinishedRun, epoch: int, run: Run) -> str:
     line = f"interrupted: {_named(run)}, after epoch {epoch} of {unfinished.config.epochs}"
-    if place_of(run).digest == unfinished.identity.place:
+    place = place_by_id(run.info.experiment_id)
+    if place and place.digest == unfinished.identity.place:
         images = _images(unfinished.config.dataset)
         return f"{line}\n  to go on: fashion-dropout train --resume {unfinished.run_id}{images}"
     folder = folder_of_runs() / unfinished.identity.asked

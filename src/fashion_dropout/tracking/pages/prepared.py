@@ -9,7 +9,7 @@ from mlflow.entities import Run
 
 from fashion_dropout.tracking.pages import views
 from fashion_dropout.tracking.store import tags
-from fashion_dropout.tracking.store.urls import run_page, table_page
+from fashion_dropout.tracking.store.urls import run_page, table_page, view_page
 
 
 @dataclass(frozen=True)
@@ -104,5 +104,5 @@ def _charts_of(run: Run) -> tuple[dict[str, str], str | None]:
 
 
 def _paths(both: tuple[views.View, views.View], experiment_id: str) -> dict[str, str]:
-    regimes, every_run = (f"/{view.page(experiment_id)}" for view in both)
+    regimes, every_run = (f"/{view_page(experiment_id, view.key)}" for view in both)
     return {"the regimes compared": regimes, "every run": every_run}

@@ -10,15 +10,17 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import mlflow
 
 from fashion_dropout.config import metrics
 from fashion_dropout.errors import TrackingError
+from fashion_dropout.tracking.recording.delivery import once_more_if_there
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import asks_mlflow, one_line
-from fashion_dropout.tracking.store.urls import SINGLE_RUNS, view_page
+from fashion_dropout.tracking.store.urls import SINGLE_RUNS
 
 TAG = "mlflow.sharedViewState."
 """MLflow's own tag of an experiment: a view; its key is the rest of the tag's name."""
@@ -78,10 +80,6 @@ class View:
             ],
             "compareRunCharts": list(self._charts()),
         }
-
-    def page(self, experiment_id: str) -> str:
-        """The page of the view, from inside MLflow's UI."""
-        return view_page(experiment_id, self.key)
 
     def _charts(self) -> Iterator[dict[str, Any]]:
         for metric in self._first_of(metrics.charted("curves")):
@@ -165,7 +163,8 @@ def _write(experiment_id: str, views: Iterable[View]) -> None:
     for view in views:
         value = json.dumps(view.state(), separators=(",", ":"))
         if known.get(TAG + view.key) != value:
-            client.set_experiment_tag(experiment_id, TAG + view.key, value)
+            write = partial(client.set_experiment_tag, experiment_id, TAG + view.key, value)
+            once_more_if_there(write)
 
 
 @asks_mlflow()

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import mlflow
 from mlflow.entities import Run
@@ -57,10 +56,6 @@ class Claim:
     dataset: str
     session: str
     cell: str = ""
-
-    def record(self) -> dict[str, str]:
-        """As JSON, for a journal."""
-        return asdict(self)
 
     def is_finished_by(self, run: Run) -> bool:
         """Whether a run is all that is wanted of the cell."""
@@ -107,14 +102,12 @@ def first_finished(
 
     Args:
         client: Of the store.
-        recorded: See `Claim.record`; None for a run that is of no cell.
+        recorded: The claim to it, as a journal has it; None for a run that is of no cell.
         run_id: The run that is about to end.
     """
     if recorded is None:
         return ""
-    claim = Claim(
-        **{name: recorded[name] for name in Claim.__dataclass_fields__ if name in recorded}
-    )
+    claim = Claim(**recorded)
     found = (run for run in _runs_of(client, claim) if run.info.run_id != run_id)
     return next((str(run.info.run_id) for run in found if claim.is_finished_by(run)), "")
 
@@ -155,11 +148,8 @@ def pulse(run: Run) -> frozenset[tuple[str, int, int]]:
 
     Steps count on whatever the clocks of two machines say.
     """
-    return frozenset((metric.key, metric.step, metric.timestamp) for metric in _metrics(run))
-
-
-def _metrics(run: Run) -> list[Any]:
-    return list(run.data._metric_objs)
+    recorded = run.data._metric_objs
+    return frozenset((metric.key, metric.step, metric.timestamp) for metric in recorded)
 
 
 @asks_mlflow()

@@ -28,13 +28,13 @@ from mlflow.models import Model
 
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.tracking.recording.claims import first_finished
-from fashion_dropout.tracking.recording.outbox import Entry, Journal
+from fashion_dropout.tracking.recording.entries import Entry
+from fashion_dropout.tracking.recording.outbox import Journal
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import one_line
-from fashion_dropout.tracking.store.timeouts import bounded
+from fashion_dropout.tracking.store.timeouts import FILES_SECONDS, bounded
 
 _SECONDS = 20
-_SECONDS_FOR_FILES = 120
 _ALREADY_THERE = re.compile(r"UNIQUE constraint|IntegrityError|[Dd]uplicate")
 # What the store says of an entry that it will never take. All else may be otherwise tomorrow.
 _REFUSALS = frozenset(
@@ -86,7 +86,7 @@ def deliver(client: mlflow.MlflowClient, journal: Journal, entries: list[Entry])
                 )
                 for each in entries
             ]
-            _once_more_if_there(lambda: client.log_inputs(run_id, inputs))
+            once_more_if_there(lambda: client.log_inputs(run_id, inputs))
         case "artifacts":
             client.log_artifacts(run_id, str(journal.folder / entry["files"]))
         case "model":
@@ -121,7 +121,7 @@ def deliver_or_refuse(client: mlflow.MlflowClient, journal: Journal, entries: li
     try:
         bounded(
             lambda: deliver(client, journal, entries),
-            _SECONDS_FOR_FILES if "files" in entries[0] else _SECONDS,
+            FILES_SECONDS if "files" in entries[0] else _SECONDS,
         )
     except Exception as error:  # whatever it is: the thread that delivers must go on
         if not is_refusal(error):
@@ -215,9 +215,10 @@ def _model_of(client: mlflow.MlflowClient, run: Run) -> mlflow.entities.LoggedMo
     return found[0] if found else None
 
 
-def _once_more_if_there(write: Callable[[], Any]) -> None:
+def once_more_if_there(write: Callable[[], Any]) -> None:
     """Write what several runs may write at once: MLflow looks first and inserts then, so that the
-    slower of two runs that begin together on the same dataset is refused, once.
+    slower of two runs that begin together on the same dataset, or in a new experiment, is refused,
+    once.
     """
     for waited in (0.1, 0.3, 1.0):
         try:

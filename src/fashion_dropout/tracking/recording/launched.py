@@ -7,7 +7,6 @@ it names is used only if it has not begun, or if the same command has begun it a
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import mlflow
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.name_utils import _GENERATOR_NOUNS, _GENERATOR_PREDICATES
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 
 from fashion_dropout.config.training import TrainingConfig, parse_parameter
@@ -34,8 +34,6 @@ _VARIABLE = "MLFLOW_RUN_ID"
 _SAME_COMMAND = (tags.ROLE, tags.STUDY, tags.REGIME, tags.BITS_SHA256)
 UNBEGUN = "`mlflow run` made this run, and has ended before it could start the program"
 """Why `unseen` ends a run. If the program starts all the same, it takes the run up."""
-
-_INVENTED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
 
 
 def launched_run_id() -> str | None:
@@ -130,7 +128,10 @@ def without_launched_run() -> Iterator[None]:
 
 def has_invented_name(run: Run) -> bool:
     """Whether MLflow invented the run's name, as in ``able-newt-12``; others are the user's."""
-    return bool(_INVENTED_NAME.fullmatch(run.info.run_name or ""))
+    first, _, rest = str(run.info.run_name).partition("-")
+    second, _, number = rest.partition("-")
+    invented = first in _GENERATOR_PREDICATES and second in _GENERATOR_NOUNS
+    return bool(invented and number.isdecimal())
 
 
 def parameters_to_log(run: Run, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from mlflow.tracking.context.registry import resolve_tags
 from fashion_dropout.config.values import experiment_name
 from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.escapes import brief
-from fashion_dropout.tracking.recording.delivery import deliver_all
+from fashion_dropout.tracking.recording.delivery import deliver_all, once_more_if_there
 from fashion_dropout.tracking.recording.launched import (
     forget_launched_run,
     has_invented_name,
@@ -68,15 +68,20 @@ def open_run(
         raise
     if created:
         return created, journal
-    deliver_all(client, journal)  # of an interrupted run
-    if known == resume:  # others judge by its process whether a run that says RUNNING goes on
-        wanted = (tag_names.SESSION, tag_names.STUDY_RUN_ID)
-        own = {name: str(tags[name]) for name in wanted if name in tags}
-        client.log_batch(known, tags=[RunTag(*tag) for tag in {**this_process(), **own}.items()])
-    client.update_run(known, status="RUNNING")
-    run = client.get_run(known)
-    if tag_names.ERROR in run.data.tags:  # why it was interrupted
-        client.delete_tag(known, tag_names.ERROR)
+    try:
+        deliver_all(client, journal)  # of an interrupted run
+        if known == resume:  # others judge by its process whether a run that says RUNNING goes on
+            wanted = (tag_names.SESSION, tag_names.STUDY_RUN_ID)
+            own = {name: str(tags[name]) for name in wanted if name in tags}
+            about_run = {**this_process(), **own}
+            client.log_batch(known, tags=[RunTag(*tag) for tag in about_run.items()])
+        client.update_run(known, status="RUNNING")
+        run = client.get_run(known)
+        if tag_names.ERROR in run.data.tags:  # why it was interrupted
+            client.delete_tag(known, tag_names.ERROR)
+    except BaseException:
+        journal.close(remove=False)  # this process may try again
+        raise
     return run, journal
 
 
@@ -170,8 +175,8 @@ def name_run(run: Run, name: str) -> None:
     client, experiment = mlflow.MlflowClient(), run.info.experiment_id
     if has_invented_name(run):
         client.update_run(run.info.run_id, name=name)
-    if tag_names.NOTE not in client.get_experiment(experiment).tags:
+    if not client.get_experiment(experiment).tags.get(tag_names.NOTE):  # "" is none
         described = _DESCRIPTION.format(
             studies=urls.studies_page(experiment), single_runs=urls.single_runs_page(experiment)
         )
-        client.set_experiment_tag(experiment, tag_names.NOTE, described)
+        once_more_if_there(lambda: client.set_experiment_tag(experiment, tag_names.NOTE, described))

@@ -24,7 +24,7 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -32,16 +32,17 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from fashion_dropout.errors import TrackingError
-from fashion_dropout.escapes import brief
 from fashion_dropout.state import VARIABLE, state_folder, write_durably
-
-Entry = dict[str, Any]
+from fashion_dropout.tracking.recording.entries import (
+    OF_A_BATCH,
+    Entry,
+    parsed,
+    together,
+    whole_lines,
+)
 
 _ABOUT, _ENTRIES, _DELIVERED = "run.json", "entries.jsonl", "delivered"
 _FILES, _MODEL, _REFUSED = "files", "model_id", "refused"
-_OF_A_BATCH = ("metrics", "tags", "params")
-_KINDS = frozenset({*_OF_A_BATCH, "input", "artifacts", "model", "end"})
-_BATCH = 100  # what MLflow's server takes of tags or parameters at once; of metrics it takes more
 
 
 class HeldError(TrackingError):
@@ -71,9 +72,10 @@ class Journal:
             if about is not None:
                 write_durably(folder / _ABOUT, [json.dumps(about).encode()])
             self.about = _about(folder / _ABOUT)
-            whole = _whole_lines(folder / _ENTRIES)
+            whole = whole_lines(folder / _ENTRIES)
             self.delivered = min(_number(folder / _DELIVERED), len(whole))
-            self._waiting = deque(map(_entry, whole[self.delivered :]))
+            self._waiting = deque(map(parsed, whole[self.delivered :]))
+            self._ended = bool(whole) and parsed(whole[-1])["kind"] == "end"
             self._refusal = self._read(_REFUSED)
             self._stream = (folder / _ENTRIES).open("ab", buffering=0)
             self._size = sum(len(line) + 1 for line in whole)
@@ -120,6 +122,7 @@ class Journal:
                     f"expected room for what the run records in {self.folder}, received: {error}"
                 ) from error
             self._size += len(line)
+            self._ended = kind == "end"
             self._waiting.append(entry)
             self._changed.notify_all()
         return now
@@ -142,10 +145,10 @@ class Journal:
             self._changed.wait_for(lambda: self._waiting or self._stopped, seconds)
             if self._waiting:
                 self._changed.wait_for(self._cannot_wait, gather_until - time.monotonic())
-            return _together(self._waiting)
+            return together(self._waiting)
 
     def _cannot_wait(self) -> bool:
-        others = any(entry["kind"] not in _OF_A_BATCH for entry in self._waiting)
+        others = any(entry["kind"] not in OF_A_BATCH for entry in self._waiting)
         return self._stopped or self._awaited or others
 
     def stop_waiting(self) -> None:
@@ -182,8 +185,8 @@ class Journal:
 
     @property
     def ended(self) -> bool:
-        """Whether the last entry that waits is the end of the run."""
-        return bool(self._waiting) and self._waiting[-1]["kind"] == "end"
+        """Whether the last entry, delivered or not, is the end of the run."""
+        return self._ended
 
     @property
     def model_id(self) -> str | None:
@@ -213,6 +216,8 @@ class Journal:
         """Let go of the journal, and remove it if all of it is delivered and no more is to come."""
         self._stream.close()
         if remove:
+            with suppress(OSError):  # first: without it, nobody takes the rest for a journal
+                (self.folder / _ABOUT).unlink()
             shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.release()
 
@@ -234,32 +239,6 @@ def _about(path: Path) -> dict[str, str]:
     if not isinstance(about, dict) or not {"store", "name"} <= about.keys():
         raise ValueError(f"a file {path.name} that does not name a run and its store")
     return about
-
-
-def _entry(line: bytes) -> Entry:
-    """An entry of a kind that can be delivered: what is not understood must not count as such."""
-    entry = json.loads(line)
-    if not isinstance(entry, dict) or entry.get("kind") not in _KINDS:
-        raise ValueError(f"an entry of an unknown kind: {brief(line.decode(errors='replace'))}")
-    return entry
-
-
-def _whole_lines(path: Path) -> list[bytes]:
-    """The lines of a file but for one that was cut off when its writer was killed."""
-    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-
-
-def _together(waiting: Iterable[Entry]) -> list[Entry]:
-    """The first of the entries that wait, with those behind it that one request can take."""
-    taken, size, together = list[Entry](), 0, set[str]()
-    for entry in waiting:
-        kind = entry["kind"]
-        size += len(entry[kind]) if kind in _OF_A_BATCH else 1
-        if taken and (kind not in together or size > _BATCH):
-            break
-        together = {*_OF_A_BATCH} if kind in _OF_A_BATCH else {kind} & {"input"}
-        taken.append(entry)
-    return taken
 
 
 def _number(path: Path) -> int:

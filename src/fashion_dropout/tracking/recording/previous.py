@@ -13,7 +13,7 @@ from mlflow.entities import Run
 from fashion_dropout.tracking.recording.launched import launched_run
 from fashion_dropout.tracking.recording.opening import experiment_id
 from fashion_dropout.tracking.recording.processes import has_died
-from fashion_dropout.tracking.recording.recovery import WHY
+from fashion_dropout.tracking.recording.recovery import WHY, mark
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import asks_mlflow, if_there
 from fashion_dropout.tracking.store.finished import missing_parts
@@ -42,12 +42,6 @@ def place_of_next_run(experiment: str | None) -> Place:
     """
     launched = launched_run()
     return _place(launched.info.experiment_id if launched else experiment_id(experiment))
-
-
-@asks_mlflow()
-def place_of(run: Run) -> Place:
-    """Where a run is."""
-    return _place(run.info.experiment_id)
 
 
 @asks_mlflow()
@@ -109,10 +103,8 @@ def unfinished_run(run_id: str) -> Run | None:
 @asks_mlflow()
 def give_up(run_id: str, why: str) -> None:
     """Mark an interrupted run that will not be continued as KILLED, and say why."""
-    client = mlflow.MlflowClient()
-    if unfinished_run(run_id) is not None:
-        client.set_tag(run_id, tags.ERROR, why)
-        client.set_terminated(run_id, "KILLED")
+    if (run := unfinished_run(run_id)) is not None:
+        mark(run, why)
 
 
 def _place(experiment: str) -> Place:

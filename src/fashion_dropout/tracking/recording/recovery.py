@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import mlflow
+import requests
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
@@ -17,11 +18,13 @@ from fashion_dropout.tracking.recording.processes import HOST, has_died, is_of_t
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import REFUSED, asks_mlflow, one_line, short_timeouts
 from fashion_dropout.tracking.store.connect import ask_for_models, examine, is_there, store_name
+from fashion_dropout.tracking.store.search import find_runs, having
+from fashion_dropout.tracking.store.secrets import are_given
 from fashion_dropout.tracking.store.timeouts import QUESTION_SECONDS, bounded
 
 MISSING = "RESOURCE_DOES_NOT_EXIST"
 WHY = "its process has ended without saying so, as after kill -9 or a power cut"
-_HIDDEN = ":***@"
+_HIDDEN = "***"
 _ROLES = (tags.RUN, tags.STUDY_RUN, tags.PROMOTION)
 
 
@@ -77,7 +80,8 @@ def left_behind(
             except HeldError:
                 continue
             except TrackingError as error:
-                say(str(error))
+                if has_journal(path.name):  # else its run has ended meanwhile
+                    say(str(error))
                 continue
             if wanted(journal):
                 yield journal
@@ -90,11 +94,8 @@ def running() -> list[Run]:
     """All runs of this program that say RUNNING in the store that MLflow uses."""
     found: list[Run] = []
     for role in _ROLES:
-        found += mlflow.search_runs(
-            search_all_experiments=True,
-            filter_string=f"tags.{tags.ROLE} = '{role}' and attributes.status = 'RUNNING'",
-            output_format="list",
-        )
+        wanted = having({tags.ROLE: role}, "attributes.status = 'RUNNING'")
+        found += find_runs(wanted, newest_first=True)
     return found
 
 
@@ -132,24 +133,12 @@ def tidy(say: Callable[[str], None], *, all_stores: bool = False, ended: str | N
             )
             journal.close(remove=False)
             continue
-        done = store not in silent and _deliver(journal, store, own, say)
+        done = store not in silent and _deliver(journal, store, own, silent, say)
         journal.close(remove=bool(done))
-        if done is False:
-            silent.add(store)
-            waiting += 1
+        waiting += done is False
     for run in running() if is_there(mlflow.get_tracking_uri()) else ():
         if is_dead(run, ended) and not has_journal(run.info.run_id):
-            try:
-                mark(run, WHY)
-            except TrackingError as error:
-                if error.__cause__ is None or not is_refusal(error.__cause__):
-                    raise
-                say(  # it is somebody else's, where this user may not record
-                    f"{run.info.run_name}, run {run.info.run_id}, could not be marked as KILLED: "
-                    f"{one_line(error)}"
-                )
-                continue
-            say(f"marked {run.info.run_name}, run {run.info.run_id}, as KILLED: {WHY}")
+            mark_and_say(run, WHY, say)
     for line in unreadable:
         say(line)
     return waiting + len(unreadable)
@@ -164,15 +153,21 @@ def _name(journal: Journal) -> str:
     return f"{journal.about['name']}, run {journal.folder.name}"
 
 
-def _deliver(journal: Journal, store: str, own: str, say: Callable[[str], None]) -> bool | None:
+def _deliver(
+    journal: Journal, store: str, own: str, silent: set[str], say: Callable[[str], None]
+) -> bool | None:
     """Deliver a journal; its run is KILLED if its process has not said how it has ended.
+
+    A store that need not be asked for the other journals is added to the silent ones. One that does
+    not take what this one has sent is none of them.
 
     Returns:
         Whether it is delivered; None if the store does not have the run any more.
     """
     run = _name(journal)
-    if store != own and _HIDDEN in store:
+    if store != own and (_HIDDEN in store or (store.startswith("http") and are_given())):
         say(f"{run}: set MLFLOW_TRACKING_URI to its store {store}, and type this again")
+        silent.add(store)
         return False
     ended = journal.ended
     uri = mlflow.get_tracking_uri() if store == own else store
@@ -189,6 +184,8 @@ def _deliver(journal: Journal, store: str, own: str, say: Callable[[str], None])
                 journal.write("end", status="KILLED")
             entries = deliver_all(client, journal)
     except (TrackingError, OSError, *REFUSED) as error:
+        if not isinstance(error.__cause__, requests.HTTPError):
+            silent.add(store)
         say(
             f"{run}: {Count(journal.undelivered):entry waits|entries wait} for {store}: "
             f"{one_line(error)}"
@@ -216,6 +213,19 @@ def _gone(client: mlflow.MlflowClient, run_id: str) -> str:
     if run.info.lifecycle_stage != "active":
         return "has it as deleted, and `mlflow runs restore` would bring it back"
     return ""
+
+
+def mark_and_say(run: Run, why: str, say: Callable[[str], None]) -> None:
+    """End a run as KILLED; somebody else's, where this user may not record, is only named."""
+    named = f"{run.info.run_name}, run {run.info.run_id}"
+    try:
+        mark(run, why)
+    except TrackingError as error:
+        if error.__cause__ is None or not is_refusal(error.__cause__):
+            raise
+        say(f"{named}, could not be marked as KILLED: {one_line(error)}")
+    else:
+        say(f"marked {named}, as KILLED: {why}")
 
 
 @asks_mlflow()

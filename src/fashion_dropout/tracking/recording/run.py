@@ -12,7 +12,6 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import mlflow
-from mlflow.entities import Run
 
 from fashion_dropout.errors import Interrupted, TrackingError, UndeliveredError
 from fashion_dropout.interrupts import shielded
@@ -67,18 +66,21 @@ def tracked_run(
         UndeliveredError: MLflow does not answer at the end; all is kept on this disk.
     """
     tags = {**tags, tag_names.NOTE: description, **this_process()}
+    run: TrackedRun | None = None
     with short_timeouts():
-        with shielded():
-            opened, run = _begin(experiment, name, resume, tags)
         try:
-            _introduce(opened, run, name, params)
+            with shielded():  # it raises a signal that came meanwhile, when there is a run to end
+                run = _begin(experiment, name, resume, tags)
+            _introduce(run, name, params)
             with (
-                system_metrics(run.run_id, run.log_metrics, resumed=bool(resume))
+                system_metrics(run.run_id, run.log_metrics, first_step=run.samples)
                 if monitored
                 else nullcontext()
             ):
                 yield run
         except BaseException as error:
+            if run is None:
+                raise
             with shielded():
                 reported = _end_after(error, run)
             if reported is error:
@@ -88,7 +90,8 @@ def tracked_run(
             with shielded():
                 run.end("FINISHED")
         finally:
-            run.close()
+            if run is not None:
+                run.close()
 
 
 def _seconds_to_start() -> float:
@@ -96,23 +99,28 @@ def _seconds_to_start() -> float:
     return _START_ON_THIS_DISK if local else _START_SECONDS
 
 
-@asks_mlflow(seconds=_seconds_to_start)
+@asks_mlflow(seconds=_seconds_to_start, late=TrackedRun.close)
 def _begin(
     experiment: str | None, name: str, resume: str | None, tags: Mapping[str, Any]
-) -> tuple[Run, TrackedRun]:
+) -> TrackedRun:
     run, journal = open_run(experiment, name, resume, tags)
-    sender = Sender(journal, mlflow.get_tracking_uri())
     concluded_anew = tags.get(tag_names.ROLE) == tag_names.STUDY_RUN
-    begun = TrackedRun(run, journal, sender, {} if concluded_anew else written_metrics(run))
-    if missing := {name: of for name, of in tags.items() if run.data.tags.get(name) != str(of)}:
-        begun.set_tags(missing)
-    return run, begun
+    known = run.data.tags
+    try:
+        written = {} if concluded_anew else written_metrics(run)
+        begun = TrackedRun(run, journal, Sender(journal, mlflow.get_tracking_uri()), written)
+        if missing := {name: of for name, of in tags.items() if known.get(name) != str(of)}:
+            begun.set_tags(missing)
+    except BaseException:
+        journal.close(remove=False)
+        raise
+    return begun
 
 
 @asks_mlflow(seconds=_seconds_to_start)
-def _introduce(opened: Run, run: TrackedRun, name: str, params: Mapping[str, Any]) -> None:
-    name_run(opened, name)
-    run.log_params(parameters_to_log(opened, params))
+def _introduce(run: TrackedRun, name: str, params: Mapping[str, Any]) -> None:
+    name_run(run.as_opened, name)
+    run.log_params(parameters_to_log(run.as_opened, params))
 
 
 def _end_after(error: BaseException, run: TrackedRun) -> BaseException:

@@ -15,12 +15,13 @@ _SECONDS = 5
 
 class _Monitor(SystemMetricsMonitor):  # type: ignore[misc]
     """MLflow's monitor, but for where it writes: it would ask the store each time whether the run
-    goes on, and stop for good when the store is away.
+    goes on, and stop for good when the store is away; and at the start which step comes next, for
+    as long as the answer takes.
     """
 
-    def __init__(self, run_id: str, write: Callable[..., None], *, resumed: bool) -> None:
-        super().__init__(run_id, sampling_interval=_SECONDS, resume_logging=resumed)
-        self._write = write
+    def __init__(self, run_id: str, write: Callable[..., None], *, first_step: int) -> None:
+        super().__init__(run_id, sampling_interval=_SECONDS)
+        self._write, self._logging_step = write, first_step
 
     def monitor(self) -> None:
         # psutil counts processor use from the last question of the same thread.
@@ -45,12 +46,11 @@ class _Monitor(SystemMetricsMonitor):  # type: ignore[misc]
 
 
 @contextmanager
-def system_metrics(run_id: str, write: Callable[..., None], *, resumed: bool) -> Iterator[None]:
+def system_metrics(run_id: str, write: Callable[..., None], *, first_step: int) -> Iterator[None]:
     """While this is open, the use of processors, memory, disk and network is recorded every 5 s,
-    and once at the end of what is over sooner. They are written by name, with their ``step``, which
-    goes on where a resumed run has them already.
+    and once at the end of what is over sooner. They are written by name, with their ``step``.
     """
-    monitor = _Monitor(run_id, write, resumed=resumed)
+    monitor = _Monitor(run_id, write, first_step=first_step)
     monitor.start()
     try:
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,10 @@ class TrackedRun:
         journal: Its journal, which this object closes.
         sender: What delivers the journal.
         written: The metrics that it has already; see `opening.written_metrics`.
+
+    Attributes:
+        as_opened: The run as the store had it then.
+        samples: How many samples of the machine it had.
     """
 
     def __init__(
@@ -51,6 +56,10 @@ class TrackedRun:
         self.experiment_id = str(run.info.experiment_id)
         self._journal, self._sender, self._written = journal, sender, written
         self._claim: Claim | None = None
+        self.as_opened = run
+        machine = tag_names.OF_THE_MACHINE
+        steps = (of.step for of in run.data._metric_objs if of.key.startswith(machine))
+        self.samples = 1 + max(steps, default=-1)
 
     def hold(self, claim: Claim | None) -> None:
         """Be the one run of a study's cell that goes on, and the only one that finishes.
@@ -176,7 +185,7 @@ class TrackedRun:
             UndeliveredError: The store does not answer.
             TrackingError: The store refused something, so that the run is FAILED.
         """
-        of = {"claim": self._claim.record()} if self._claim else {}
+        of = {"claim": asdict(self._claim)} if self._claim else {}
         self._journal.write("end", status=status, **of)
         if not self._sender.settle(timeout):
             raise UndeliveredError(

@@ -17,7 +17,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PROJECT_ENTRY_POINT, MLFLOW_SOURCE_T
 from fashion_dropout.escapes import visible
 from fashion_dropout.tracking.recording.launched import UNBEGUN, has_not_begun
 from fashion_dropout.tracking.recording.processes import HOST, is_of_this_machine, others_have_open
-from fashion_dropout.tracking.recording.recovery import is_dead, mark, running, undelivered
+from fashion_dropout.tracking.recording.recovery import is_dead, mark_and_say, running, undelivered
 from fashion_dropout.tracking.store.calls import asks_mlflow
 from fashion_dropout.tracking.store.connect import is_there
 from fashion_dropout.tracking.store.database import database_file
@@ -41,8 +41,7 @@ def tell_unseen(say: Callable[[str], None], ended: str | None = None) -> None:
     """
     for run in unbegun_runs():
         if never_began(run) or run.info.run_id == ended:
-            mark(run, UNBEGUN)
-            say(f"marked {run.info.run_name}, run {run.info.run_id}, as KILLED: {UNBEGUN}")
+            mark_and_say(run, UNBEGUN, say)
         else:
             say(may_begin(run))
     for host, names in sorted(_of_other_hosts(ended).items()):

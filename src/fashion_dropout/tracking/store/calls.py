@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import ClassVar, ParamSpec, TypeVar
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 import requests
 from mlflow.exceptions import MlflowException
@@ -40,6 +40,7 @@ def asks_mlflow(
     *,
     seconds: float | Callable[[], float] = QUESTION_SECONDS,
     expected: Callable[..., str] = lambda *_: "",
+    late: Callable[[Any], None] | None = None,
 ) -> Callable[[Callable[Parameters, Answer]], Callable[Parameters, Answer]]:
     """Let a function that asks MLflow give up in time, and say in one line what went wrong.
 
@@ -51,6 +52,7 @@ def asks_mlflow(
         seconds: How long it may take in all.
         expected: Given what the function is given, without names: what was expected, in words;
             empty for MLflow to answer.
+        late: As for `bounded`.
 
     Raises:
         NoAnswerError: MLflow has not answered in time.
@@ -62,12 +64,14 @@ def asks_mlflow(
         def within_time(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
             with short_timeouts():
                 try:
-                    return bounded(
+                    answer: Answer = bounded(
                         lambda: function(*args, **kwargs),
                         seconds() if callable(seconds) else seconds,
+                        late,
                     )
                 except REFUSED as error:
                     raise explained(error, expected(*args)) from error
+            return answer
 
         return within_time
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 import mlflow
@@ -16,7 +17,11 @@ def having(wanted: Mapping[str, str], *more: str) -> str:
 
 
 def find_runs(
-    runs: str, experiment_id: str | None = None, *, newest_first: bool = False, most: int = 50_000
+    runs: str,
+    experiment_id: str | None = None,
+    *,
+    newest_first: bool = False,
+    most: int = sys.maxsize,
 ) -> list[Run]:
     """Runs in the order in which they were begun.
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from typing import TypeVar
 
 from fashion_dropout.errors import TrackingError
@@ -28,8 +29,15 @@ class NoAnswerError(TrackingError):
 _left_alone: list[threading.Thread] = []
 
 
-def bounded(call: Callable[[], Answer], seconds: float) -> Answer:
+def bounded(
+    call: Callable[[], Answer], seconds: float, late: Callable[[Answer], None] | None = None
+) -> Answer:
     """Call a function and wait for it, but no longer than so many seconds.
+
+    Args:
+        call: The function.
+        seconds: How long it may take.
+        late: Given what the function returns when nobody waits for it any more.
 
     Raises:
         NoAnswerError: It has not answered in time. It goes on in its thread, which does not keep
@@ -39,14 +47,21 @@ def bounded(call: Callable[[], Answer], seconds: float) -> Answer:
 
     def work() -> None:
         try:
-            answer.set_result(call())
+            found = call()
         except BaseException as error:  # it is raised again where the caller waits
-            answer.set_exception(error)
+            with suppress(InvalidStateError):
+                answer.set_exception(error)
+            return
+        try:
+            answer.set_result(found)
+        except InvalidStateError:
+            if late:
+                late(found)
 
     thread = threading.Thread(target=work, daemon=True, name="asks-mlflow")
     thread.start()
     thread.join(seconds)
-    if thread.is_alive():
+    if answer.cancel():  # there is neither an answer nor an error yet
         _left_alone.append(thread)
         raise NoAnswerError(f"MLflow has not answered within {seconds:g} s")
     return answer.result()
