@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fashion_dropout.comparison.fit_curve import fit_curve, half_width
+from fashion_dropout.comparison.equal_fit import fit_curve, half_width
 
 
 def history(regime: str, seed: int, training: list[float], validation: list[float]) -> pd.DataFrame:

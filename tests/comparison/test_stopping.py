@@ -7,8 +7,7 @@ import pytest
 
 from comparison.tables import RULE, curves, runs
 from fashion_dropout.comparison.equal_fit import at_equal_fit
-from fashion_dropout.comparison.regimes import verdicts_of
-from fashion_dropout.comparison.stopping import looks_taken
+from fashion_dropout.comparison.regimes import looks_taken, verdicts_of
 
 LOOKS = RULE.model_copy(update={"looks": (7, 10, 16)})
 SEEDS = tuple(range(16))

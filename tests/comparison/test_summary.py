@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from comparison.tables import RULE, compared, runs
-from fashion_dropout.comparison import summary
+from fashion_dropout.comparison import figures, summary
 from fashion_dropout.comparison.sentences import sentence
 from fashion_dropout.config.metrics import COMPARED, described
 
@@ -81,8 +81,8 @@ def test_of_many_regimes_each_metric_has_a_row_for_each_and_a_terminal_shows_wha
     assert shown["regime"].tolist() == ["no dropout", "low", "high"] * 2
     assert shown.loc[0, list(shown.columns[3:])].tolist() == ["–"] * 3
     (low,) = (of for of in comparison.secondary if of.regime == "low")
-    assert shown.loc[1, "difference from no dropout"] == summary.with_interval(low)
-    assert shown.loc[1, "p (Holm)"] == summary.p_text(low.p_holm)
+    assert shown.loc[1, "difference from no dropout"] == figures.with_interval(low)
+    assert shown.loc[1, "p (Holm)"] == figures.p_text(low.p_holm)
     deciding = summary.deciding_rows(shown, comparison)
     assert deciding["metric"].tolist() == ["test/accuracy"] * 3
     two = compared(runs(-0.1))

@@ -17,7 +17,7 @@ from matplotlib.text import Text
 from comparison.records import CLASSES, make_record
 from comparison.tables import RULE
 from fashion_dropout.colours import of_regimes
-from fashion_dropout.comparison.fit_curve import fit_curve
+from fashion_dropout.comparison.equal_fit import fit_curve
 from fashion_dropout.comparison.record import Disagreements
 from fashion_dropout.comparison.spread import Place, variance
 from fashion_dropout.comparison.statistics import compare

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT, run_command, run_here
-from fashion_dropout.comparison.sources import scope
+from fashion_dropout.comparison.splits import scope
 from fashion_dropout.config.study import read_study
 from fashion_dropout.errors import UsageError
 from fashion_dropout.reports import html

@@ -6,7 +6,7 @@ import mlflow
 import pytest
 
 from conftest import ROOT
-from fashion_dropout.comparison.sources import sources_sentence, sources_warnings
+from fashion_dropout.comparison.splits import sources_sentence, sources_warnings
 from fashion_dropout.config.study import read_study
 from fashion_dropout.reports.paper.methods import methods
 from fashion_dropout.studies.cells import finished_cells

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_dropout.comparison.record import StudyRecord
+from fashion_dropout.comparison.spread import Estimate
 from fashion_dropout.texts import Count, Language, metric_label, texts
 
 METRIC = "best/val_loss"
@@ -22,23 +23,10 @@ _SHARE = 0.95
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """A value of the parameter, and how far the choice depends on the seeds.
-
-    Attributes:
-        value: The choice from all seeds.
-        low: The smallest value that the middle 95 % of the resamples choose.
-        high: The largest one.
-    """
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class BestDose:
     """What the seeds say about the best value.
+
+    The ends are the smallest and the largest value that the middle 95 % of the resamples choose.
 
     Attributes:
         parameter: Its name.
@@ -49,8 +37,8 @@ class BestDose:
 
     parameter: str
     seeds: int
-    lowest: Chosen
-    least: Chosen
+    lowest: Estimate
+    least: Estimate
 
 
 def best_dose(record: StudyRecord) -> BestDose | None:
@@ -86,11 +74,11 @@ def best_dose(record: StudyRecord) -> BestDose | None:
     )
 
 
-def _chosen(values: NDArray[np.float64]) -> Chosen:
+def _chosen(values: NDArray[np.float64]) -> Estimate:
     """From what all seeds choose, followed by what each resample chooses."""
     ends = (0.5 - _SHARE / 2, 0.5 + _SHARE / 2)
     low, high = np.quantile(values[1:], ends, method="inverted_cdf")
-    return Chosen(float(values[0]), float(low), float(high))
+    return Estimate(float(values[0]), float(low), float(high))
 
 
 def dose_sentences(record: StudyRecord, language: Language = "en") -> list[str]:
@@ -100,9 +88,7 @@ def dose_sentences(record: StudyRecord, language: Language = "en") -> list[str]:
         return []
     words = texts(language)["dose"]
     lowest, least = (
-        str(words["chosen" if of.low < of.high else "always"]).format(
-            value=of.value, low=of.low, high=of.high
-        )
+        str(words["chosen" if of.low < of.high else "always"]).format(**of._asdict())
         for of in (found.lowest, found.least)
     )
     return [

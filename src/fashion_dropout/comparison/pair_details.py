@@ -42,18 +42,11 @@ def pairing(record: StudyRecord, comparison: Comparison, language: Language) -> 
     for difference in () if record.splits else _shown(comparison):
         unpaired = half_width_without_pairs(record, comparison, difference)
         paired = (difference.high - difference.low) / 2
-        rows.append(
-            {
-                words["metric"]: difference.metric,
-                words["difference"]: difference_label(
-                    difference.regime, comparison.rule.baseline, language
-                ),
-                words["paired"]: f"{paired:.4f}",
-                words["unpaired"]: f"{unpaired:.4f}",
-                words["ratio"]: f"{unpaired / paired:.2f}" if paired > 0 else "–",
-            }
-        )
-    return Detail(pd.DataFrame(rows))
+        label = difference_label(difference.regime, comparison.rule.baseline, language)
+        ratio = f"{unpaired / paired:.2f}" if paired > 0 else "–"
+        rows.append((difference.metric, label, f"{paired:.4f}", f"{unpaired:.4f}", ratio))
+    headings = ("metric", "difference", "paired", "unpaired", "ratio")
+    return Detail(pd.DataFrame(rows, columns=[words[name] for name in headings]))
 
 
 def half_width_without_pairs(
@@ -81,20 +74,12 @@ def effects(record: StudyRecord, comparison: Comparison, language: Language) -> 
     for difference in _shown(comparison):
         alone = replace(difference, confidence=1 - rule.alpha)  # not for all regimes together
         g, low, high = hedges_g(*_both(record, comparison, difference), alone)
-        rows.append(
-            {
-                words["metric"]: difference.metric,
-                words["difference"]: difference_label(difference.regime, rule.baseline, language),
-                words["g"]: f"{Signed(g):+.2f} [{Signed(low):+.2f}, {Signed(high):+.2f}]"
-                if math.isfinite(g)
-                else "–",
-                words["better"]: words["of"].format(
-                    better=difference.prob_better * difference.n, n=difference.n
-                )
-                if math.isfinite(difference.prob_better)
-                else "–",
-            }
-        )
+        label = difference_label(difference.regime, rule.baseline, language)
+        size = f"{Signed(g):+.2f} [{Signed(low):+.2f}, {Signed(high):+.2f}]"
+        size = size if math.isfinite(g) else "–"
+        agree = words["of"].format(better=difference.prob_better * difference.n, n=difference.n)
+        agree = agree if math.isfinite(difference.prob_better) else "–"
+        rows.append((difference.metric, label, size, agree))
     sentences = [
         words["chance"].format(
             regime=regime_label(difference.regime, language),
@@ -105,7 +90,8 @@ def effects(record: StudyRecord, comparison: Comparison, language: Language) -> 
         for difference in (verdict.difference for verdict in comparison.verdicts)
         if difference.n > 1 and difference.low < difference.high
     ]
-    return Detail(pd.DataFrame(rows), tuple(sentences))
+    headings = [words[name] for name in ("metric", "difference", "g", "better")]
+    return Detail(pd.DataFrame(rows, columns=headings), tuple(sentences))
 
 
 def hedges_g(

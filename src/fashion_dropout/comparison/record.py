@@ -14,11 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fashion_dropout.comparison import statistics
-from fashion_dropout.comparison.equal_fit import at_equal_fit
-from fashion_dropout.comparison.fit_curve import FitCurve, fit_curve
-from fashion_dropout.comparison.regimes import Comparison, compare_regimes
+from fashion_dropout.comparison.equal_fit import FitCurve, at_equal_fit, fit_curve
+from fashion_dropout.comparison.regimes import Comparison, Looks, compare_regimes
 from fashion_dropout.comparison.statistics import Difference, paired_differences
-from fashion_dropout.comparison.stopping import Looks
 from fashion_dropout.comparison.two_level import ImageScores, image_intervals
 from fashion_dropout.config.cell import seed_and_split
 from fashion_dropout.config.decision import Decision
@@ -183,8 +181,20 @@ class StudyRecord:
 
     @property
     def foremost(self) -> str:
-        """The regime that figures of two regimes show beside the baseline."""
-        return foremost(self.runs, self.histories, self.others, self.rule)
+        """The regime with the best mean difference from the baseline in the primary metric, which
+        figures of two regimes show beside it; the first of `others` if there is no complete pair.
+        """
+        metric, baseline = self.rule.primary, self.rule.baseline
+
+        def rank(regime: str) -> float:
+            paired = of_pairs(metric)
+            table = at_equal_fit(self.histories, regime, baseline) if paired else self.runs
+            if metric not in table:
+                return -math.inf
+            values = paired_differences(table, metric, regime, baseline).values()
+            return GAIN[self.rule.direction] * fmean(values) if values else -math.inf
+
+        return max(self.others, key=rank)
 
     @cached_property
     def image_intervals(self) -> Mapping[tuple[str, str], tuple[float, float]]:
@@ -221,23 +231,3 @@ class StudyRecord:
         """The study's differences and verdicts."""
         seen = self.looks.seen
         return compare_regimes(self.runs, self.histories, self.others, self.rule, seen)
-
-
-def foremost(
-    runs: pd.DataFrame, histories: pd.DataFrame, others: Sequence[str], rule: Decision
-) -> str:
-    """The regime with the best mean difference from the baseline in the primary metric.
-
-    The first of `others` if there is no complete pair.
-    """
-    sign = GAIN[rule.direction]
-
-    def rank(regime: str) -> float:
-        paired = of_pairs(rule.primary)
-        table = at_equal_fit(histories, regime, rule.baseline) if paired else runs
-        if rule.primary not in table:
-            return -math.inf
-        values = paired_differences(table, rule.primary, regime, rule.baseline).values()
-        return sign * fmean(values) if values else -math.inf
-
-    return max(others, key=rank)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -11,7 +11,7 @@ import pandas as pd
 from fashion_dropout.comparison import attainable, statistics
 from fashion_dropout.comparison.early import bias_adjusted
 from fashion_dropout.comparison.equal_fit import at_equal_fit
-from fashion_dropout.comparison.guards import Guarded, guard
+from fashion_dropout.comparison.guards import guard
 from fashion_dropout.comparison.pairing import paired_seeds
 from fashion_dropout.comparison.sequential import in_order
 from fashion_dropout.comparison.statistics import Difference
@@ -138,17 +138,6 @@ def _difference(
     )
 
 
-def _guarded(difference: Difference, rule: Decision, alpha: float) -> Guarded:
-    direction = rule.direction_of(difference.metric)
-    assert direction, "a guard is on a metric of which it is known what is better"
-    return guard(difference, rule.guards[difference.metric], alpha, direction)
-
-
-def _smallest_p(difference: Difference) -> float:
-    """The smallest p that so many pairs can give; of several splits any p is possible."""
-    return 0.0 if are_crossed(difference.by_seed) else attainable.smallest_p(difference.n)
-
-
 def _verdicts_at(
     runs: pd.DataFrame,
     equal_fit: Mapping[str, pd.DataFrame],
@@ -167,19 +156,62 @@ def _verdicts_at(
     )
     newly = rule.spending[len(looks) - 1] if looks else 0.0
     verdicts = []
-    # Holm's adjustment is monotone: no p of the family can be adjusted to less than this.
-    least = statistics.holm([_smallest_p(difference) for difference in primary])
+    # Holm's adjustment is monotone: no p of the family can be adjusted to less than this, which is
+    # 0 of several splits, where any p is possible.
+    least = statistics.holm(
+        [0.0 if are_crossed(of.by_seed) else attainable.smallest_p(of.n) for of in primary]
+    )
     for difference, smallest_p in zip(primary, least, strict=True):
-        guards = [
-            _guarded(
-                _difference(runs, equal_fit, metric, difference.regime, rule, 1 - rule.alpha),
-                rule,
-                newly or rule.alpha,
-            )
-            for metric in rule.guards
-        ]
+        guards = []
+        for metric, margin in rule.guards.items():
+            direction = rule.direction_of(metric)
+            assert direction, "a guard is on a metric of which it is known what is better"
+            own = _difference(runs, equal_fit, metric, difference.regime, rule, 1 - rule.alpha)
+            guards.append(guard(own, margin, newly or rule.alpha, direction))
         pairs = paired_seeds(runs, difference.regime, rule.baseline)
         undefined = tuple(sorted(pairs - difference.by_seed.keys()))
         verdict = decide(difference, rule, len(primary), guards, undefined, smallest_p, looks)
         verdicts.append(verdict)
     return verdicts
+
+
+@dataclass(frozen=True)
+class Looks:
+    """The looks that a study has taken.
+
+    Attributes:
+        seen: The seeds that each look has seen, those of the earlier ones among them.
+        over: Whether no further look comes: the last one has decided, or was the last declared.
+    """
+
+    seen: tuple[tuple[int, ...], ...] = ()
+    over: bool = True
+
+
+def looks_taken(
+    runs: pd.DataFrame,
+    histories: pd.DataFrame,
+    others: Sequence[str],
+    rule: Decision,
+    seeds: Sequence[int],
+    ended: Collection[int],
+) -> Looks:
+    """The looks up to the first that decides for every regime, as far as their pairs have ended.
+
+    They follow from the declared order of the seeds and from the runs alone: whoever asks, and
+    whatever else has been run, they are the same ones. Cells of the `ended` seeds have all finished
+    or failed; the other arguments are as for `compare_regimes`.
+    """
+    seen: list[tuple[int, ...]] = []
+    if not rule.looks:
+        return Looks()
+    equal_fit = {regime: at_equal_fit(histories, regime, rule.baseline) for regime in others}
+    for pairs in rule.looks:
+        first = tuple(seeds[:pairs])
+        if not set(first) <= set(ended):
+            return Looks(tuple(seen), over=False)
+        seen.append(first)
+        verdicts = verdicts_of(runs, equal_fit, rule, seen)
+        if all(verdict.kind in DECIDED for verdict in verdicts):
+            break
+    return Looks(tuple(seen))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fashion_dropout.comparison.recalibrated import with_recalibrated
+from fashion_dropout.comparison.detail import with_recalibrated
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.splits import widening
@@ -88,16 +88,14 @@ def _values(
 
 def _regime_means(record: StudyRecord, comparison: Comparison) -> Iterator[dict[str, Any]]:
     for metric, means in intervals(record.runs, list(record.regimes), comparison).items():
-        for regime, (mean, low, high) in means.items():
+        for regime, ends in means.items():
             table = table_of(metric, regime, record.runs, comparison)
             values = table.loc[table["regime"] == regime, metric].to_numpy(dtype=float)
             yield {
                 "regime": regime,
                 "metric": metric,
                 "n": int(np.isfinite(values).sum()),
-                "mean": _known(mean),
-                "low": _known(low),
-                "high": _known(high),
+                **dict(zip(("mean", "low", "high"), map(_known, ends), strict=True)),
                 "confidence": CONFIDENCE,
             }
 
@@ -116,6 +114,7 @@ def _difference(difference: Difference, rule: Decision) -> dict[str, Any]:
 
 
 def _verdict(verdict: Verdict, rule: Decision) -> dict[str, Any]:
+    harm = ("mean", "low", "high", "confidence")
     equivalence = None
     if verdict.equivalence and verdict.equivalence_tests:
         above, below = verdict.equivalence_tests
@@ -137,17 +136,14 @@ def _verdict(verdict: Verdict, rule: Decision) -> dict[str, Any]:
         "equivalence": equivalence,
         "guards": [
             {
-                "metric": guard.difference.metric,
-                "direction": rule.direction_of(guard.difference.metric),
-                "n": guard.difference.n,
-                "margin": guard.margin,
-                "mean": _known(guard.mean),
-                "low": _known(guard.low),
-                "high": _known(guard.high),
-                "confidence": guard.confidence,
-                "kind": guard.kind,
+                "metric": of.difference.metric,
+                "direction": rule.direction_of(of.difference.metric),
+                "n": of.difference.n,
+                "margin": of.margin,
+                **{name: _known(getattr(of, name)) for name in harm},
+                "kind": of.kind,
             }
-            for guard in verdict.guards
+            for of in verdict.guards
         ],
         "undefined_seeds": sorted({seed_and_split(pair)[0] for pair in verdict.undefined}),
         "mean_adjusted": _known(verdict.adjusted),
@@ -157,17 +153,9 @@ def _verdict(verdict: Verdict, rule: Decision) -> dict[str, Any]:
 
 def _splits(verdict: Verdict) -> dict[str, Any]:
     """What covering other splits costs; nothing in a study of one split."""
-    if not (wider := widening(verdict.difference)):
-        return {}
-    return {
-        "splits": {
-            "seeds": wider.seeds,
-            "splits": wider.splits,
-            "low_over_seeds": wider.low,
-            "high_over_seeds": wider.high,
-            "widening": wider.ratio,
-        }
-    }
+    wider = widening(verdict.difference)
+    names = ("seeds", "splits", "low_over_seeds", "high_over_seeds", "widening")
+    return {"splits": dict(zip(names, vars(wider).values(), strict=True))} if wider else {}
 
 
 def _named(by_seed: Mapping[int, float]) -> dict[int | str, float]:

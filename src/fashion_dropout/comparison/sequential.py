@@ -45,11 +45,7 @@ class Look:
 
 
 def sign_flip_looks(
-    values: NDArray[np.float64],
-    sizes: Sequence[int],
-    spending: Sequence[float],
-    *,
-    two_sided: bool,
+    values: NDArray[np.float64], sizes: Sequence[int], spending: Sequence[float], *, two_sided: bool
 ) -> list[Look]:
     """A sign-flip test of the mean at each look.
 
@@ -72,11 +68,7 @@ def sign_flip_looks(
 
 
 def of_studies(
-    values: NDArray[np.float64],
-    sizes: Sequence[int],
-    spending: Sequence[float],
-    *,
-    two_sided: bool,
+    values: NDArray[np.float64], sizes: Sequence[int], spending: Sequence[float], *, two_sided: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """`sign_flip_looks` of many studies at once.
 

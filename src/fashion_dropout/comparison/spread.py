@@ -21,7 +21,7 @@ from fashion_dropout.config.vary import SOURCES
 
 
 class Estimate(NamedTuple):
-    """A value with the ends of its 95 % interval; NaN where there is none."""
+    """A value with the ends of its interval; NaN where there is none."""
 
     value: float
     low: float

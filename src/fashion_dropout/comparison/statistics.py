@@ -180,8 +180,7 @@ def t_interval(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> t
 
 
 def t_intervals(
-    table: NDArray[np.float64],
-    confidence: float = CONFIDENCE,
+    table: NDArray[np.float64], confidence: float = CONFIDENCE
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Mean of each row with its t interval; by hand, as SciPy's has other last bits.
 

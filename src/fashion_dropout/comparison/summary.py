@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from fashion_dropout.comparison import attainable, statistics
+from fashion_dropout.comparison.figures import mean_text, p_text, with_interval
 from fashion_dropout.comparison.pairing import paired_seeds
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.config import metrics
 from fashion_dropout.config.cell import are_crossed, pair_text
 from fashion_dropout.config.metrics import described, of_pairs
-from fashion_dropout.texts import Count, Language, Signed, difference_label, regime_label, texts
+from fashion_dropout.texts import Count, Language, difference_label, regime_label, texts
 
 FIRST = "gap/loss"
 """The metric at the top of a table, if it is compared: it describes what the question is about."""
@@ -55,8 +56,7 @@ def difference_metrics(comparison: Comparison) -> dict[str, float]:
 
 
 def differences_table(
-    comparison: Comparison,
-    images: Mapping[tuple[str, str], tuple[float, float]] | None = None,
+    comparison: Comparison, images: Mapping[tuple[str, str], tuple[float, float]] | None = None
 ) -> pd.DataFrame:
     """A row for each regime and metric, with every value and the difference of every seed.
 
@@ -236,31 +236,7 @@ def values_of_runs(runs: pd.DataFrame, comparison: Comparison) -> dict[tuple[str
     return {place: value for place, value in found.items() if math.isfinite(value)}
 
 
-def number(metric: str, value: float, sign: str = "") -> str:
-    """A finite value of a metric, with its decimals."""
-    return f"{Signed(value):{sign}.{metrics.of(metric).decimals}f}"
-
-
-def with_interval(difference: Difference) -> str:
-    """A difference with its interval, for a person."""
-    of = difference
-    return mean_text(of.metric, of.mean, of.low, of.high, sign="+")
-
-
 def _difference(difference: Difference, pairs: int) -> str:
     """A difference with its interval; and from how many pairs, if some have no value."""
     some = 0 < difference.n < pairs
     return with_interval(difference) + (f", n = {difference.n}" if some else "")
-
-
-def p_text(value: float) -> str:
-    """A p-value for a person; – without one."""
-    return f"{value:.2g}" if math.isfinite(value) else "–"
-
-
-def mean_text(metric: str, mean: float, low: float, high: float, sign: str = "") -> str:
-    """A mean with its interval, if it has one, for a person; – without a mean."""
-    if not math.isfinite(mean):
-        return "–"
-    shown, low_end, high_end = (number(metric, value, sign) for value in (mean, low, high))
-    return f"{shown} [{low_end}, {high_end}]" if math.isfinite(low) else shown

@@ -8,7 +8,7 @@ import pandas as pd
 
 import fashion_dropout
 from fashion_dropout.comparison.record import StudyRecord
-from fashion_dropout.comparison.stopping import Looks, looks_taken
+from fashion_dropout.comparison.regimes import looks_taken
 from fashion_dropout.comparison.tables import Table
 from fashion_dropout.config.decision import Decision
 from fashion_dropout.errors import UsageError
@@ -44,7 +44,11 @@ def record_of(
     to_come = range(there[-1] + 1, there[-1] + 1 + max(0, max(rule.looks, default=0) - len(there)))
     seeds = (*there, *to_come)  # of the pairs that the looks declare
     others = [regime for regime in regimes if regime != rule.baseline]
-    looks = _looks(runs, curves, others, rule, seeds)
+    try:
+        rule.check_looks(len(seeds), len(others))
+    except UsageError as error:
+        raise UsageError(str(error).removeprefix("decision.")) from error
+    looks = looks_taken(runs, curves, others, rule, seeds, set(runs["seed"]))
     seen = looks.seen[-1] if looks.seen else there
     counted, curves, needed = (
         of[of["seed"].isin(seen)].reset_index(drop=True) for of in (runs, curves, cells)
@@ -70,21 +74,6 @@ def record_of(
         looks=looks,
         unused=len(runs) - len(counted),
     )
-
-
-def _looks(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    others: Sequence[str],
-    rule: Decision,
-    seeds: Sequence[int],
-) -> Looks:
-    """The looks so far; those after more pairs than the table has are still to come."""
-    try:
-        rule.check_looks(len(seeds), len(others))
-    except UsageError as error:
-        raise UsageError(str(error).removeprefix("decision.")) from error
-    return looks_taken(runs, curves, others, rule, seeds, set(runs["seed"]))
 
 
 def curves_of(rows: pd.DataFrame) -> pd.DataFrame:

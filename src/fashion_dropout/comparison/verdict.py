@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from fashion_dropout.comparison import attainable, statistics
 from fashion_dropout.comparison.guards import Guarded
@@ -26,14 +26,7 @@ Kind = Literal[
     "no difference that matters",
     "not shown",
 ]
-DECIDED: tuple[Kind, ...] = (
-    "better",
-    "mixed",
-    "worse",
-    "better, by less than matters",
-    "worse, by less than matters",
-    "no difference that matters",
-)
+DECIDED = frozenset(get_args(Kind)) - {"better, harm not excluded", "not shown"}
 """The verdicts that end a study at a look. The others leave open what more pairs may show: the
 effect itself, or whether a guard suffers."""
 

@@ -81,6 +81,11 @@ class Study(BaseModel):
         """The seeds of all its splits."""
         return self.split_seeds or (self.split_seed,)
 
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """After how many pairs it is compared; without declared looks, when all have been run."""
+        return self.decision.looks or (len(self.seeds),)
+
     def seen_by(self, pairs: int) -> set[int]:
         """The seeds that a look after so many pairs sees: the smallest ones."""
         return set(sorted(self.seeds)[:pairs])

@@ -55,7 +55,7 @@ class Audit:
 
     def text(self) -> str:
         """What was found, for a terminal."""
-        from fashion_dropout.comparison.summary import with_interval
+        from fashion_dropout.comparison.figures import with_interval
         from fashion_dropout.plain_table import plain_table
 
         counts = self.doubtful["part"].value_counts()

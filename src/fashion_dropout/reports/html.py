@@ -8,8 +8,8 @@ from typing import Any
 
 import jinja2
 
-from fashion_dropout.comparison.detail import details
-from fashion_dropout.comparison.recalibrated import second_evidence
+from fashion_dropout.comparison.detail import details, second_evidence
+from fashion_dropout.comparison.figures import mean_text
 from fashion_dropout.comparison.record import Changed, StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.sentences import (
@@ -19,13 +19,8 @@ from fashion_dropout.comparison.sentences import (
     looks_sentence,
     sentence,
 )
-from fashion_dropout.comparison.sources import scope, sources_warnings
-from fashion_dropout.comparison.summary import (
-    mean_text,
-    summary_table,
-    table_notes,
-    values_of_runs,
-)
+from fashion_dropout.comparison.splits import scope, sources_warnings
+from fashion_dropout.comparison.summary import summary_table, table_notes, values_of_runs
 from fashion_dropout.config.cell import pair_text
 from fashion_dropout.reports.pictures import Picture
 from fashion_dropout.texts import Language, regime_label, spoken_in, texts

@@ -18,20 +18,21 @@ from typing import Any
 
 import pandas as pd
 
-from fashion_dropout.comparison.detail import at_best_epoch
-from fashion_dropout.comparison.pair_details import half_width_without_pairs
-from fashion_dropout.comparison.recalibrated import (
+from fashion_dropout.comparison.detail import (
+    at_best_epoch,
     recalibrated,
     second_evidence,
     share_left,
     temperatures,
 )
+from fashion_dropout.comparison.figures import number
+from fashion_dropout.comparison.pair_details import half_width_without_pairs
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.sentences import change_warning, looks_sentence, sentence
-from fashion_dropout.comparison.sources import scope
+from fashion_dropout.comparison.splits import scope
 from fashion_dropout.comparison.statistics import Difference, mean_interval
-from fashion_dropout.comparison.summary import intervals, number, summary_table, table_notes
+from fashion_dropout.comparison.summary import intervals, summary_table, table_notes
 from fashion_dropout.errors import UsageError
 from fashion_dropout.texts import Language, Signed, metric_title, regime_label, texts
 
@@ -90,9 +91,8 @@ def values(record: StudyRecord, comparison: Comparison) -> dict[str, str]:
         found[f"{place} p holm"] = _shown(of.p_holm, ".2g")
     for metric, differences in at_best_epoch(record).items():
         for regime in record.regimes:
-            found[f"{metric} {regime}"] = _known(
-                metric, mean_interval(record.runs, regime, metric)[0]
-            )
+            mean = mean_interval(record.runs, regime, metric)[0]
+            found[f"{metric} {regime}"] = _known(metric, mean)
         for difference in differences:
             found |= _difference(f"{metric} {difference.regime}", metric, difference)
     for regime, temperature in temperatures(record).items():

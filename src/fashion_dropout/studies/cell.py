@@ -24,9 +24,7 @@ from fashion_dropout.studies.patience import is_away, until_delivered, until_it_
 from fashion_dropout.tracking.store import tags
 
 _REFUSED_SECONDS = 10  # how long a worker that is not fit keeps a cell
-_ATTEMPTS = (
-    5  # to begin a cell, or to find what has been delivered of it, on a store that comes and goes
-)
+_ATTEMPTS = 5  # to begin a cell, or to find what was delivered of it, while a store comes and goes
 _BETWEEN_SECONDS = 30  # times the number of the attempt: five minutes in all
 
 

@@ -28,8 +28,10 @@ _PROGRESS = tuple(CellProgress.__dataclass_fields__)
 def local_cluster(workers: int) -> Iterator[Client]:
     """A client of a new cluster of `workers` processes on this machine."""
     quieten()
+    settings: dict[str, Any] = {}  # Dask's own: the user's are for a cluster, its TLS, its limits
+    dask.config.refresh(settings, paths=[], env={})
     with (
-        dask.config.set(_dasks_defaults()),
+        dask.config.set(settings),
         dask.config.set({f"{_BEFORE_A_WORKER}.{name}": None for name in environment.NOT_OF_DASK}),
         LocalCluster(
             n_workers=workers,
@@ -51,13 +53,6 @@ def grow(client: Client, workers: int) -> None:
     local: Any = client.cluster
     if workers > len(local.worker_spec):
         local.scale(workers)
-
-
-def _dasks_defaults() -> dict[str, Any]:
-    """Dask's settings without those of the user, which are for a cluster: its TLS, its limits."""
-    settings: dict[str, Any] = {}
-    dask.config.refresh(settings, paths=[], env={})
-    return settings
 
 
 def run_cells(

@@ -18,7 +18,6 @@ from fashion_dropout.learning import dataset as data
 from fashion_dropout.progress import StudyDisplay
 from fashion_dropout.studies.cell import Session
 from fashion_dropout.studies.fitness import Needs, needs_of
-from fashion_dropout.studies.looks import MissingCells, looks_of, run_looks, still_wanted
 from fashion_dropout.studies.scheduler import Scheduler, check_workers
 from fashion_dropout.studies.workers import Workers, ending
 from fashion_dropout.texts import Count
@@ -62,7 +61,7 @@ def compare_study(
         dataset = _opened_dataset(study, data_dir, display) if (new := is_new()) else None
         if new:  # then hardly anything can be missing
             first, *others = study.cells()
-            crew.begin(looks_of(study)[0] * (1 + len(others)) // len(study.seeds), first.config)
+            crew.begin(study.looks[0] * (1 + len(others)) // len(study.seeds), first.config)
         tracking_uri = _connected(study, display)
         dataset = dataset or _opened_dataset(study, data_dir, display)
         study = study.of_images(dataset.sha256)
@@ -79,9 +78,10 @@ def compare_study(
                 fresh=fresh,
                 needs=needs,
             )
+            from fashion_dropout.studies.looks import run_looks
+
             _prepare_charts(study, run, display)
-            cells = MissingCells(study, run, dataset.sha256, fresh, display)
-            failed = run_looks(cells, crew, session)
+            failed = run_looks(study, run, crew, session, display)
             display.note("comparing the runs, drawing figures, writing the report")
             with ending(crew):
                 from fashion_dropout.studies.conclude import conclude
@@ -134,6 +134,8 @@ def _needs(
     """
     if crew.scheduler is None:
         return None
+    from fashion_dropout.studies.looks import still_wanted
+
     needs = needs_of(study.cells()[0].config, dataset, data_dir, experiment)
     if fresh or still_wanted(study, needs.experiment_id, needs.dataset_sha256):
         check_workers(crew.client(1), crew.scheduler, needs, display.note)

@@ -9,12 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from fashion_dropout.comparison import pairing, sentences, summary
+from fashion_dropout.comparison.detail import second_evidence, with_recalibrated
 from fashion_dropout.comparison.overview import overview
-from fashion_dropout.comparison.recalibrated import second_evidence, with_recalibrated
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
-from fashion_dropout.comparison.sources import scope, sources_warnings
-from fashion_dropout.comparison.splits import with_splits
+from fashion_dropout.comparison.splits import scope, sources_warnings, with_splits
 from fashion_dropout.config.cell import cell_name
 from fashion_dropout.config.study import Study
 from fashion_dropout.errors import UnpairedError, UsageError
@@ -36,13 +35,11 @@ class StudyOutcome:
 
     Attributes:
         run_id: The run of the study itself.
-        experiment_id: The experiment of this run and of the runs of its cells.
         missing: Cell → why it has no finished run.
         text: The table, the verdicts and what is missing, for a person.
     """
 
     run_id: str
-    experiment_id: str
     missing: dict[str, str]
     text: str
 
@@ -70,14 +67,12 @@ def conclude(
     missing = _missing(record, failed)
     verdicts = [sentences.sentence(verdict, record.rule) for verdict in comparison.verdicts]
     table = summary.summary_table(record.runs, list(study.regimes), comparison)
-    looks = sentences.looks_sentence(record)
-    verdicts += [looks] if looks else []
     changed = sentences.change_warning(record.changed, len(record.runs))
-    verdicts += [changed] if changed else []
+    verdicts += filter(None, (sentences.looks_sentence(record), changed))
     verdicts += [*scope(record, comparison), *sources_warnings(record)]
     statements = [*verdicts, *second_evidence(record)]  # which decides nothing
-    warning = sentences.kernel_warning(record.mixed_kernels)
-    warnings = [*([warning] if warning else []), *sentences.guard_warnings(record)]
+    kernels = filter(None, [sentences.kernel_warning(record.mixed_kernels)])
+    warnings = [*kernels, *sentences.guard_warnings(record)]
     lacking = [f"the report lacks {line}" for line in record.absent]
     notes = summary.table_notes(comparison)
     shown = summary.deciding_rows(table, comparison)
@@ -104,7 +99,7 @@ def conclude(
             ),
         }
     )
-    return StudyOutcome(run.run_id, run.experiment_id, missing, text)
+    return StudyOutcome(run.run_id, missing, text)
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:

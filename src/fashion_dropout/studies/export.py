@@ -60,10 +60,6 @@ def _checked(folder: Path) -> Path:
         UsageError: It is no folder, holds other files, or no folder can be made there.
     """
     folder = folder.resolve()
-    expected = (
-        "expected a new or an empty folder, or an export that nobody has changed, received "
-        f"{folder}"
-    )
     reason = ""
     if Path.cwd().is_relative_to(folder):
         reason = "is where this command works"
@@ -74,7 +70,10 @@ def _checked(folder: Path) -> Path:
     elif folder.is_dir() and (others := _not_exported(folder)):
         reason = f"holds {others[0]}" + (f" and {len(others) - 1} more" if others[1:] else "")
     if reason:
-        raise UsageError(f"{expected}, which {reason}; name another one with --to")
+        raise UsageError(
+            "expected a new or an empty folder, or an export that nobody has changed, received "
+            f"{folder}, which {reason}; name another one with --to"
+        )
     return folder
 
 

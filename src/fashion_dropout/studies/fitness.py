@@ -85,10 +85,7 @@ def own_versions() -> tuple[tuple[str, str], ...]:
 
 
 def needs_of(
-    config: TrainingConfig,
-    dataset: data.Dataset,
-    data_dir: Path | None,
-    experiment: str | None,
+    config: TrainingConfig, dataset: data.Dataset, data_dir: Path | None, experiment: str | None
 ) -> Needs:
     """What a study needs of every worker, on the store that MLflow uses and that answers.
 

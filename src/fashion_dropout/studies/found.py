@@ -11,7 +11,7 @@ import mlflow
 import pandas as pd
 from mlflow.entities import Run
 
-from fashion_dropout.comparison.stopping import Looks, looks_taken
+from fashion_dropout.comparison.regimes import Looks, looks_taken
 from fashion_dropout.config.cell import pair_number
 from fashion_dropout.config.decision import Decision
 from fashion_dropout.config.study import Study

@@ -14,7 +14,7 @@ from fashion_dropout.comparison.sentences import sentence
 from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.files import writable, write_whole
 from fashion_dropout.reports import html
-from fashion_dropout.studies.overview import Overview, overview
+from fashion_dropout.studies.overview import overview
 from fashion_dropout.studies.read import read_record
 from fashion_dropout.studies.report import report_of
 from fashion_dropout.texts import Language, texts
@@ -54,10 +54,12 @@ def write_index(folder: Path, language: Language, warn: Callable[[str], object])
     rows = []
     for run in sorted(newest.values(), key=lambda run: -run.info.start_time):
         of = overview(run)
-        row = _row(of, language)
+        asked = (language == "ja" and of.question_ja) or of.question
+        row: dict[str, Any] = {**vars(of), "question": asked, "sentences": [], "page": None}
         if of.state in ("finished", "incomplete"):
             try:
-                path = writable(index.with_name(_file_name(of.key) + _SUFFIX[language]))
+                name = re.sub(r"[^\w.-]", "_", of.key)
+                path = writable(index.with_name(name + _SUFFIX[language]))
                 text, row["sentences"] = _report(of.run_id, language, warn)
                 write_whole(path, text.encode())
                 row["page"] = quote(path.name)
@@ -81,12 +83,3 @@ def _report(
     comparison = record.compare()
     verdicts = [sentence(of, record.rule, language, advice=False) for of in comparison.verdicts]
     return report_of(record, comparison, language), verdicts
-
-
-def _row(of: Overview, language: Language) -> dict[str, Any]:
-    asked = (language == "ja" and of.question_ja) or of.question
-    return {**vars(of), "question": asked, "sentences": [], "page": None}
-
-
-def _file_name(key: str) -> str:
-    return re.sub(r"[^\w.-]", "_", key)

@@ -7,7 +7,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from fashion_dropout.config.cell import Cell
 from fashion_dropout.config.study import Study
@@ -15,13 +14,15 @@ from fashion_dropout.errors import Interrupted, TrackingError
 from fashion_dropout.progress import StudyDisplay
 from fashion_dropout.studies import cluster
 from fashion_dropout.studies.cell import CellResult, Session
+from fashion_dropout.studies.cells import TAKEN_OVER_FILE, finished_cells
+from fashion_dropout.studies.found import declared_cells, read_cells
 from fashion_dropout.studies.others import Others
 from fashion_dropout.studies.patience import until_it_answers
 from fashion_dropout.studies.workers import Workers
+from fashion_dropout.tracking.reading.queries import end_abandoned_runs
+from fashion_dropout.tracking.recording.recovery import tidy
+from fashion_dropout.tracking.recording.tracked_run import TrackedRun
 from fashion_dropout.tracking.store import tags
-
-if TYPE_CHECKING:
-    from fashion_dropout.tracking.recording.tracked_run import TrackedRun
 
 
 @dataclass
@@ -38,8 +39,6 @@ class MissingCells:
 
     def missing(self, pairs: int) -> list[Cell]:
         """The missing ones among the first so many pairs."""
-        from fashion_dropout.studies.cells import TAKEN_OVER_FILE, finished_cells
-
         seen = self.study.seen_by(pairs)
         cells = [cell for cell in self.study.cells() if cell.config.seed in seen]
         if not self.fresh:
@@ -53,21 +52,13 @@ class MissingCells:
         return [cell for cell in cells if cell.name not in self.ran]
 
 
-def looks_of(study: Study) -> tuple[int, ...]:
-    """After how many pairs it is compared; without declared looks, when all have been run."""
-    return study.decision.looks or (len(study.seeds),)
-
-
 def still_wanted(study: Study, experiment_id: str, dataset_sha256: str) -> list[Cell]:
     """The cells of a study that are still to be run; of one that is decided, those that its
     deciding look lacks. Arguments and errors as of `cells.finished_cells`.
     """
-    from fashion_dropout.studies.cells import finished_cells
-    from fashion_dropout.studies.found import declared_cells
-
     found = finished_cells(study, experiment_id, dataset_sha256)
     missing = found.missing(study)
-    first = study.seen_by(looks_of(study)[0])
+    first = study.seen_by(study.looks[0])
     if not missing or any(cell.config.seed in first for cell in missing):
         return missing
     taken = declared_cells(study, experiment_id, found.taken_over.values()).looks
@@ -76,17 +67,14 @@ def still_wanted(study: Study, experiment_id: str, dataset_sha256: str) -> list[
     return [cell for cell in missing if cell.config.seed in taken.seen[-1]]
 
 
-def run_looks(cells: MissingCells, crew: Workers, session: Session) -> dict[str, str]:
-    """Run the missing cells look by look, until the study is decided or all have been run.
-
-    Returns:
-        The name of each cell that failed, and why.
+def run_looks(
+    study: Study, run: TrackedRun, crew: Workers, session: Session, display: StudyDisplay
+) -> dict[str, str]:
+    """Run the missing cells look by look, until the study is decided or all have been run; returned
+    is why each cell failed that did.
     """
-    from fashion_dropout.studies.found import read_cells
-    from fashion_dropout.tracking.reading.queries import end_abandoned_runs
-
-    study, display, experiment_id = cells.study, cells.display, cells.run.experiment_id
-    looks = looks_of(study)
+    cells = MissingCells(study, run, session.dataset_sha256, session.fresh, display)
+    looks, experiment_id = study.looks, run.experiment_id
     results: list[CellResult] = []
     try:
         for number, pairs in enumerate(looks, start=1):
@@ -95,8 +83,8 @@ def run_looks(cells: MissingCells, crew: Workers, session: Session) -> dict[str,
             results += _run_missing(cells, pairs, crew, session)
             if pairs == looks[-1]:
                 break
-            cells.run.settle()
-            taken = read_cells(cells.run.run_id).looks
+            run.settle()
+            taken = read_cells(run.run_id).looks
             if taken.over or len(taken.seen) < number:
                 break
     except BaseException as stop:  # a store that is gone must not take its place: it is the reason
@@ -111,7 +99,7 @@ def run_looks(cells: MissingCells, crew: Workers, session: Session) -> dict[str,
         raise
     # No worker has a cell any more: what is left RUNNING is abandoned. On a cluster that was there,
     # the cells may be of earlier calls.
-    whose = (tags.STUDY_RUN_ID, cells.run.run_id) if session.needs else (tags.SESSION, session.name)
+    whose = (tags.STUDY_RUN_ID, run.run_id) if session.needs else (tags.SESSION, session.name)
     end_abandoned_runs(*whose, experiment_id, {result.run_id for result in results})
     return {result.cell.name: result.error for result in results if result.error}
 
@@ -122,8 +110,6 @@ def _run_missing(
     """Run the cells that a look lacks; those that other programs run are waited for, and run here
     if they do not finish.
     """
-    from fashion_dropout.tracking.recording.recovery import tidy
-
     display, held, said = cells.display, dict[str, str](), set[str]()
     others = Others(cells.run.experiment_id, session.name, display, session.fresh)
     missing, elsewhere = cells.missing(pairs), set[str]()

@@ -6,15 +6,18 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from mlflow.entities import Run
+
+from fashion_dropout import provenance
 from fashion_dropout.config.cell import Cell
 from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.progress import StudyDisplay, duration
 from fashion_dropout.texts import Count
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run
+from fashion_dropout.tracking.reading.queries import get_run
+from fashion_dropout.tracking.recording.claims import owner, pulse, running_elsewhere
+from fashion_dropout.tracking.recording.recovery import mark
+from fashion_dropout.tracking.store import tags
 
 SILENT_SECONDS = 300
 """A run that has recorded nothing for so long is taken for one of a dead process. It is more than
@@ -100,10 +103,6 @@ class Others:
         Raises:
             UsageError: Somebody runs cells of it with other code.
         """
-        from fashion_dropout import provenance
-        from fashion_dropout.tracking.recording.claims import owner
-        from fashion_dropout.tracking.store import tags
-
         code = provenance.training_code_sha256()
         for run in self._running(study).values():
             if (other := run.data.tags.get(tags.TRAINING_CODE, code)) != code:
@@ -116,15 +115,10 @@ class Others:
 
     def _running(self, study: str) -> dict[str, Run]:
         """Cell → the run of it that goes on elsewhere."""
-        from fashion_dropout.tracking.recording.claims import running_elsewhere
-
         return running_elsewhere(self.experiment_id, study, self.session)
 
     def _take_over(self, held: dict[str, Run]) -> bool:
         """End the runs that have been silent for too long; whether there was one."""
-        from fashion_dropout.tracking.recording.claims import owner, pulse
-        from fashion_dropout.tracking.recording.recovery import mark
-
         now, taken = time.monotonic(), False
         for name, run in list(held.items()):
             heard, beat = self._heard.get(run.info.run_id), pulse(run)
@@ -140,8 +134,6 @@ class Others:
 
     def _say(self, held: dict[str, Run]) -> None:
         """Say who is waited for, whenever that changes."""
-        from fashion_dropout.tracking.recording.claims import owner
-
         counted = Counter(map(owner, held.values()))
         of = ", ".join(
             f"{Count(number):cell|cells} that {who} runs" for who, number in sorted(counted.items())
@@ -155,8 +147,6 @@ class Others:
 
 def _finished(run: Run) -> bool:
     """Whether a run that was seen as RUNNING has finished since."""
-    from fashion_dropout.tracking.reading.queries import get_run
-
     try:
         return bool(get_run(run.info.run_id).info.status == "FINISHED")
     except UsageError:  # it was deleted for good
@@ -167,9 +157,6 @@ def _is_silent(run: Run, beat: frozenset[tuple[str, int, int]]) -> bool:
     """Whether a run has recorded nothing more to this moment, its end included: its owner may have
     come back since the runs were listed.
     """
-    from fashion_dropout.tracking.reading.queries import get_run
-    from fashion_dropout.tracking.recording.claims import pulse
-
     try:
         again = get_run(run.info.run_id)
     except UsageError:

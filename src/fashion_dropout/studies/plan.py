@@ -55,19 +55,16 @@ class Plan:
         return len(self.study.others)
 
     @cached_property
-    def shows_difference(self) -> int:
-        """The fewest seeds that show the smallest difference of interest with `POWER`."""
-        return seeds_needed(self._deviation, self.study.decision, self.regimes)
-
-    @cached_property
-    def shows_no_harm(self) -> int:
-        """The fewest seeds that also show with `POWER` that no guard is harmed."""
-        return seeds_for_no_harm(self.spread.deviations, self.study.decision, self.regimes)
-
-    @cached_property
-    def shows_none(self) -> int:
-        """The fewest seeds that show with `POWER` that there is no difference that matters."""
-        return seeds_for_equivalence(self._deviation, self.study.decision, self.regimes)
+    def _needed(self) -> tuple[int, int, int]:
+        """The fewest seeds that show with `POWER` the smallest difference of interest; that also
+        show that no guard is harmed; and that show that there is no difference that matters.
+        """
+        rule, deviations = self.study.decision, self.spread.deviations
+        return (
+            seeds_needed(self._deviation, rule, self.regimes),
+            seeds_for_no_harm(deviations, rule, self.regimes),
+            seeds_for_equivalence(self._deviation, rule, self.regimes),
+        )
 
     @cached_property
     def points(self) -> tuple[Power, ...]:
@@ -116,6 +113,7 @@ class Plan:
         rule, spread = self.study.decision, self.spread
         smallest, seeds = f"{rule.smallest_difference:g}", len(self.study.seeds)
         often = f"{100 * POWER:.0f} of 100 such studies"
+        difference, no_harm, none = self._needed
         yield f"{self.study.key}: {rule.primary}, smallest difference of interest {smallest}"
         yield from self._spread_lines()
         counted = [metric for metric in rule.guards if metric in spread.deviations]
@@ -133,10 +131,10 @@ class Plan:
         yield ""
         headings = ("seeds", "runs", "time", f"shows {smallest}", "and no harm", "shows none")
         yield self._table(headings, self._rows())
-        yield f"{self.shows_difference:,} seeds show a difference of {smallest} in {often}"
+        yield f"{difference:,} seeds show a difference of {smallest} in {often}"
         if self._guarded:
-            yield f"{self.shows_no_harm:,} seeds also show no harm to the guards in {often}"
-        yield f"{self.shows_none:,} seeds show that no difference matters in {often}"
+            yield f"{no_harm:,} seeds also show no harm to the guards in {often}"
+        yield f"{none:,} seeds show that no difference matters in {often}"
         if high := spread.interval(rule.primary):
             most = seeds_needed(high[1], rule, self.regimes)
             yield f"(a difference: {most:,} seeds, if the standard deviation is {high[1]:.4g})"
@@ -197,9 +195,7 @@ class Plan:
 
     @cached_property
     def _marked(self) -> set[int]:
-        declared = len(self.study.seeds)
-        needed = {self.shows_difference, self.shows_no_harm, self.shows_none}
-        return needed | {max(2, declared)}
+        return {*self._needed, max(2, len(self.study.seeds))}
 
     def _time(self, pairs: int) -> str:
         """How long so many pairs train on this machine, at best and at worst."""

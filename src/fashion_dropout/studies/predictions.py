@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fashion_dropout.comparison.pairing import paired_seeds
 from fashion_dropout.comparison.record import (
     DISAGREEMENTS,
     RECALIBRATED,
@@ -36,13 +37,9 @@ def read_results(
 ) -> tuple[TestResults | None, list[str]]:
     """The predictions of all runs, reduced to the data of the figures.
 
-    Args:
-        artifact_uri: The artifacts of the study's own run.
-        runs: The finished runs.
-        shown: The two regimes that figures of two regimes show, the baseline first.
-        classes: The class names, by label.
-        test: The test set, to look for the images on which the two regimes disagree most; None to
-            take the images that the study's run has stored.
+    The URI is that of the artifacts of the study's own run, the classes are by label. `shown` are
+    the two regimes that figures of two regimes show, the baseline first. Without a test set, in
+    which those images are looked for on which they disagree most, the study's run has stored them.
 
     Returns:
         The results, None without any predictions, and a line for everything that is missing.
@@ -52,7 +49,7 @@ def read_results(
     scores: dict[tuple[str, int], ImageScores] = {}
     bins, lacking, recalibrated, uncalibrated, others = [], [], [], [], []
     images: NDArray[np.uint8] | None = None
-    means = _MeanPredictions(runs, shown)
+    pairs, sums = paired_seeds(runs, *shown), dict[str, NDArray[np.float64]]()
     for regime, seed, uri in zip(runs["regime"], runs["seed"], runs["artifact_uri"], strict=True):
         name = cell_name(regime, seed)
         if (found := read_predictions(uri, len(classes))) is None:
@@ -67,7 +64,8 @@ def read_results(
         confusion[regime, seed] = metrics.confusion_matrix(predicted, labels, len(classes))
         f1[regime, seed] = metrics.per_class(predicted, labels, classes)["f1"].to_numpy()
         bins.append(metrics.reliability(probabilities, labels).assign(regime=regime, seed=seed))
-        means.add(regime, seed, probabilities)
+        if regime in shown and seed in pairs:  # kept one by one, those of 1,000 runs need 400 MB
+            sums[regime] = probabilities.astype(np.float64) + sums.get(regime, 0.0)
         scores[regime, seed] = _scores(probabilities, labels)
         if validation is None:
             uncalibrated.append(name)
@@ -81,7 +79,8 @@ def read_results(
     ]
     if not confusion:
         return None, absent
-    disagreements = _stored(artifact_uri) if test is None else means.disagreements(test)
+    means = {name: sums[name] / len(pairs) for name in shown if name in sums}
+    disagreements = _stored(artifact_uri) if test is None else _disagreements(means, test)
     if test is None and disagreements is None:
         absent.append(f"images on which regimes disagree: no {DISAGREEMENTS_FILE} is recorded")
     table = pd.DataFrame(recalibrated or {"regime": [], "seed": []})
@@ -113,39 +112,20 @@ def _recalibrated(
     return {"temperature": temperature, **dict(zip(RECALIBRATED, figures, strict=True))}
 
 
-class _MeanPredictions:
-    """The mean probabilities of two regimes over their pairs, one run at a time.
-
-    The predictions of a thousand runs together would need 400 MB.
+def _disagreements(means: dict[str, NDArray[np.float64]], test: Examples) -> Disagreements | None:
+    """The images of the largest total variation distance between the mean predictions of two
+    regimes; None without a complete pair.
     """
-
-    def __init__(self, runs: pd.DataFrame, shown: tuple[str, str]) -> None:
-        baseline, regime = (set(runs.loc[runs["regime"] == name, "seed"]) for name in shown)
-        self._shown = shown
-        self._seeds = baseline & regime
-        self._sums: dict[str, NDArray[np.float64]] = {}
-
-    def add(self, regime: str, seed: int, probabilities: NDArray[np.float32]) -> None:
-        """Count a run's predictions in, if it is one of a pair of the two regimes."""
-        if regime in self._shown and seed in self._seeds:
-            self._sums[regime] = probabilities.astype(np.float64) + self._sums.get(regime, 0.0)
-
-    def disagreements(self, test: Examples) -> Disagreements | None:
-        """The images of the largest total variation distance between the two means.
-
-        None without a complete pair.
-        """
-        if len(self._sums) < 2:
-            return None
-        means = {name: self._sums[name] / len(self._seeds) for name in self._shown}
-        baseline, regime = means.values()
-        distance = np.abs(baseline - regime).sum(axis=1) / 2
-        shown = np.argsort(-distance, kind="stable")[:DISAGREEMENTS]
-        return Disagreements(
-            test.images[shown, ..., 0],
-            test.labels[shown],
-            {name: mean[shown].astype(np.float32) for name, mean in means.items()},
-        )
+    if len(means) < 2:
+        return None
+    baseline, regime = means.values()
+    distance = np.abs(baseline - regime).sum(axis=1) / 2
+    shown = np.argsort(-distance, kind="stable")[:DISAGREEMENTS]
+    return Disagreements(
+        test.images[shown, ..., 0],
+        test.labels[shown],
+        {name: mean[shown].astype(np.float32) for name, mean in means.items()},
+    )
 
 
 def _absent(lacking: list[str], what: str, why: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from mlflow.entities import Run
 
 from fashion_dropout import provenance
 from fashion_dropout.comparison.pairing import misplaced, mixed_pairs
-from fashion_dropout.comparison.record import Changed, StudyRecord, foremost
+from fashion_dropout.comparison.record import Changed, StudyRecord
 from fashion_dropout.config.cell import seed_and_split
 from fashion_dropout.config.decision import Decision, Promotion
 from fashion_dropout.config.training import TrainingConfig
@@ -61,18 +62,8 @@ def read_record(run_id: str, test: Examples | None = None) -> StudyRecord:
     found = found_cells(run, declared, configs)
     looks = found.looks
     runs, histories, cells = _seen(found)
-    others = list(configs)[1:]
     mixed = mixed_pairs(runs, tags.KERNELS)
-    results, absent = read_results(
-        run.info.artifact_uri,
-        runs,
-        (rule.baseline, foremost(runs, histories, others, rule)),
-        tuple(classes),
-        test,
-    )
-    if len(runs) and histories.empty:
-        absent.append("learning curves: no metrics of epochs are recorded")
-    return StudyRecord(
+    record = StudyRecord(
         run_id=run_id,
         key=recorded[tags.STUDY],
         question=recorded.get(tags.QUESTION, recorded[tags.STUDY]),
@@ -85,9 +76,8 @@ def read_record(run_id: str, test: Examples | None = None) -> StudyRecord:
         cells=cells,
         runs=runs,
         histories=histories,
-        results=results,
+        results=None,
         environment={name: sorted({str(value) for value in runs[name]} - {""}) for name in _SHOWN},
-        absent=tuple(absent),
         mixed_kernels=None if mixed is None else tuple(mixed),
         changed=(
             None if recorded.get(tags.FRESH) == "True" else _changed(run, declared, found.runs)
@@ -97,6 +87,11 @@ def read_record(run_id: str, test: Examples | None = None) -> StudyRecord:
         unused=len(found.runs) - len(runs),
         misplaced=misplaced(runs, seeds_behind(runs, common), tags.SOURCES),
     )
+    shown = (rule.baseline, record.foremost)
+    results, absent = read_results(run.info.artifact_uri, runs, shown, tuple(classes), test)
+    if len(runs) and histories.empty:
+        absent.append("learning curves: no metrics of epochs are recorded")
+    return replace(record, results=results, absent=tuple(absent))
 
 
 def seeds_behind(runs: pd.DataFrame, common: Mapping[str, Any]) -> dict[str, list[int]]:
@@ -200,12 +195,7 @@ def _differing(
         name: {regime: config.get(name, default) for regime, config in configs.items()}
         for name, default in defaults.items()
     }
-    shared = {name: next(iter(of.values())) for name, of in values.items() if not _vary(of)}
-    differing = {
-        regime: {name: of[regime] for name, of in values.items() if _vary(of)} for regime in configs
-    }
+    moving = [name for name, of in values.items() if len(set(of.values())) > 1]
+    shared = {name: next(iter(of.values())) for name, of in values.items() if name not in moving}
+    differing = {regime: {name: values[name][regime] for name in moving} for regime in configs}
     return differing, shared
-
-
-def _vary(values: Mapping[str, Any]) -> bool:
-    return len(set(values.values())) > 1

@@ -109,12 +109,8 @@ class VarianceOf:
             tables={name: spread_table(found, name, language) for name in metrics_of(found)},
             shares=list(of_shares(found, primary, language)),
             studies=[
-                {
-                    "name": named(one.sources, found, language),
-                    "key": one.found.key,
-                    "run": one.run_id,
-                }
-                for one in self.studies
+                {"name": named(of.sources, found, language), "key": of.found.key, "run": of.run_id}
+                for of in self.studies
             ],
             kernels=self.kernels,
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fashion_dropout.comparison.attainable import EXACT_UP_TO, RESAMPLES
-from fashion_dropout.comparison.recalibrated import second_evidence
+from fashion_dropout.comparison.detail import second_evidence
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.sentences import (
@@ -17,8 +17,7 @@ from fashion_dropout.comparison.sentences import (
     looks_sentence,
     sentence,
 )
-from fashion_dropout.comparison.sources import sources_sentence, sources_warnings
-from fashion_dropout.comparison.splits import splits_sentences
+from fashion_dropout.comparison.splits import sources_sentence, sources_warnings, splits_sentences
 from fashion_dropout.config.augmentation import amounts
 from fashion_dropout.config.cell import seed_and_split
 from fashion_dropout.config.metrics import described, of_pairs

@@ -9,19 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fashion_dropout.comparison.recalibrated import with_recalibrated
+from fashion_dropout.comparison.detail import with_recalibrated
+from fashion_dropout.comparison.figures import mean_text, number, p_text
 from fashion_dropout.comparison.record import RECALIBRATED, StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.splits import with_splits
 from fashion_dropout.comparison.statistics import Difference
-from fashion_dropout.comparison.summary import (
-    FIRST,
-    differences_table,
-    intervals,
-    mean_text,
-    number,
-    p_text,
-)
+from fashion_dropout.comparison.summary import FIRST, differences_table, intervals
 from fashion_dropout.config import metrics
 from fashion_dropout.texts import Language, regime_label, texts
 

@@ -12,8 +12,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from fashion_dropout.colours import of_regimes
-from fashion_dropout.comparison.equal_fit import loss_curves
-from fashion_dropout.comparison.fit_curve import FitCurve
+from fashion_dropout.comparison.equal_fit import FitCurve, loss_curves
 from fashion_dropout.config import metrics
 from fashion_dropout.config.decision import Decision
 from fashion_dropout.reports.plots.style import (

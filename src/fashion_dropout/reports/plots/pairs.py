@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fashion_dropout.colours import of_regimes
+from fashion_dropout.comparison.figures import with_interval
 from fashion_dropout.comparison.statistics import Difference
-from fashion_dropout.comparison.summary import with_interval
 from fashion_dropout.config.cell import pair_text
 from fashion_dropout.config.decision import Decision
 from fashion_dropout.reports.plots.style import (
