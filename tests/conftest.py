@@ -22,6 +22,7 @@ from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from fashion_dropout import cli, environment
+from fashion_dropout.collector import collect_seldom
 from fashion_dropout.learning import archives
 
 # A busy machine is no failure: it once took 0.4 s for what Hypothesis gives 0.2 s.
@@ -37,6 +38,8 @@ ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"  # each process would compile TensorFlow and MLflow anew
 os.environ.pop(NO_BYTECODE, None)
 sys.dont_write_bytecode = False
+
+collect_seldom()  # pytest keeps a test's objects, too
 
 # This process computes as the program does, whatever its CPU or its caller would choose. What it
 # starts chooses for itself (`clean_environment`).

@@ -60,6 +60,7 @@ NO_MEASUREMENTS = (
     r"0\.5 nats",  # −ln 0.6
     rf"{FULL.decision.smallest_difference} nats",
     r"0\.02 nats",  # the first edition
+    r"between a tenth and a half",  # what a study expects
     rf"{100 * POLICY.against_champion.smallest_improvement:.1f} (?:points|ポイント)",
     rf"{100 * POLICY.against_champion.non_inferiority_margin:.1f} (?:points|ポイント)",
     rf"{POLICY.largest_drift:.4f}",

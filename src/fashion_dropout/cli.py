@@ -14,6 +14,7 @@ from typing import TextIO
 import click
 
 from fashion_dropout import __version__, environment, escapes
+from fashion_dropout.collector import collect_seldom
 from fashion_dropout.commands import (
     examination,
     judge,
@@ -92,6 +93,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command; what a user can cause ends in one line and an exit code."""
     if sys.stderr is None:
         _open_stderr()
+    collect_seldom()
     ignored = environment.settle()
     environment.write_what_can_be_shown(sys.stdout, sys.stderr)
     if ignored:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from fashion_dropout import environment
+from fashion_dropout.collector import importing
 from fashion_dropout.errors import UsageError
 from fashion_dropout.learning.kernels import KernelChoice, Kernels, choose, in_force
 
@@ -73,11 +74,12 @@ def start_tensorflow(
         environment.settle()
         choose(kernels)
         try:
-            _import(threads, device)
+            with importing():
+                _import(threads, device)
+                _configure_keras()
         except UsageError as error:
             _refused[wanted] = error
             raise
-        _configure_keras()
         _started = wanted
     before, now = asdict(_started), asdict(wanted)
     for name in (name for name in now if now[name] != before[name]):

@@ -15,6 +15,7 @@ from secrets import token_hex
 from distributed import Reschedule, get_worker
 
 from fashion_dropout import environment
+from fashion_dropout.collector import collect_seldom
 from fashion_dropout.config.cell import Cell
 from fashion_dropout.errors import ClaimedError, TrackingError, UndeliveredError
 from fashion_dropout.learning import dataset as data
@@ -92,6 +93,7 @@ class CellResult:
 
 def run_cell(cell: Cell, session: Session, topic: str) -> CellResult:
     """One cell in a worker; an error becomes a result, so that the other cells go on."""
+    collect_seldom()
     environment.settle()
     import mlflow
 
