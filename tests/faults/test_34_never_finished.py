@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 
 import mlflow
@@ -34,6 +33,7 @@ connect()
 try:
     with tracked("first") as run:
         run.log_metrics({"val/loss": 0.5}, step=1)
+        run.settle()
         print("epoch 1", flush=True)
         sys.stdin.readline()
         raise ValueError("the loss is a banana")
@@ -97,7 +97,6 @@ def test_a_server_that_is_back_when_the_process_ends_does_not_get_a_finished_run
         worker(tmp_path, MLFLOW_TRACKING_URI=proxy.address) as process,
     ):
         until(process, "epoch 1")
-        time.sleep(0.5)
         proxy.mode = "drop"
         go_on(process)
         until(process, "error")
@@ -112,7 +111,6 @@ def test_a_server_that_is_back_when_the_process_ends_does_not_get_a_finished_run
 def test_a_database_that_is_unlocked_when_the_process_ends_does_not_get_a_finished_run(tmp_path):
     with worker(tmp_path) as process:
         until(process, "epoch 1")
-        time.sleep(0.5)
         with sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None) as other:
             other.execute("begin exclusive")
             go_on(process)
