@@ -266,6 +266,11 @@ def test_japanese_keeps_to_its_words(page):
         "差(gap)": "汎化ギャップ",
         "である。": "です",
         "ではない。": "ではありません",
+        "ノートパソコン": "ノート PC",
+        "作業フォルダー": "作業ディレクトリ",
+        "見なす": "みなす",
+        "見なし": "みなし",
+        "比較実験そのものの実行": "比較実験自体の実行",
     }.items():
         assert other not in body, f"{other}: write {wanted}"
 
@@ -301,3 +306,38 @@ def test_nothing_is_left_to_do_in_what_people_read():
     ).stdout.split()
     left = [name for name in listed if "OUTPUT-" in text(name) or "VERDICT\n" in text(name)]
     assert left == []
+
+
+def test_the_japanese_readme_says_whose_interval_decides():
+    said = text("README.ja.md")
+    assert "差の平均の 95 % 信頼区間と、符号反転による並べ替え検定（正確検定" in said
+
+
+def test_after_an_early_stop_no_interval_is_exact():
+    assert "どの信頼区間の被覆率も" in text("docs/method.ja.md")
+
+
+@pytest.mark.parametrize("page", JAPANESE, ids=name_of)
+def test_no_option_of_the_english_page_is_missing(page):
+    one, other = (set(re.findall(r"`(--[a-z][a-z-]*)", text(of))) for of in (english(page), page))
+    assert one <= other
+
+
+def test_the_margin_of_a_promotion_is_the_same_number_in_both_languages():
+    margin = promotion.read_policy(ROOT / "experiments/promotion.toml").against_champion
+    assert margin.non_inferiority_margin == 0.005
+    assert "half a point or more is ruled out" in text("docs/how-to-read.md")
+    assert "悪くても 0.5 ポイント未満の低下" in text("docs/how-to-read.ja.md")
+
+
+@pytest.mark.parametrize("page", JAPANESE, ids=name_of)
+def test_the_conditions_of_the_gate_are_not_called_regimes(page):
+    assert not re.search(r"ゲートの[^。|]{0,8}条件", text(page))
+
+
+def test_how_long_a_study_waits_for_workers_is_said_in_japanese():
+    assert "待つ時間の上限は `--wait-for-workers`" in text("docs/team.ja.md")
+
+
+def test_the_japanese_readme_does_not_say_that_the_tests_use_mlflow():
+    assert "次の各行" not in text("README.ja.md")

@@ -188,3 +188,26 @@ def test_it_runs_from_top_to_bottom_and_shows_figures_and_verdict(tmp_path):
     assert study.info.status == "FINISHED"
     assert study.data.tags["study"] == read_study(SMOKE).key
     assert study.data.tags["verdict"] == markdown[0].strip("*")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    list(zip(NAMES, ("by less than matters", "意味のある差より小さい"), strict=True)),
+)
+def test_the_verdicts_are_in_the_order_in_which_the_program_asks(name, words):
+    """Where it is by less than matters, a difference is shown, too; so this comes first."""
+    (said,) = (text for text in sources(name, "markdown") if re.search(r"p ≤ alpha", text))
+    _heading, _line, first, *_ = re.findall(r"^\|.*", said, re.MULTILINE)
+    assert words in first
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (NAMES[0], ("switches off random activations", "28×28 grey", "(one training)")),
+        (NAMES[1], ("活性値をゼロにする", "28×28 のグレースケール", "（1回の訓練）")),
+    ],
+)
+def test_the_introduction_says_what_it_speaks_of(name, words):
+    first = sources(name, "markdown")[0]
+    assert all(said in first for said in words)

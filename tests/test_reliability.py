@@ -41,3 +41,11 @@ def test_each_test_of_a_row_stands_in_it():
     for path in (ROOT / "tests/faults").glob("test_[0-9]*.py"):
         row = int(Path(path).name.split("_")[1])
         assert any(test.startswith(f"tests/faults/{path.name}") for test in rows(PAGES[0])[row])
+
+
+@pytest.mark.parametrize(
+    ("page", "said"), list(zip(PAGES, ("lists {} ways", "起こりうる {} の障害"), strict=True))
+)
+def test_the_page_says_how_many_rows_it_has(page, said):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert said.format(len(rows(page))) in text

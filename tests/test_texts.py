@@ -54,3 +54,8 @@ def test_what_is_said_otherwise_of_a_table_takes_the_place_of_something_in_both_
         assert texts(table)["regimes"] == texts(table)["metrics"] == {}
         assert texts(table)["verdict"]["change"] == texts(language)["verdict"]["change"]
     assert found["en"] == found["ja"]
+
+
+def test_no_japanese_number_has_a_counter_that_ends_at_nine():
+    japanese = (ROOT / "src/fashion_dropout/texts/ja.toml").read_text(encoding="utf-8")
+    assert not re.findall(r"\{\w+\}つ", japanese)

@@ -5,6 +5,7 @@ import pytest
 from comparison.records import make_record
 from comparison.tables import RULE
 from fashion_dropout.comparison.sentences import guard_warnings, listed
+from fashion_dropout.texts import texts
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,10 @@ def test_a_guard_whose_baseline_has_overfitted_is_warned_of():
     assert "best/val_loss" in guard_warnings(overfitted, "ja")[0]
     little = runs.assign(**{"val/loss": 0.24 + 0.05 * risen})
     assert guard_warnings(make_record(rule=rule, runs=little)) == []
+
+
+def test_japanese_does_not_say_more_or_less_of_guards_than_english():
+    guards = texts("ja")["guards"]
+    assert "のうち" not in guards["improved"]
+    assert "ガード指標" in guards["overfitted"]
+    assert "ガード" not in guards["overfitted"].replace("ガード指標", "")
