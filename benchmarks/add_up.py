@@ -2,9 +2,10 @@
 
     uv run python benchmarks/add_up.py
 
-It reads the published study of experiments/regularizers, by point 8 of the rule there: the mean over
-seeds of the difference from the baseline that both together make, less the sum of the differences
-that each makes alone, with its 95 % interval by Student's t. It describes; no rule decides by it.
+It reads the published study of experiments/regularizers, by point 8 of the rule there: the mean
+over seeds of the difference from the baseline that both together make, less the sum of the
+differences that each makes alone, with its 95 % interval by Student's t. It describes; no rule
+decides by it.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def rows() -> Iterator[tuple[str, str]]:
     for name in (*alone, both):
         yield name, f"{np.mean(values[name]):+.4f}".replace("-", "−")
     mean, half = interaction(values[both], [values[name] for name in alone])
-    shown = "{:+.4f} [{:+.4f}, {:+.4f}]".format(mean, mean - half, mean + half)
+    shown = f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]"
     yield "beyond the sum", shown.replace("-", "−")
 
 
