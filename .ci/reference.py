@@ -160,10 +160,12 @@ def _entry_points(translate: Translate) -> Iterator[str]:
     for name in ENTRY_POINTS:
         verb = "train" if name == "main" else name
         parameters = ENTRY_POINTS[name]["parameters"]
-        given = [one for one, declared in parameters.items() if "default" not in declared]
+        given = [f"{one}=…" for one, declared in parameters.items() if "default" not in declared]
+        if parameters.get("study", {}).get("default") == "":  # which the command then asks for
+            given.append("study=latest")
         words = ["uv run mlflow run . --env-manager local"]
         words += [] if name == "main" else [f"-e {name}"]
-        words += [f"-P {one}=…" for one in given]
+        words += [f"-P {one}" for one in given]
         rows.append((f"`{name}`", f"[{verb}](#{verb})", f"`{' '.join(words)}`"))
     yield _table(translate, ("entry point", "command", "call"), rows)
 
@@ -171,8 +173,8 @@ def _entry_points(translate: Translate) -> Iterator[str]:
 def _exit_codes(translate: Translate) -> Iterator[str]:
     yield f"## {translate('Exit codes')}"
     yield translate(
-        "An exit code other than 0 comes with one line on standard error: what was expected, what "
-        "was received, what to do."
+        "An error comes with one line on standard error: what was expected, what was received, "
+        "what to do. The codes 3, 4 and 5 are results, which standard output shows."
     )
     tree = ast.parse(Path(inspect.getfile(errors)).read_text(encoding="utf-8"))
     (codes,) = [
@@ -200,7 +202,8 @@ def _keys(translate: Translate) -> Iterator[str]:
     )
     yield translate(
         "`[base]` and `[regimes.<name>]` take the options of [train](#train), except `seed`, "
-        "`dataset`, `split_seed` and `vary`, under the names of the second column."
+        "`dataset`, `split_seed` and `vary`, under the names of the second column. `threads`, "
+        "`kernels` and `device` must be the same in all regimes."
     )
     yield f"## {translate('Keys of a promotion file')}"
     yield from _tables(
@@ -237,7 +240,7 @@ def _value(default: Any, translate: Translate) -> str:
 def _metrics(translate: Translate, language: Language) -> Iterator[str]:
     yield f"## {translate('Metrics of a study')}"
     yield translate(
-        "Metrics that a study can compare. Those that can be guards are of the validation split."
+        "Metrics that a study can compare. Only metrics of the validation split can be guards."
     )
     names = texts(language)["metrics"]
     rows = [

@@ -341,3 +341,17 @@ def test_how_long_a_study_waits_for_workers_is_said_in_japanese():
 
 def test_the_japanese_readme_does_not_say_that_the_tests_use_mlflow():
     assert "次の各行" not in text("README.ja.md")
+
+
+@pytest.mark.parametrize("name", ["reference.md", "reference.ja.md"])
+def test_the_call_of_an_entry_point_names_the_study_that_its_command_needs(name):
+    calls = re.findall(r"`(uv run mlflow run \. --env-manager local -e .*?)`", text(f"docs/{name}"))
+    needed = [entry for entry, of in ENTRY_POINTS.items() if "study" in of["parameters"]]
+    for entry_point in set(needed) - {"compare"}:  # which has a study of its own
+        assert any(f"-e {entry_point} -P study=" in call for call in calls), entry_point
+
+
+def test_every_benchmark_has_a_row_that_says_what_it_prints():
+    page = text("benchmarks/README.md")
+    for path in (ROOT / "benchmarks").glob("*.py"):
+        assert f"benchmarks/{path.name}" in page, path.name

@@ -36,7 +36,7 @@ class ExitCode(IntEnum):
     INCOMPLETE = 4
     """`compare`: cells of the study have no finished run."""
     DRIFTED = 5
-    """`verify`: the repeated run gave other numbers."""
+    """`verify`: the repeated run gave different numbers."""
 
 
 class FashionDropoutError(Exception):
@@ -64,7 +64,9 @@ class ClusterError(FashionDropoutError):
 
 
 class UndeliveredError(FashionDropoutError):
-    """All is done and on this disk, and the store does not answer: `sync` delivers it later."""
+    """The store does not answer; what it has not received is on this disk, and `sync` delivers it
+    later.
+    """
 
     exit_code = 6
 

@@ -33,7 +33,7 @@ def status() -> None:
 def sync(ended: str | None) -> None:
     """Deliver records that the store has not received yet; mark the runs of processes that died.
 
-    Exit code 6: a store still does not answer, or a record cannot be read; all is kept.
+    Exit code 6: some records could not be delivered, or not be read; all are kept.
 
     \b
     Examples:
