@@ -64,9 +64,7 @@ class ClusterError(FashionDropoutError):
 
 
 class UndeliveredError(FashionDropoutError):
-    """The store does not answer; what it has not received is on this disk, and `sync` delivers it
-    later.
-    """
+    """A store has not received everything; the rest is on this disk, and `sync` delivers it."""
 
     exit_code = 6
 

@@ -90,6 +90,20 @@ def test_of_many_regimes_each_metric_has_a_row_for_each_and_a_terminal_shows_wha
     assert summary.deciding_rows(both, two) is both
 
 
+def test_a_guard_that_is_no_secondary_metric_has_a_row_and_is_named_below():
+    table = runs(-0.1)
+    comparison = compared(table, secondary=(), guards={"test/accuracy": 0.01})
+    shown = summary.summary_table(table, ["none", "dropout"], comparison).set_index("metric")
+    assert list(shown.index) == ["gap/loss", "test/accuracy"]
+    (guarded,) = comparison.verdicts[0].guards
+    row = shown.loc["test/accuracy"]
+    assert row["dropout − no dropout"] == figures.with_interval(guarded.difference)
+    assert row["p (Holm)"] == "–"  # a guard is tested by itself
+    assert any("Guards" in note and "test/accuracy" in note
+               for note in summary.table_notes(comparison))  # fmt: skip
+    assert not any("Guards" in note for note in summary.table_notes(compared(table)))
+
+
 def test_the_gap_is_the_first_row_and_decides_nothing():
     table = runs(-0.1)
     rule = {"primary": "val/loss_over_equal_fit", "secondary": ("test/accuracy", "gap/loss")}

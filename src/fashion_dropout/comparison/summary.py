@@ -99,9 +99,10 @@ def summary_table(
         both regimes, their difference, its p and its p after Holm's adjustment. Of more a row for
         each metric and regime: its mean, then the same of its difference from the baseline.
     """
-    by_place = {(of.regime, of.metric): of for of in comparison.differences}
+    guards = [of.difference for verdict in comparison.verdicts for of in verdict.guards]
+    by_place = {(of.regime, of.metric): of for of in (*guards, *comparison.differences)}
     words, base = texts(language)["short"], comparison.rule.baseline
-    means = intervals(runs, regimes, comparison)
+    means = intervals(runs, regimes, comparison, [of.metric for of in guards])
 
     def mean(metric: str, regime: str) -> str:
         shown = means[metric].get(regime)
@@ -110,7 +111,9 @@ def summary_table(
     def compared(metric: str, regime: str, label: str) -> dict[str, str]:
         if (difference := by_place.get((regime, metric))) is None:
             return dict.fromkeys((label, words["p"], words["holm"]), "–")
-        adjusted = len(comparison.verdicts) > 1 or metric != comparison.rule.primary
+        several = len(comparison.verdicts) > 1
+        alone = metric == comparison.rule.primary and not several
+        adjusted = not alone and difference not in guards
         pairs = len(paired_seeds(runs, regime, base))
         return {
             label: _difference(difference, pairs),
@@ -158,6 +161,7 @@ def table_notes(comparison: Comparison, language: Language = "en") -> list[str]:
     least_adjusted = attainable.smallest_p(pairs, max(1, len(tested)))
     known = {
         "primary": rule.primary,
+        "guards": ", ".join(rule.guards),
         "comparisons": Count(len(tested)),
         "n": pairs,
         "least": least,
@@ -175,20 +179,23 @@ def table_notes(comparison: Comparison, language: Language = "en") -> list[str]:
         notes.append("least_several" if len(primary) > 1 else "least_adjusted")
     if early := [verdict for verdict in comparison.verdicts if verdict.adjusted is not None]:
         notes.append("went_on" if all(verdict.went_on for verdict in early) else "stopped")
+    if rule.guards:
+        notes.append("guarded")
     if any(described(difference.metric) for difference in comparison.secondary):
         notes.append("bounded")
     return [str(words[note].format(**known)) for note in notes]
 
 
 def intervals(
-    runs: pd.DataFrame, regimes: Sequence[str], comparison: Comparison
+    runs: pd.DataFrame, regimes: Sequence[str], comparison: Comparison, more: Sequence[str] = ()
 ) -> dict[str, dict[str, tuple[float, float, float]]]:
     """Metric → regime → mean over its runs with the ends of the 95 % interval.
 
-    The metrics are in the order of the rule. A regime that has no value of a metric is left out.
+    The metrics are in the order of the rule, and then `more`. A regime that has no value of a
+    metric is left out.
     """
     found: dict[str, dict[str, tuple[float, float, float]]] = {}
-    for metric in dict.fromkeys(difference.metric for difference in comparison.differences):
+    for metric in dict.fromkeys([*(of.metric for of in comparison.differences), *more]):
         tables = {regime: table_of(metric, regime, runs, comparison) for regime in regimes}
         found[metric] = {
             regime: mean_interval(table, regime, metric)

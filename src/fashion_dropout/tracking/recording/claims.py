@@ -6,8 +6,8 @@ cell only if there are none. Of two runs, whoever made the later one sees the ea
 keep the cell, and no clock is read. That both give way is possible: then both try again.
 
 A run whose process was killed says RUNNING, too. On its own machine that is seen at once
-(`processes.has_died`), on others by what it sends: as long as it lives, it records the use of its
-machine every few seconds.
+(`processes.has_died`), on others by what it sends: as long as it lives, it sends the use of its
+machine several times a minute.
 """
 
 from __future__ import annotations
