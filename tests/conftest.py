@@ -41,11 +41,28 @@ sys.dont_write_bytecode = False
 
 collect_seldom()  # pytest keeps a test's objects, too
 
+# A commit of SQLite waits 8 ms for a disk, and for memory none; a new store of MLflow has about a
+# hundred. What a disk has after a power cut is no test's matter.
+MEMORY = Path("/dev/shm")
+if (
+    MEMORY.is_dir()
+    and shutil.disk_usage(MEMORY).free > 8 * 2**30
+    and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC  # a test starts a program from there
+):
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
 # This process computes as the program does, whatever its CPU or its caller would choose. What it
 # starts chooses for itself (`clean_environment`).
 os.environ.pop(ONEDNN, None)
 environment.settle()
 os.environ[ONEDNN] = "1"
+
+# In a new environment Python compiles each package at its first import. So one worker begins with
+# TensorFlow, which the others meet late, and none compiles what another one compiles.
+if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
+    _keras = importlib.util.find_spec("keras")
+    if _keras and not Path(importlib.util.cache_from_source(str(_keras.origin))).exists():
+        import keras  # noqa: F401
 
 # A shell starts background jobs, and nohup its own, with these ignored; children inherit that.
 for _sign, _default in (
@@ -269,3 +286,26 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Fi
         return done.stdout
 
     return made_once(tmp_path_factory, worker_id, "finished_run", train)
+
+
+@pytest.fixture(scope="session")
+def smoke_study(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> FinishedRun:
+    """Two pairs on two workers, as the command leaves them. Only to make copies: see `copied`."""
+
+    def compare(folder: Path) -> str:
+        text = (ROOT / "experiments/dropout/smoke.toml").read_text(encoding="utf-8")
+        study = folder / "study.toml"
+        study.write_text(text.replace("[0, 1, 2]", "[0, 1]"), encoding="utf-8")
+        done = run_command("compare", str(study), "--workers", "2", cwd=folder)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    return made_once(tmp_path_factory, worker_id, "smoke_study", compare)
+
+
+def copied(finished: FinishedRun, folder: Path) -> FinishedRun:
+    """A store of its own for tests that change it: a copy, which records that it is there."""
+    shutil.copytree(finished.folder, folder)
+    done = run_here("relocate", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return FinishedRun(folder, finished.output)

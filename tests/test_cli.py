@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -147,40 +145,6 @@ def test_data_verifies_the_real_archives(command, data_dir, tmp_path):
     line = failure(command("data", environment={"FASHION_MNIST_DIR": str(damaged)}), 1)
     assert str(path) in line
     assert "expected SHA-256" in line
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("sent", "exit_code"),
-    [
-        pytest.param(signal.SIGTERM, 143, id="TERM"),
-        pytest.param(signal.SIGINT, 130, id="INT"),
-    ],
-)
-def test_a_signal_in_mid_epoch_leaves_a_killed_run(tmp_path, sent, exit_code):
-    arguments = ["train", "--dataset", "synthetic", "--epochs", "100000"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fashion_dropout", *arguments],
-        cwd=tmp_path,
-        env=clean_environment(PYTHONUNBUFFERED="1"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if re.match("epoch +2/", line):  # the checkpoint of the first is there
-            break
-    process.send_signal(sent)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == exit_code
-    error, note = said.splitlines()
-    assert error == f"Error: stopped by {sent.name}"
-    assert re.fullmatch(r"Note: the same command continues it after epoch \d+", note)
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
-    assert run.info.status == "KILLED"
-    assert run.data.tags["error"] == f"stopped by {sent.name}"
 
 
 @pytest.mark.slow

@@ -159,6 +159,7 @@ def test_outputs_are_stored_small_and_without_the_folder_they_were_made_in(tmp_p
         assert len(small.getcolors() or ()) <= 64
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_it_runs_from_top_to_bottom_and_shows_figures_and_verdict(tmp_path):
     """In English only: the code of both is the same."""

@@ -19,12 +19,11 @@ import psutil
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from conftest import ROOT, clean_environment, run_command
+from conftest import ROOT, clean_environment, copied, run_command
 from fashion_dropout.colours import of_regimes
 
 pytestmark = pytest.mark.slow
 
-SMOKE = ROOT / "experiments/dropout/smoke.toml"
 SCREENSHOTS = ROOT / "test-artifacts"
 RUNS = [f"{regime}-seed{seed}-synthetic" for seed in (0, 1) for regime in ("none", "dropout")]
 # MLflow opens a chat beside the first page that a browser sees; it hides a third of the page.
@@ -35,13 +34,9 @@ LOAD = 60_000  # milliseconds
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory) -> Path:
+def study(smoke_study, tmp_path_factory) -> Path:
     """A folder with the store of a study of two pairs."""
-    folder = tmp_path_factory.mktemp("study")
-    text = SMOKE.read_text(encoding="utf-8").replace("[0, 1, 2]", "[0, 1]")
-    (folder / "study.toml").write_text(text, encoding="utf-8")
-    done = run_command("compare", "study.toml", cwd=folder)
-    assert done.returncode == 0, done.stderr
+    folder = copied(smoke_study, tmp_path_factory.mktemp("pages") / "study").folder
     _leave_a_dead_run(folder)
     return folder
 
@@ -214,16 +209,22 @@ def test_a_cell_leads_to_its_study(served, page):
     expect(page.get_by_text("study-smoke").first).to_be_visible(timeout=LOAD)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("language", ["en", "ja"])
-def test_the_report_needs_no_network_and_no_script(study, browser, language, scheme):
+@pytest.fixture(scope="module", params=["en", "ja"])
+def report(study, request) -> tuple[str, Path]:
+    """The report of the study in a language, written once more by another process."""
     client = mlflow.MlflowClient(f"sqlite:///{study / 'mlflow.db'}")
     (run,) = client.search_runs(["1"], "tags.role = 'study'")
-    output = study / f"again.{language}.html"
+    language, output = request.param, study / f"again.{request.param}.html"
     done = run_command(
         "report", run.info.run_id, "--lang", language, "--output", str(output), cwd=study
     )
     assert done.returncode == 0, done.stderr
+    return language, output
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_report_needs_no_network_and_no_script(study, report, browser, scheme):
+    language, output = report
     if language == "en":
         (stored,) = (study / "mlruns").rglob("report.html")
         assert output.read_bytes() == stored.read_bytes()

@@ -9,7 +9,7 @@ import signal
 import mlflow
 import pytest
 
-from conftest import TRAIN, run_command
+from conftest import TRAIN, run_here
 from faults.interrupting import only_run, recorded, running, runs, wait_for
 
 
@@ -25,7 +25,7 @@ def test_no_epoch_is_trained_twice(same, tmp_path, uninterrupted):
         process.wait()
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
     second = first if same else client.create_run("0", run_name="bold-wren-34").info.run_id
-    done = run_command(*TRAIN, cwd=tmp_path, environment={"MLFLOW_RUN_ID": second})
+    done = run_here(*TRAIN, cwd=tmp_path, environment={"MLFLOW_RUN_ID": second})
     assert done.returncode == 0, done.stderr
     assert "epoch 1/6" not in done.stdout
     if same:

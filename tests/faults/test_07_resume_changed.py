@@ -105,21 +105,23 @@ def test_other_conditions_are_named_with_both_values(interrupted):
     assert only_run(interrupted).info.status == "KILLED"
 
 
-def test_resumed_by_its_id_alone(tmp_path, uninterrupted):
-    kill_after_epoch(1, tmp_path)
-    run_id = only_run(tmp_path).info.run_id
-    done = run_here("train", "--resume", run_id, cwd=tmp_path)
+def test_another_configuration_is_another_run(interrupted):
+    """From here on there are two."""
+    before = only_run(interrupted)
+    done = run_here(*TRAIN, "--dropout", "0.2", cwd=interrupted)
     assert done.returncode == 0, done.stderr
-    assert only_run(tmp_path).info.run_id == run_id
-    assert recorded(only_run(tmp_path)) == uninterrupted
-
-
-def test_another_configuration_is_another_run(tmp_path):
-    kill_after_epoch(1, tmp_path)
-    (before,) = runs(tmp_path)
-    done = run_here(*TRAIN, "--dropout", "0.2", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    states = {run.info.run_id: run.info.status for run in runs(tmp_path)}
+    states = {run.info.run_id: run.info.status for run in runs(interrupted)}
     assert len(states) == 2
     assert states.pop(before.info.run_id) == "KILLED"
     assert list(states.values()) == ["FINISHED"]
+
+
+def test_resumed_by_its_id_alone(interrupted, uninterrupted):
+    """Last on this store: it ends the interrupted run."""
+    before = {run.info.run_id: run.info.status for run in runs(interrupted)}
+    (run_id,) = [run_id for run_id, status in before.items() if status != "FINISHED"]
+    done = run_here("train", "--resume", run_id, cwd=interrupted)
+    assert done.returncode == 0, done.stderr
+    after = {run.info.run_id: run for run in runs(interrupted)}
+    assert after.keys() == before.keys()
+    assert recorded(after[run_id]) == uninterrupted

@@ -7,8 +7,9 @@ import subprocess
 import mlflow
 import pytest
 
-from conftest import run_command
-from faulty import obeying_rights, refusal, small_disk
+from conftest import run_command, run_here
+from faults.interrupting import running, wait_for
+from faulty import fill, obeying_rights, refusal, small_disk
 from registered import using
 
 pytestmark = pytest.mark.slow
@@ -77,19 +78,21 @@ def test_a_full_disk_under_a_new_database_is_one_line(tmp_path):
     assert "full" in refusal(done, 1)
 
 
-@pytest.mark.long
 def test_a_disk_that_fills_up_under_the_database_loses_nothing(tmp_path):
     state = {"FASHION_DROPOUT_STATE": str(tmp_path / "state")}
-    with small_disk(tmp_path / "disk", 1_000) as disk:
-        done = run_command(*TRAIN[:-1], "60", cwd=disk, environment=state)
-        assert "epoch 60/60" in done.stdout
-        assert done.returncode == 6, done.stderr
-        warning, error = done.stderr.splitlines()
+    with small_disk(tmp_path / "disk", 2_000) as disk:
+        with running(*TRAIN[:-1], "6", cwd=disk, environment=state) as process:
+            wait_for(process, "epoch 2/6")
+            fill(disk)
+            shown, said = process.communicate(timeout=120)
+        assert "epoch 6/6" in shown
+        assert process.returncode == 6, said
+        warning, error = said.splitlines()
         assert warning.startswith("warning: MLflow does not answer: ")
         assert "database or disk is full" in warning
         assert "type `fashion-dropout sync`" in error
         subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
-        synced = run_command("sync", cwd=disk, environment=state)
+        synced = run_here("sync", cwd=disk, environment=state)
         assert synced.returncode == 0, synced.stderr
         run = the_only_run(f"sqlite:///{disk / 'mlflow.db'}")
         assert run.info.status == "FINISHED"

@@ -13,7 +13,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from conftest import ROOT, clean_environment, run_command
+from conftest import ROOT, clean_environment, run_here
 from faults.interrupting import running
 from tracking_server import proxied, tracking_server
 
@@ -156,14 +156,14 @@ def test_a_server_that_never_comes_back_costs_exit_code_6_and_sync_delivers_late
         "FASHION_DROPOUT_STATE": str(tmp_path / "state"),
     }
     proxy.mode = "pass"
-    status = run_command("status", cwd=tmp_path, environment=environment)
+    status = run_here("status", cwd=tmp_path, environment=environment)
     assert status.returncode == 0, status.stderr
     assert f"undelivered: dropout-seed0-synthetic, run {run_id}: " in status.stdout
-    synced = run_command("sync", cwd=tmp_path, environment=environment)
+    synced = run_here("sync", cwd=tmp_path, environment=environment)
     assert synced.returncode == 0, synced.stderr
     assert f"delivered dropout-seed0-synthetic, run {run_id}: " in synced.stdout
     check_whole(server, run_id, 6)
-    again = run_command("sync", cwd=tmp_path, environment=environment)
+    again = run_here("sync", cwd=tmp_path, environment=environment)
     assert again.returncode == 0
     assert "nothing to do" in again.stdout
     assert list((tmp_path / "state/journal").iterdir()) == []
@@ -188,7 +188,7 @@ def test_a_study_that_is_stopped_while_the_server_is_gone_says_that_it_was_stopp
     assert "Error: stopped by SIGINT" in said
     assert "type `fashion-dropout sync`" in said
     proxy.mode = "pass"
-    synced = run_command("sync", cwd=tmp_path, environment=environment)
+    synced = run_here("sync", cwd=tmp_path, environment=environment)
     assert synced.returncode == 0, synced.stderr
     mlflow.set_tracking_uri(server)
     runs = mlflow.search_runs(experiment_names=[tmp_path.name], output_format="list")

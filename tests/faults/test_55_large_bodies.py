@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import run_command
+from conftest import run_command, run_here
 from faults.test_18_server_gone import check_whole
 from tracking_server import Refusal, gateway, tracking_server
 
@@ -34,17 +34,25 @@ class Limited:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {
             "MLFLOW_TRACKING_URI": self.address,
+            "MLFLOW_EXPERIMENT_NAME": self.folder.name,  # a finished run of the same would be shown
             "FASHION_DROPOUT_STATE": str(self.folder / "state"),
         }
-        return run_command(*arguments, cwd=self.folder, environment=environment)
+        if arguments == TRAIN:  # what it warns of is read as its process prints it
+            return run_command(*arguments, cwd=self.folder, environment=environment)
+        return run_here(*arguments, cwd=self.folder, environment=environment)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[str]:
+    with tracking_server(tmp_path_factory.mktemp("server")) as address:
+        yield address
 
 
 @pytest.fixture
-def limited(tmp_path) -> Iterator[Limited]:
-    with tracking_server(tmp_path) as server:
-        proxy = Limited(tmp_path, server)
-        with gateway(server, proxy.refusal) as proxy.address:
-            yield proxy
+def limited(tmp_path, server) -> Iterator[Limited]:
+    proxy = Limited(tmp_path, server)
+    with gateway(server, proxy.refusal) as proxy.address:
+        yield proxy
 
 
 def run_in(done: subprocess.CompletedProcess[str]) -> str:

@@ -51,6 +51,12 @@ def recorded(folder: Path) -> tuple[str, str, str]:
     return run_id, name, status
 
 
+def asked(verb: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """`status` or `sync` of somebody who has nothing else left over."""
+    state = {"FASHION_DROPOUT_STATE": str(folder / "state")}
+    return run_command(verb, cwd=folder, environment=state)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "program"), [((), "conda"), (("--env-manager", "uv", "-e", "verify"), "uv")]
@@ -62,16 +68,16 @@ def test_the_run_of_a_launcher_that_has_failed_is_known_and_marked(tmp_path, arg
     assert program in said.lower()
     run_id, name, status = recorded(tmp_path)
     assert status == "RUNNING", "MLflow has mended it: this row is of the past"
-    told = run_command("status", cwd=tmp_path)
+    told = asked("status", tmp_path)
     assert f"never begun: {name}, run {run_id}: " in told.stdout
-    synced = run_command("sync", cwd=tmp_path)
+    synced = asked("sync", tmp_path)
     assert synced.returncode == 0, synced.stderr
     assert f"marked {name}, run {run_id}, as KILLED" in synced.stdout
     run = only_run(tmp_path)
     assert run.info.status == "KILLED"
     assert "before it could start the program" in run.data.tags["error"]
-    assert "No runs in progress" in run_command("status", cwd=tmp_path).stdout
-    assert run_command("sync", cwd=tmp_path).stdout.startswith("nothing to do")
+    assert "No runs in progress" in asked("status", tmp_path).stdout
+    assert asked("sync", tmp_path).stdout.startswith("nothing to do")
 
 
 @pytest.mark.slow
@@ -88,7 +94,7 @@ def test_a_run_whose_environment_is_being_built_is_left_alone(tmp_path):
             assert time.monotonic() < until
             time.sleep(0.2)
         run_id, _, _ = recorded(tmp_path)
-        status, synced = (run_command(verb, cwd=tmp_path) for verb in ("status", "sync"))
+        status, synced = (asked(verb, tmp_path) for verb in ("status", "sync"))
         for told in (status, synced):
             assert told.returncode == 0, told.stderr
             assert f"`fashion-dropout sync --ended {run_id}`" in told.stdout
@@ -97,7 +103,7 @@ def test_a_run_whose_environment_is_being_built_is_left_alone(tmp_path):
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    marked = run_command("sync", cwd=tmp_path)
+    marked = asked("sync", tmp_path)
     assert "as KILLED" in marked.stdout, marked.stderr
 
 

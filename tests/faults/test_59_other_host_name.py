@@ -11,7 +11,7 @@ import sys
 import mlflow
 import pytest
 
-from conftest import TRAIN, clean_environment, run_command
+from conftest import TRAIN, clean_environment, run_here
 from fashion_dropout.studies.status import describe_status
 from fashion_dropout.tracking.recording.outbox import Journal, journals
 from fashion_dropout.tracking.recording.processes import HOST, this_process
@@ -42,7 +42,7 @@ def test_a_killed_run_is_one_thing_to_status_and_named_by_sync_which_takes_it_ov
         process.send_signal(signal.SIGKILL)
 
     def said(*arguments: str) -> str:
-        done = run_command(*arguments, cwd=tmp_path, environment=environment)
+        done = run_here(*arguments, cwd=tmp_path, environment=environment)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

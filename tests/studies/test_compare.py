@@ -20,7 +20,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from conftest import ROOT, FinishedRun, clean_environment, run_command, run_here
+from conftest import ROOT, FinishedRun, clean_environment, copied, run_command, run_here
 from fashion_dropout.config.study import read_study
 from fashion_dropout.studies.read import read_record
 from fashion_dropout.tracking.reading import queries
@@ -60,14 +60,9 @@ def numbers(uri: str) -> dict[str, dict[str, float]]:
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+def study(smoke_study: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     """Two pairs on two workers."""
-    folder = tmp_path_factory.mktemp("study")
-    path = write_study(folder, ("[0, 1, 2]", "[0, 1]"))
-    done = run_command("compare", str(path), "--workers", "2", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return FinishedRun(folder, done.stdout)
+    return copied(smoke_study, tmp_path_factory.mktemp("compared") / "study")
 
 
 @pytest.fixture(scope="module")
@@ -182,13 +177,13 @@ def test_the_study_run_holds_aggregates_verdict_and_tables(study, study_run):
 def test_a_study_that_grows_runs_only_what_is_new(study, tmp_path):
     grown = tmp_path / "store"
     shutil.copytree(study.folder, grown)
-    write_study(grown, ("[0, 1, 2]", "[0, 1, 2, 3]"))
+    write_study(grown)  # a third seed
     assert run_here("relocate", cwd=grown).returncode == 0
     done = run_command("compare", "study.toml", "--workers", "2", cwd=grown)
     assert done.returncode == 0, done.stderr
     assert "4 cells have been run for smoke-" in done.stdout
-    assert "4 of 8 cells to run" in done.stdout
-    assert "after 4 of its 8 runs had been made (seeds changed)" in done.stdout
+    assert "2 of 6 cells to run" in done.stdout
+    assert "after 4 of its 6 runs had been made (seeds changed)" in done.stdout
 
 
 def test_the_same_study_again_runs_nothing_and_says_the_same(study):
@@ -273,7 +268,7 @@ def test_a_cell_that_fails_is_named_and_the_others_go_on(tmp_path):
 
 @pytest.mark.long
 def test_a_killed_worker_costs_a_cell_its_time_but_not_its_place(tmp_path):
-    path = write_study(tmp_path, ("[0, 1, 2]", "[0, 1]"), ("epochs = 3", "epochs = 25"))
+    path = write_study(tmp_path, ("[0, 1, 2]", "[0, 1]"), ("epochs = 3", "epochs = 12"))
     process = subprocess.Popen(
         [sys.executable, "-m", "fashion_dropout", "compare", str(path), "--workers", "2"],
         cwd=tmp_path,
@@ -283,7 +278,7 @@ def test_a_killed_worker_costs_a_cell_its_time_but_not_its_place(tmp_path):
     )
     assert process.stdout is not None
     for line in process.stdout:
-        if "epoch 2/25" in line:
+        if "epoch 2/12" in line:
             break
     busy = max(
         psutil.Process(process.pid).children(recursive=True),

@@ -32,6 +32,7 @@ average = "ema"
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_study_of_regularizers_ends_with_its_verdict_and_invents_no_epoch(tmp_path):
     study = tmp_path / "smoke.toml"

@@ -129,6 +129,7 @@ def test_what_takes_pairs_for_independent_is_refused_or_warned_of(record):
         spread_of(SMOKE, record.run_id)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_study_of_two_splits_runs_from_end_to_end(tmp_path):
     text = (ROOT / "experiments/dropout/smoke.toml").read_text(encoding="utf-8")
