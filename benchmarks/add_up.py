@@ -28,7 +28,7 @@ METRIC = "best/val_loss"
 def parts(regimes: dict[str, dict[str, Any]], baseline: str) -> tuple[str, list[str]]:
     """The regime that is two others together, and those: by what they change in the baseline."""
     changes = {
-        name: {key: value for key, value in regime.items() if value != regimes[baseline][key]}
+        name: {key: value for key, value in regime.items() if value != regimes[baseline].get(key)}
         for name, regime in regimes.items()
         if name != baseline
     }

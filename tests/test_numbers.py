@@ -145,6 +145,18 @@ def test_the_pooled_numbers_follow_from_the_published_results(numbers):
     assert half == pytest.approx(2.306004 * math.sqrt(4 * 2 + 6 * 5) / 10)  # t with 8 degrees
 
 
+def test_what_two_regularizers_add_up_to_follows_from_the_published_study(numbers):
+    add_up = runpy.run_path(str(ROOT / "benchmarks/add_up.py"))
+    (first, second), both, (_, beyond) = (shown := list(add_up["rows"]()))[:2], shown[2], shown[3]
+    recorded = numbers.values("en")
+    for name, text in (first, second):
+        assert recorded[f"add-up/{name}"] == text
+    assert recorded["add-up/both"] == both[1]
+    assert recorded["add-up/beyond"] == beyond
+    mean, half = add_up["interaction"]([-3.0, -1.0], [[-1.0, -1.0], [-1.0, 0.0]])
+    assert (mean, half) == (pytest.approx(-0.5), pytest.approx(12.706205 * 0.5))  # of −1 and 0
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_comments_of_study_files_quote_recorded_run_times(path, numbers):
     names = f"{path.stem}|{path.parent.name}"

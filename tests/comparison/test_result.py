@@ -141,3 +141,10 @@ def test_a_result_of_a_later_version_is_refused_and_one_of_the_first_is_read(tmp
         (home / "result.json").write_text(json.dumps({**content, **said}))
         with pytest.raises(Exception, match=words):
             check(folder)
+
+
+@pytest.mark.parametrize("study", ["dropout/full", "regularizers/regularizers"])
+def test_the_published_verdicts_follow_from_the_published_values(study):
+    result = (ROOT / "experiments" / study / "result.json").read_bytes()
+    kinds = [verdict["kind"] for verdict in json.loads(result)["verdicts"]]
+    assert recomputed.check(result) == kinds

@@ -237,6 +237,7 @@ def test_what_is_published_belongs_to_its_study_until_something_changes(recorded
     assert "run `compare` on the file as it is now" in refused.said
 
 
-def test_what_the_repository_publishes_belongs_to_its_studies(command):
-    done = command("publish", str(ROOT / "experiments/dropout"), "--check")
+@pytest.mark.parametrize("folder", ["dropout", "regularizers"])
+def test_what_the_repository_publishes_belongs_to_its_studies(command, folder):
+    done = command("publish", str(ROOT / "experiments" / folder), "--check")
     assert done.code == 0, done.said
