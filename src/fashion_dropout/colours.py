@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 _BASELINE, _OTHER = "#e08214", "#00416a"
 """A light and a dark colour: distinct to colour-blind readers and in grey print."""
+
+# Of regimes without an order; after the first two colours of Okabe and Ito, a brown and two greys.
+_KINDS = (_BASELINE, _OTHER, "#009e73", "#cc79a7", "#56b4e9", "#8c510a", "#4d4d4d", "#a6a6a6")
 
 # Of dropout rates that are not compared in one study, from light to dark; 0.5 has `_OTHER`.
 _RATES = {0.0: "#9ecae1", 0.5: _OTHER, 1.0: "#14001e"}
@@ -14,10 +18,12 @@ _RATES = {0.0: "#9ecae1", 0.5: _OTHER, 1.0: "#14001e"}
 def of_regimes(regimes: Sequence[str]) -> dict[str, str]:
     """A colour ``#rrggbb`` for each regime; the first is the baseline.
 
-    More than two are taken for an order, as of dropout rates, and go from dark to light.
+    More than two whose names end with a number are taken for an order, as of dropout rates, and go
+    from dark to light; so are more than there are colours for kinds.
     """
-    if len(regimes) <= 2:
-        return dict(zip(regimes, (_BASELINE, _OTHER), strict=False))
+    ordered = len(regimes) > 2 and all(re.search(r"\d$", regime) for regime in regimes[1:])
+    if not ordered and len(regimes) <= len(_KINDS):
+        return dict(zip(regimes, _KINDS, strict=False))
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
