@@ -201,6 +201,32 @@ def test_of_what_is_sent_together_only_the_refused_part_is_lost(tmp_path):
 
 
 @pytest.mark.usefixtures("store")
+def test_a_model_that_was_refused_keeps_the_metrics_that_came_behind_it(tmp_path):
+    """The store takes no second one of a name, step and time, also if it names no dataset."""
+    client = mlflow.MlflowClient()
+    run_id = client.create_run("0").info.run_id
+    journal = Journal(tmp_path / run_id, ABOUT)
+    model = {"step": 2, "params": {}, "tags": {}}
+    journal.write("model", files=journal.new_files(), metrics={}, **model)
+    tested = {"metrics": {"test/loss": 0.3}, "step": 2, "of_model": True, "dataset": ["d", "1"]}
+    time = journal.write("metrics", **tested)
+    assert deliver_all(client, journal) == 2
+    assert journal.refusal  # there were no files
+    journal.refusal = ""
+    files = journal.new_files()
+    mlflow.models.Model().save(str(journal.folder / files / "MLmodel"))
+    known = {"val/loss": (0.4, time - 1), "test/loss": (0.3, time)}
+    journal.write("model", files=files, metrics=known, **model)
+    assert deliver_all(client, journal) == 1
+    assert not journal.refusal
+    stored = client.get_logged_model(journal.model_id)
+    assert stored.status == "READY"
+    measured = {metric.key: metric.dataset_name for metric in stored.metrics}
+    assert measured == {"val/loss": None, "test/loss": "d"}
+    journal.close(remove=True)
+
+
+@pytest.mark.usefixtures("store")
 def test_a_refusal_that_cannot_be_noted_still_fails_the_run(tmp_path):
     client = mlflow.MlflowClient()
     run_id = client.create_run("0").info.run_id

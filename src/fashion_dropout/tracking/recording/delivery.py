@@ -192,9 +192,11 @@ def _model(client: mlflow.MlflowClient, journal: Journal, entry: Entry) -> None:
     if model.model_id not in {output.model_id for output in outputs}:
         client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, entry["step"])])
     measured = {"model_id": model.model_id, "run_id": run.info.run_id}
+    has = {(metric.key, metric.step) for metric in model.metrics or ()}
     if metrics := [
         Metric(name, value, time, entry["step"], **measured)
         for name, (value, time) in entry.get("metrics", {}).items()
+        if (name, entry["step"]) not in has
     ]:
         client.log_batch(run.info.run_id, metrics=metrics)
     folder = journal.folder / entry["files"]
