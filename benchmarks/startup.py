@@ -30,7 +30,10 @@ def seconds_to_first_step(folder: str) -> float:
     with subprocess.Popen(
         [*COMMAND, "train"],
         cwd=folder,
-        env={**os.environ, "FASHION_DROPOUT_STATE": str(Path(folder) / "state")},
+        env={
+            **{name: of for name, of in os.environ.items() if not name.startswith("MLFLOW_")},
+            "FASHION_DROPOUT_STATE": str(Path(folder) / "state"),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

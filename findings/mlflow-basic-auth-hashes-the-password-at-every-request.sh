@@ -3,7 +3,8 @@
 #            it, as clients send one after another.
 # Behaviour: each request with a password verifies its slow hash anew (scrypt, made to take long), which takes
 #            many times as long as the request itself. A run that records epoch by epoch pays it each time,
-#            and one server process answers only a few requests a second.
+#            and one server process answers only a few requests a second. `auth_cache_ttl_seconds` in the file
+#            of MLFLOW_AUTH_CONFIG_PATH lets a process remember it; by default it is 0, which is off.
 # Version:   mlflow 3.17.2 with its extra auth, SQLite.
 set -euo pipefail
 folder=$(mktemp -d)

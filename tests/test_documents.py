@@ -25,7 +25,7 @@ PAGES = [
     path
     for pattern in (
         *("*.md", "docs/*.md", "experiments/**/*.md", "benchmarks/**/*.md", "data/*/*.md"),
-        "findings/*.md",
+        *("findings/*.md", "deploy/*.md"),
     )
     for path in sorted(ROOT.glob(pattern))
 ]

@@ -15,7 +15,8 @@ spec = make_cluster_spec(
     name="fashion-dropout",
     image=image,
     n_workers=workers,
-    worker_command="dask worker --nthreads 1",  # more threads are refused
+    # More threads are refused. Dask's own limit would be the pod's, divided by the node's cores.
+    worker_command="dask worker --nthreads 1 --memory-limit 0",
     resources={"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"memory": "4Gi"}},
 )
 (scheduler,) = spec["spec"]["scheduler"]["spec"]["containers"]

@@ -2,6 +2,9 @@
 
 Use: python deploy/cluster/slurm.py 64
 It needs `pip install dask-jobqueue` beside the program, and a shared folder for the environment.
+A login node is shared, and whoever reaches a scheduler can run code as you. So it also needs the
+certificates of certificates.sh in a shared folder: set the variables DASK_DISTRIBUTED__COMM__TLS__…
+of cluster.env.example, and CLIENT__CERT and CLIENT__KEY of the same form, before.
 `compare --scheduler` takes the address that it prints. With --print it shows the job script only.
 """
 
@@ -9,13 +12,20 @@ import argparse
 import time
 
 from dask_jobqueue import SLURMCluster
+from distributed import Security
 
 parser = argparse.ArgumentParser()
 parser.add_argument("workers", type=int)
 parser.add_argument("--print", action="store_true")
 arguments = parser.parse_args()
 
+security = Security(require_encryption=True)  # its files are those that the variables name
+certificates = (security.tls_scheduler_cert, security.tls_worker_cert, security.tls_client_cert)
+if None in (security.tls_ca_file, *certificates):
+    parser.error("expected certificates of scheduler, worker and client; set their variables")
+
 cluster = SLURMCluster(
+    security=security,
     cores=1,  # one thread a worker: the program refuses more
     processes=1,
     memory="4GB",
@@ -27,7 +37,7 @@ cluster = SLURMCluster(
 if arguments.print:
     print(cluster.job_script())
 else:
-    cluster.scale(arguments.workers)
     print(f"fashion-dropout compare STUDY --scheduler {cluster.scheduler_address}", flush=True)
     while True:
+        cluster.scale(arguments.workers)  # also jobs in the place of those that have ended
         time.sleep(60)
