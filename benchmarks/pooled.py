@@ -75,8 +75,9 @@ def rows() -> Iterator[tuple[str, int, str]]:
             pairs, mean, half = pooled(having)
             digits = 1 if metric.startswith("epochs") else 4
             ends = [f"{value:+.{digits}f}" for value in (mean, mean - half, mean + half)]
-            shown = "{} [{}, {}]".format(*ends).replace("-", "−")
-            yield metric, pairs, shown
+            # A number of epochs lies near its bound: it has a mean, and no interval.
+            shown = ends[0] if digits == 1 else "{} [{}, {}]".format(*ends)
+            yield metric, pairs, shown.replace("-", "−")
 
 
 if __name__ == "__main__":

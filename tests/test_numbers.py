@@ -166,3 +166,7 @@ def test_comments_of_study_files_quote_recorded_run_times(path, numbers):
     for text in own:
         comments = re.sub(rf"(?<![\d.]){re.escape(text)}\b", " ", comments)
     assert unheld(comments) == []
+
+
+def test_a_number_of_epochs_has_no_interval_when_it_is_pooled(numbers):
+    assert numbers.values("en")["pooled/epochs_to_equal_fit"] == "+7.7"

@@ -47,3 +47,11 @@ def test_it_is_said_in_words_where_the_regimes_differ_in_one_number_only(languag
     assert "0.25" in said
     assert "0.005 nats" in said
     assert dose_sentences(make_record(), language) == []
+
+
+def test_two_seeds_that_agree_make_no_choice_sure():
+    record = with_losses(noise=0.004, seeds=2)
+    table = record.runs.pivot(index="seed", columns="regime", values=METRIC)
+    assert table.idxmin(axis=1).nunique() == 1  # both seeds have their lowest loss there
+    found = best_dose(record)
+    assert found.lowest.low < found.lowest.high

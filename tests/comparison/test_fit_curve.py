@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from comparison.records import make_record
 from fashion_dropout.comparison.equal_fit import fit_curve, half_width
 
 
@@ -77,3 +78,18 @@ def test_the_band_covers_the_whole_curve_in_95_of_100_studies(pairs, mean):
         (np.abs(table.mean(axis=0) - mean) <= half_width(table, 0.95)).all() for table in studies
     ]
     assert np.mean(covered) == pytest.approx(0.95, abs=0.033)
+
+
+def test_the_band_of_the_best_of_several_regimes_covers_as_for_all_of_them():
+    record = make_record({"none": 0.0, "low": 0.2, "high": 0.5}, seeds=8)
+    found = record.fit_curve
+    alone = fit_curve(record.histories, record.foremost, "none", 0.95)
+    assert found is not None and alone is not None
+    assert (found.confidence, alone.confidence) == (0.975, 0.95)
+    assert (found.high - found.low > alone.high - alone.low).any()
+
+
+@pytest.mark.parametrize(("confidence", "there"), [(0.95, True), (0.99, False)])
+def test_five_pairs_have_a_band_only_if_a_pattern_may_lie_beyond_it(confidence, there):
+    table = np.random.default_rng(0).normal(size=(5, 3))
+    assert np.isfinite(half_width(table, confidence)).all() == there

@@ -259,3 +259,19 @@ def test_epochs_to_equal_fit_are_those_of_the_table():
         means += [one["mean"] for one in found if one["metric"] == "epochs_to_equal_fit"]
     assert means[1] == pytest.approx(5 * means[0])
     assert means[0] > 0.1
+
+
+def test_no_interval_is_cut_at_a_bound_to_which_the_values_do_not_keep():
+    values = {"small": [-0.3, 0.5, 0.2, -0.1], "large": [0.1, 0.2, -0.2, 0.3]}
+    table = pd.DataFrame(
+        [
+            {"seed": seed, "regime": regime, "metric": "val/loss", "value": value}
+            for regime, of in values.items()
+            for seed, value in enumerate(of)
+        ]
+    )
+    rule = {"baseline": "small", "metric": "val/loss", "smallest_difference": 0.1}
+    lows = [mean["low"] for mean in judge(table, **rule).numbers["regime_means"]]
+    assert lows == [pytest.approx(-0.482, abs=1e-3), pytest.approx(-0.244, abs=1e-3)]
+    kept = table.assign(value=table["value"].abs())
+    assert [mean["low"] for mean in judge(kept, **rule).numbers["regime_means"]][1] >= 0

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fashion_dropout.comparison.detail import share_left
+from comparison.records import make_record
+from fashion_dropout.comparison.detail import share_left, survives
 from fashion_dropout.comparison.statistics import Difference, t_interval
 
 
@@ -64,3 +65,15 @@ def test_the_interval_covers_the_true_share():
         assert found is not None
         covered += found.low <= 0.2 <= found.high
     assert covered / 500 > 0.95 - 2 * (0.95 * 0.05 / 500) ** 0.5
+
+
+@pytest.mark.parametrize(("language", "far"), [("en", "less than −100"), ("ja", "−100 未満")])
+def test_of_a_gain_that_is_only_just_shown_no_share_is_given_to_the_digit(language, far):
+    rng = np.random.default_rng(0)
+    one, other = (stats.zscore(rng.normal(size=8), ddof=1) for _ in range(2))
+    before, after = difference(one * 1.18 - 1), difference(other * 2)
+    share = share_left(before, after)
+    assert share is not None and share.low < -1
+    text = survives(before, after, make_record(), language)
+    assert far in text
+    assert f"{100 * share.low:.0f}".removeprefix("-") not in text

@@ -148,3 +148,23 @@ def test_the_published_verdicts_follow_from_the_published_values(study):
     result = (ROOT / "experiments" / study / "result.json").read_bytes()
     kinds = [verdict["kind"] for verdict in json.loads(result)["verdicts"]]
     assert recomputed.check(result) == kinds
+
+
+def test_a_p_above_the_level_of_one_regime_can_be_significant_by_holm_and_the_schema_says_so():
+    rows = [
+        {"regime": regime, "seed": seed, "metric": "loss", "value": 0.3 + 0.01 * seed + effect}
+        for regime, effects in {
+            "none": [0.0] * 7,
+            "low": [-0.05, -0.06, -0.05, -0.04, -0.05, -0.06, -0.05],
+            "high": [-0.05, -0.06, -0.05, -0.04, -0.05, -0.06, 0.001],
+        }.items()
+        for seed, effect in enumerate(effects)
+    ]
+    judged = judge(
+        pd.DataFrame(rows), baseline="none", metric="loss", direction="lower",
+        smallest_difference=0.01,
+    )  # fmt: skip
+    _, high = judged.numbers["verdicts"]
+    assert high["kind"] == "better" and high["test"]["p"] > high["test"]["level"]
+    schema = (ROOT / "src/fashion_dropout/comparison/result.schema.json").read_text("utf-8")
+    assert "With looks it decides; without, p_holm of the difference does." in schema

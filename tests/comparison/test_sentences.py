@@ -4,7 +4,8 @@ import pytest
 
 from comparison.records import make_record
 from comparison.tables import RULE
-from fashion_dropout.comparison.sentences import guard_warnings, listed
+from fashion_dropout.comparison.record import Changed
+from fashion_dropout.comparison.sentences import change_warning, guard_warnings, listed
 from fashion_dropout.texts import texts
 
 
@@ -40,3 +41,10 @@ def test_japanese_does_not_say_more_or_less_of_guards_than_english():
     assert "のうち" not in guards["improved"]
     assert "ガード指標" in guards["overfitted"]
     assert "ガード" not in guards["overfitted"].replace("ガード指標", "")
+
+
+def test_no_more_runs_were_known_than_there_are():
+    """Of six pairs a look has seen 12 runs; 20 more were there when the rule was changed."""
+    record = make_record(changed=Changed("2026-01-02", 32, ("rule",)), unused=20)
+    assert "after 32 of its 32 runs had been made" in str(change_warning(record))
+    assert change_warning(make_record()) is None

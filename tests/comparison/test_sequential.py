@@ -64,3 +64,14 @@ def test_pairs_come_in_the_order_of_the_looks_and_those_without_a_value_not_at_a
     found, sizes = in_order({0: 0.5, 1: 0.1, 3: 0.3}, [(3, 2), (3, 2, 0, 1)])
     assert found.tolist() == [0.3, 0.5, 0.1]
     assert sizes == [1, 3]
+
+
+@pytest.mark.parametrize("sizes", [(7, 10, 16), (9, 18), (18, 24)])
+@pytest.mark.parametrize("two_sided", [True, False])
+def test_what_a_look_has_found_stays_as_it_was_when_more_pairs_come(sizes, two_sided):
+    spending = (0.03, 0.01, 0.01)[: len(sizes)]
+    for values in np.random.default_rng(0).normal(0.75, 1, (20, sizes[-1])):
+        looks = sign_flip_looks(values, sizes, spending, two_sided=two_sided)
+        first = sizes[0]
+        (alone,) = sign_flip_looks(values[:first], [first], spending[:1], two_sided=two_sided)
+        assert (looks[0].p, looks[0].level) == (alone.p, alone.level)

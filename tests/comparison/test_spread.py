@@ -106,3 +106,11 @@ def test_the_table_has_a_row_for_each_study_and_the_sum():
         "no dropout", "initial weights", "6", "1.0000 [0.6242, 2.4526]", "6 % [1, 45]",
     ]  # fmt: skip
     assert table.iloc[5].tolist() == ["no dropout", "sum of the single sources", "", "", "56 %"]
+
+
+def test_where_no_source_moves_alone_nothing_is_added_up():
+    values = {"init+order": {NONE: [1.0, 2.0]}, "init+order+masks": {NONE: [1.0, 3.0]}}
+    of = variance("none", values, "init+order+masks")
+    assert math.isnan(of.sum_of_shares(NONE))
+    assert spread_table(of, "val/loss").iloc[-1, -1] == "–"
+    assert not any("single sources add up" in line for line in of_shares(of, "val/loss"))

@@ -18,13 +18,13 @@ from fashion_dropout.config.metrics import COMPARED, described
             runs(-0.15),
             "better",
             "With dropout, the generalization gap (validation − training loss) is 0.1489 "
-            "narrower than with no dropout (95 % CI 0.14",
+            "lower than with no dropout (95 % CI 0.14",
         ),
         (
             runs(+0.15),
             "worse",
             "With dropout, the generalization gap (validation − training loss) is 0.1511 "
-            "wider than with no dropout (95 % CI 0.14",
+            "higher than with no dropout (95 % CI 0.14",
         ),
         (runs(0.0), "no difference that matters", "inside ±0.02"),
         (runs(-0.15, seeds=5), "not shown", "With 5 pairs, the smallest possible p is 0.062"),
@@ -199,3 +199,27 @@ def test_the_note_says_the_confidence_of_differences():
     comparison = compared(runs(-0.1), alpha=0.01)
     assert comparison.secondary[0].confidence == 0.99
     assert "of one seed (with confidence 1 − alpha" in summary.table_notes(comparison)[0]
+
+
+def test_a_guard_that_is_the_one_secondary_metric_keeps_its_adjusted_p():
+    table = runs(-0.1)
+    comparison = compared(table, guards={"test/accuracy": 0.01})
+    shown = summary.summary_table(table, ["none", "dropout"], comparison).set_index("metric")
+    assert shown.loc["test/accuracy", "p (Holm)"] == shown.loc["test/accuracy", "p"]
+    assert shown.loc["gap/loss", "p (Holm)"] == "–"
+
+
+def test_the_two_families_of_several_regimes_are_named():
+    names = ("none", "low", "high")
+    comparison = compared(runs(-0.1, regimes=names), names[1:])
+    said = " ".join(summary.table_notes(comparison))
+    assert "the 2 comparisons in gap/loss, and the 2 comparisons in all other metrics" in said
+    assert "beside the primary one" not in said
+
+
+def test_a_gap_below_zero_that_falls_further_is_lower_and_not_narrower():
+    table = runs(-0.05)
+    table["gap/loss"] -= 0.35  # about −0.05 without dropout, −0.10 with it
+    (one,) = compared(table).verdicts
+    assert one.kind == "better"
+    assert " lower than with no dropout" in sentence(one, RULE)

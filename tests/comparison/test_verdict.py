@@ -227,3 +227,11 @@ def test_a_pair_whose_curves_are_not_finite_is_named():
     assert "The pairs of seeds 3 have no value" in said
     (gap,) = compared(broken).verdicts  # any other primary metric is no exception
     assert gap.undefined == (3,)
+
+
+@pytest.mark.parametrize(
+    ("language", "condition"), [("en", "as these 2 do"), ("ja", "2 ペアと同じ")]
+)
+def test_the_number_of_seeds_is_advised_under_its_condition(language, condition):
+    (two,) = compared(runs(-0.1, seeds=2)).verdicts
+    assert condition in sentence(two, RULE, language)

@@ -24,6 +24,7 @@ from fashion_dropout.comparison.statistics import compare
 from fashion_dropout.comparison.summary import values_of_runs
 from fashion_dropout.reports.figures import study_figures
 from fashion_dropout.reports.plots import metrics, predictions
+from fashion_dropout.reports.plots.examination import contact_sheet
 from fashion_dropout.reports.plots.pairs import paired_differences
 from fashion_dropout.reports.plots.style import tick_epochs
 from fashion_dropout.reports.plots.variance import spread_by_source
@@ -397,3 +398,32 @@ def test_the_left_panel_is_described_for_two_regimes_only(language, condition):
     alt = texts(language)["figures"]["paired_differences"]["alt"]
     left = "on the left" if language == "en" else "左"
     assert alt.index(condition) < alt.lower().index(left)
+
+
+def test_of_two_pairs_no_field_is_coloured():
+    """Images are counted: two pairs often change by the same number of them."""
+    rng = np.random.default_rng(0)
+    shares = {regime: rng.poisson(1, (2, 10, 10)) / 1_000 for regime in TWO}
+    figure = drawn(predictions.confusion_change(shares, [0, 1], CLASSES, "en"))
+    assert "coloured" not in said(figure)
+    pictures = [image.get_array() for axes in figure.axes for image in axes.images]
+    assert any(np.ma.getmaskarray(picture).all() for picture in pictures)
+
+
+def test_the_curve_of_one_pair_is_the_mean_of_one_pair():
+    assert "mean of 1 pair; thin" in said(drawn_study("one seed", "en")["equal_fit"])
+    assert "mean of 6 pairs; thin" in said(drawn_study("two", "en")["equal_fit"])
+
+
+def test_long_names_of_classes_do_not_collide():
+    names = tuple(f"{number} of ten classes whose names are long ones"[:40] for number in range(10))
+    images, answers = np.zeros((6, 28, 28), np.uint8), np.eye(10, dtype=np.float32)[:6]
+    found = Disagreements(images, np.arange(6), {"none": answers, "dropout": answers})
+    figure = drawn(predictions.disagreements(found, names, 2, "en"))
+    rows = [[text.get_window_extent() for text in axes.texts] for axes in figure.axes[:3]]
+    for left, right in itertools.pairwise(rows):
+        assert max(box.x1 for box in left) < min(box.x0 for box in right)
+    captions = [f"test {at}\nlabel: {names[at]}\nruns: {names[9 - at]}, 95%" for at in range(6)]
+    sheet = drawn(contact_sheet(images, captions, "", "en"))
+    boxes = [axes.title.get_window_extent() for axes in sheet.axes]
+    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))

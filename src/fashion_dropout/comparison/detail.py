@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -220,14 +221,19 @@ def survives(before: Difference, after: Difference, record: StudyRecord, languag
     elif share is None:
         parts = ["sentence", "undefined"]
     else:
-        known |= {
-            name: f"{Signed(round(100 * value)):.0f}" for name, value in share._asdict().items()
-        }
+        known |= {name: _share(value, words) for name, value in share._asdict().items()}
         known["confidence"] = f"{100 * before.confidence:.4g}"
         parts = ["sentence", "turned" if share.high < 0 else "none_shown"]
         if share.low > 0:
             parts = ["sentence", "share", *(["rest"] if share.high < 1 else [])]
     return str(words["between"].join(words[part] for part in parts).format(**known))
+
+
+def _share(value: float, words: Mapping[str, Any]) -> str:
+    """A share in per cent; far beyond none and all of it, no digit says anything."""
+    if -1 <= value <= 2:
+        return f"{Signed(round(100 * value)):.0f}"
+    return str(words["far_above" if value > 0 else "far_below"])
 
 
 def _ends(low: float, high: float) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.spread import Estimate
+from fashion_dropout.comparison.two_level import seed_weights
 from fashion_dropout.texts import Count, Language, metric_label, texts
 
 METRIC = "best/val_loss"
@@ -17,7 +18,6 @@ METRIC = "best/val_loss"
 WITHIN = 0.005
 """Nats. A value whose mean loss is so near the lowest one is called as good."""
 
-_RESAMPLES = 10_000
 _SEED = 0
 _SHARE = 0.95
 
@@ -45,7 +45,7 @@ def best_dose(record: StudyRecord) -> BestDose | None:
     """The best value, by a percentile bootstrap over seeds, all runs of a seed kept together.
 
     Values that were not tried are no choice, so an interval ends at values that were. Of few seeds
-    it is rather too narrow (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13).
+    a bootstrap makes too little, so their counts are spread out as in `two_level`.
 
     Args:
         record: The study.
@@ -62,8 +62,8 @@ def best_dose(record: StudyRecord) -> BestDose | None:
     losses = table.reindex(columns=ordered).dropna().to_numpy(dtype=float)
     if len(losses) < 2:
         return None
-    drawn = np.random.default_rng(_SEED).integers(len(losses), size=(_RESAMPLES, len(losses)))
-    means = np.vstack([losses.mean(axis=0), losses[drawn].mean(axis=1)])
+    weights = seed_weights(len(losses), _SHARE, np.random.default_rng(_SEED))
+    means = np.vstack([losses.mean(axis=0), weights @ losses / len(losses)])
     values = np.array([doses[regime] for regime in ordered])
     near = means <= means.min(axis=1, keepdims=True) + WITHIN
     return BestDose(

@@ -164,6 +164,7 @@ class FitCurve:
         low, high: The edges of the band; NaN with fewer than `FEWEST_PAIRS`, and of several splits.
         points: Seed → the lowest training loss that both runs reach, where the metrics at equal fit
             are read.
+        confidence: Of the band.
     """
 
     levels: NDArray[np.float64]
@@ -172,6 +173,7 @@ class FitCurve:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     points: Mapping[int, float]
+    confidence: float
 
 
 def fit_curve(
@@ -208,7 +210,7 @@ def fit_curve(
     half = half_width(table[:0] if are_crossed(by_seed) else table, confidence)
     mean = table.mean(axis=0)
     points = {seed: ends[0] for seed, ends in ranges.items()}
-    return FitCurve(levels, by_seed, mean, mean - half, mean + half, points)
+    return FitCurve(levels, by_seed, mean, mean - half, mean + half, points, confidence)
 
 
 def half_width(table: NDArray[np.float64], confidence: float) -> NDArray[np.float64]:
@@ -221,10 +223,10 @@ def half_width(table: NDArray[np.float64], confidence: float) -> NDArray[np.floa
     simulations with 6 to 16 pairs; from the deviations 0.93 to 0.98).
 
     The table has a row for each pair and a column for each level; the result is of shape (levels,),
-    NaN with fewer than `FEWEST_PAIRS`.
+    NaN with fewer than `FEWEST_PAIRS`, or if not one pattern of signs may lie beyond the band.
     """
     pairs = len(table)
-    if pairs < FEWEST_PAIRS:
+    if pairs < FEWEST_PAIRS or 1 - confidence < 0.5**pairs:
         return np.full(table.shape[1], np.nan)
     deviations = table - table.mean(axis=0)
     squares = (deviations**2).sum(axis=0)[:, np.newaxis]

@@ -206,9 +206,11 @@ class StudyRecord:
 
     @cached_property
     def fit_curve(self) -> FitCurve | None:
-        """The difference at each training loss between `foremost` and the baseline."""
-        baseline = self.rule.baseline
-        return fit_curve(self.histories, self.foremost, baseline, 1 - self.rule.alpha)
+        """The difference at each training loss between `foremost` and the baseline; its band is
+        simultaneous over the regimes, of which it is the best one.
+        """
+        confidence = 1 - self.rule.alpha / len(self.others)
+        return fit_curve(self.histories, self.foremost, self.rule.baseline, confidence)
 
     def difference(
         self, runs: pd.DataFrame, metric: str, regime: str, direction: Direction | None = None

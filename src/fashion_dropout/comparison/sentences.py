@@ -11,7 +11,7 @@ import numpy as np
 from fashion_dropout.comparison.equal_fit import OVER_RANGE
 from fashion_dropout.comparison.guards import Guarded
 from fashion_dropout.comparison.power import POWER, seeds_needed
-from fashion_dropout.comparison.record import Changed, StudyRecord
+from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.verdict import Verdict
 from fashion_dropout.config.cell import are_crossed, pair_text
 from fashion_dropout.config.decision import Decision
@@ -142,21 +142,18 @@ def listed(items: Sequence[str], language: Language) -> str:
     return str(phrases["comma"].join(most) + phrases["and"] + last) if most else last
 
 
-def change_warning(changed: Changed | None, runs: int, language: Language = "en") -> str | None:
-    """What a reader must know of a study that was declared with results known; None if nothing.
-
-    Args:
-        changed: As the study's record has it.
-        runs: How many finished runs the study compares.
-        language: The language of the sentence.
-    """
-    if changed is None:
+def change_warning(record: StudyRecord, language: Language = "en") -> str | None:
+    """What a reader must know of a study that was declared with results known; None if nothing."""
+    if (changed := record.changed) is None:
         return None
     words = texts(language)["changed"]
     what = words["comma"].join(words["parts"][part] for part in changed.what)
     return str(
         words["changed" if changed.what else "declared"].format(
-            when=changed.when, finished=changed.finished, runs=runs, what=what
+            when=changed.when,
+            finished=changed.finished,
+            runs=len(record.runs) + record.unused,  # those that no look has seen were known, too
+            what=what,
         )
     )
 

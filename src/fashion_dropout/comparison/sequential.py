@@ -81,8 +81,8 @@ def of_studies(
     Returns:
         p and level of each study and look, float64 of shape (studies, looks).
     """
-    patterns = 2 ** values.shape[1] if values.shape[1] <= EXACT_UP_TO else 1 + RESAMPLES
-    rows = max(1, _NUMBERS_AT_ONCE // patterns)
+    patterns = [2**size if size <= EXACT_UP_TO else 1 + RESAMPLES for size in sizes]
+    rows = max(1, _NUMBERS_AT_ONCE // max(patterns))
     blocks = [
         _of_block(values[first : first + rows], sizes, spending, two_sided)
         for first in range(0, len(values), rows)
@@ -97,15 +97,21 @@ def _of_block(
     largest = np.abs(values).max(axis=1, keepdims=True)
     scaled = values / np.where(largest > 0, largest, 1)
     crossed = np.zeros((len(values), 1), dtype=bool)
-    found = []
+    found, bounds = [], list[NDArray[np.float64]]()
     for newly, sums in zip(spending, signed_sums(scaled, sizes), strict=True):
         patterns = sums.shape[1]
         reached = np.abs(sums) if two_sided else sums
+        if patterns % crossed.shape[1]:  # from all patterns to random ones
+            earlier = [_random_sums(scaled, size) for size in sizes[: len(bounds)]]
+            earlier = [np.abs(of) if two_sided else of for of in earlier]
+            past = [of > bound + _TIE for of, bound in zip(earlier, bounds, strict=True)]
+            crossed = np.logical_or.reduce(past)
         # The patterns of the pairs seen before repeat for every pattern of the new ones.
         crossed = np.tile(crossed, patterns // crossed.shape[1])
         allowed = int(newly * patterns + 1e-9)  # more patterns than these may not reach it
         still = np.where(crossed, -np.inf, reached)
         bound = -np.partition(-still, allowed, axis=1)[:, allowed : allowed + 1]
+        bounds.append(bound)
         reaches = reached > bound + _TIE
         crossed |= reaches
         as_extreme = reached >= reached[:, :1] - _TIE
@@ -120,23 +126,29 @@ def signed_sums(values: NDArray[np.float64], sizes: Sequence[int]) -> Iterator[N
     Yields:
         float64 of shape (studies, patterns).
     """
-    if values.shape[1] > EXACT_UP_TO:
-        patterns = random_patterns(values.shape[1])
-        blocks = [patterns[first : first + _AT_ONCE] for first in range(0, len(patterns), _AT_ONCE)]
-        for size in sizes:
-            yield np.concatenate([values[:, :size] @ block[:, :size].T for block in blocks], axis=1)
-        return
     sums = np.zeros((len(values), 1))
     for before, size in itertools.pairwise((0, *sizes)):
+        if size > EXACT_UP_TO:
+            yield _random_sums(values, size)
+            continue
         for pair in range(before, size):  # each pair doubles the patterns: as it is, and flipped
             value = values[:, pair : pair + 1]
             sums = np.concatenate([sums + value, sums - value], axis=1)
         yield sums
 
 
-@lru_cache(maxsize=2)
+def _random_sums(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """The sums of the first pairs, so many, with each of the random patterns."""
+    patterns = random_patterns(size)
+    blocks = [patterns[first : first + _AT_ONCE] for first in range(0, len(patterns), _AT_ONCE)]
+    return np.concatenate([values[:, :size] @ block.T for block in blocks], axis=1)
+
+
+@lru_cache(maxsize=4)
 def random_patterns(pairs: int) -> NDArray[np.int8]:
     """10,000 random sign patterns, seeded, after that of the data, which is +1 everywhere.
+
+    Those of fewer pairs are their beginning: what a look has found stays so when more pairs come.
 
     Args:
         pairs: n.
@@ -145,7 +157,7 @@ def random_patterns(pairs: int) -> NDArray[np.int8]:
         ±1, int8 of shape (10,001, n).
     """
     rng = np.random.default_rng(_SEED)
-    flipped = rng.integers(0, 2, (1 + RESAMPLES, pairs), dtype=np.int8)
+    flipped = rng.integers(0, 2, (pairs, 1 + RESAMPLES), dtype=np.int8).T
     flipped[0] = 0
     return 1 - 2 * flipped
 

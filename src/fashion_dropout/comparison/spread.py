@@ -78,8 +78,9 @@ class Variance:
         return {of.sources: of for of in self.spreads[place] if of.sources in SOURCES}
 
     def sum_of_shares(self, place: Place) -> float:
-        """What the shares of the single sources add up to."""
-        return sum(of.share.value for of in self.single(place).values())
+        """What the shares of the single sources add up to; NaN if none moves alone."""
+        alone = self.single(place).values()
+        return sum(of.share.value for of in alone) if alone else math.nan
 
     def widening(self, place: Place) -> float:
         """How much wider an interval becomes if it covers the split as well: a ratio above 1.

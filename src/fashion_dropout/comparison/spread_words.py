@@ -85,7 +85,8 @@ def of_shares(variance: Variance, primary: str, language: Language = "en") -> It
         f"{what(place, variance, language)} {_percent(variance.sum_of_shares(place), words)}"
         for place in places
     )
-    yield words["sums"].format(noun=metric_label(primary, language), sums=sums)
+    if any(variance.single(place) for place in places):
+        yield words["sums"].format(noun=metric_label(primary, language), sums=sums)
     yield words["add_up"]
     n = min(spread.n for place in places for spread in variance.spreads[place])
     if n > 1:

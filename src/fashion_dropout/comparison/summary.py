@@ -111,9 +111,8 @@ def summary_table(
     def compared(metric: str, regime: str, label: str) -> dict[str, str]:
         if (difference := by_place.get((regime, metric))) is None:
             return dict.fromkeys((label, words["p"], words["holm"]), "–")
-        several = len(comparison.verdicts) > 1
-        alone = metric == comparison.rule.primary and not several
-        adjusted = not alone and difference not in guards
+        rule, several = comparison.rule, len(comparison.verdicts) > 1
+        adjusted = metric in rule.secondary or (metric == rule.primary and several)
         pairs = len(paired_seeds(runs, regime, base))
         return {
             label: _difference(difference, pairs),
@@ -163,6 +162,7 @@ def table_notes(comparison: Comparison, language: Language = "en") -> list[str]:
         "primary": rule.primary,
         "guards": ", ".join(rule.guards),
         "comparisons": Count(len(tested)),
+        "regimes": len(primary),
         "n": pairs,
         "least": least,
         "least_adjusted": least_adjusted,
@@ -171,7 +171,8 @@ def table_notes(comparison: Comparison, language: Language = "en") -> list[str]:
         are_crossed([*verdict.difference.by_seed, *verdict.undefined])
         for verdict in comparison.verdicts
     )
-    notes = ["interval_splits", "decides_splits"] if crossed else ["interval", "decides"]
+    splits, several = "_splits" * crossed, "_several" * (len(primary) > 1)
+    notes = [f"interval{splits}", f"decides{splits}{several}"]
     by_signs = pairs > 1 and not crossed
     if by_signs and least > rule.alpha:
         notes.append("least")
@@ -211,7 +212,7 @@ def mean_interval(table: pd.DataFrame, regime: str, metric: str) -> tuple[float,
     if described(metric):
         return mean, math.nan, math.nan
     smallest, largest = metrics.of(metric).smallest, metrics.of(metric).largest
-    if smallest <= mean <= largest:  # else in another unit, as accuracy in per cent
+    if table[metric].dropna().between(smallest, largest).all():  # else another one of that name
         low, high = (float(end) for end in np.clip([low, high], smallest, largest))
     return mean, low, high
 

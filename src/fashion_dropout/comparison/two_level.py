@@ -88,7 +88,7 @@ def image_intervals(
     if not seeds:
         return {}
     rng = np.random.default_rng(_SEED)
-    weights = {regime: _weights(len(of), confidence, rng) for regime, of in seeds.items()}
+    weights = {regime: seed_weights(len(of), confidence, rng) for regime, of in seeds.items()}
     pairs = [(regime, seed) for regime, of in seeds.items() for seed in of]
     tail = (1 - confidence) / 2
     found = {}
@@ -112,7 +112,7 @@ def expansion(seeds: int, confidence: float) -> float:
     return float(t / (z * math.sqrt((seeds - 1) / seeds)))
 
 
-def _weights(seeds: int, confidence: float, rng: np.random.Generator) -> NDArray[np.float64]:
+def seed_weights(seeds: int, confidence: float, rng: np.random.Generator) -> NDArray[np.float64]:
     """How much each seed counts in each resample, 1 on average; (RESAMPLES, seeds)."""
     counts = rng.multinomial(seeds, np.full(seeds, 1 / seeds), RESAMPLES)
     return np.asarray(1 + expansion(seeds, confidence) * (counts - 1))

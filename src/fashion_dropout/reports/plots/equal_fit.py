@@ -24,7 +24,7 @@ from fashion_dropout.reports.plots.style import (
     styled,
     thin_lines,
 )
-from fashion_dropout.texts import Language, difference_label, regime_label
+from fashion_dropout.texts import Count, Language, difference_label, regime_label
 
 _HALO = [withStroke(linewidth=2, foreground="white")]
 _NAMED = 5
@@ -126,7 +126,7 @@ def _difference(
     axes: Axes, curve: FitCurve, colour: str, rule: Decision, language: Language
 ) -> None:
     words = plot_words(language)
-    confidence = 100 * (1 - rule.alpha)
+    confidence = 100 * curve.confidence
     inside = rule.smallest_difference
     if metrics.of(rule.primary).when == "pair" and metrics.of(rule.primary).unit == "loss":
         axes.axhspan(-inside, inside, color="#BBBBBB", alpha=0.4, linewidth=0,
@@ -136,7 +136,7 @@ def _difference(
     thin_lines(axes, lines, colour, max(0.1, min(0.5, 4 / len(lines))))
     banded = bool(np.isfinite(curve.low).any())
     axes.plot(curve.levels, curve.mean, color=colour, linewidth=2,
-              label=words["mean_of_pairs"].format(n=len(lines)))  # fmt: skip
+              label=words["mean_of_pairs"].format(n=Count(len(lines))))  # fmt: skip
     if banded:
         axes.fill_between(curve.levels, curve.low, curve.high, color=colour, alpha=0.25,
                           linewidth=0,

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from fashion_dropout.colours import of_regimes
 from fashion_dropout.comparison.record import DISAGREEMENTS, Disagreements
 from fashion_dropout.comparison.statistics import row_intervals
+from fashion_dropout.comparison.two_level import FEWEST_PAIRS
+from fashion_dropout.escapes import shortened
 from fashion_dropout.reports.plots.style import (
     MARKED,
     WIDTH,
@@ -111,7 +113,8 @@ def confusion_change(
 ) -> Figure:
     """The confusion matrices of two regimes side by side, and below them their difference.
 
-    A cell of the difference is coloured if its 95 % interval over pairs leaves zero out.
+    A cell of the difference is coloured if its 95 % interval over pairs leaves zero out. Of two
+    pairs none is: they often change by the same number of images, which makes no interval.
 
     The shares of two regimes are of shape (n, k, k), for n pairs and k classes: of the true class
     (row) that was taken for each class (column).
@@ -136,7 +139,8 @@ def confusion_change(
     changes = (of_regime - of_baseline).reshape(len(of_baseline), k * k).T
     mean, low, high = row_intervals(pd.DataFrame(changes, columns=list(pairs)))
     change = mean.reshape(k, k)
-    clear = ((low > 0) | (high < 0)).reshape(k, k)
+    enough = len(pairs) >= FEWEST_PAIRS
+    clear = ((low > 0) | (high < 0)).reshape(k, k) & enough
     coloured = np.ma.masked_array(100 * change, ~clear)
     largest = float(100 * np.abs(change).max()) or 1.0
     axes = below.subplots()
@@ -146,7 +150,7 @@ def confusion_change(
     _classes(axes, classes, 8.5, language)
     varying = int(np.any(of_regime != of_baseline, axis=0).sum())
     chance = 0.05 * varying
-    if np.isfinite(low).any():  # of one pair there is no interval, and nothing can be coloured
+    if enough and np.isfinite(low).any():  # else nothing can be coloured
         axes.set_title(
             words["confusion_chance" if clear.sum() <= chance else "confusion_count"].format(
                 coloured=int(clear.sum()), varying=varying, chance=round(chance)
@@ -177,10 +181,10 @@ def disagreements(
         grid.flat, found.images, found.labels, *found.probabilities.values(), strict=False
     ):
         axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-        lines = [(words["truth"].format(name=_class(classes[label], language)), "black")]
+        lines = [(words["truth"].format(name=_short(classes[label], language)), "black")]
         for colour, predicted in zip(colours, both, strict=True):
             answer = words["right" if predicted.argmax() == label else "wrong"]
-            name = _class(classes[predicted.argmax()], language)
+            name = _short(classes[predicted.argmax()], language)
             lines.append((answer.format(name=name, share=predicted.max()), colour))
         for line, (text, colour) in enumerate(reversed(lines)):
             axes.annotate(text, (0.5, 1), xycoords="axes fraction", xytext=(0, 4 + 12 * line),
@@ -200,6 +204,12 @@ def _pairs(n: int, language: Language) -> str:
 
 def _class(name: str, language: Language) -> str:
     return str(texts(language)["classes"].get(name, name))
+
+
+def _short(name: str, language: Language) -> str:
+    """The name of a class for a third of the width; a Japanese letter fills the room of two."""
+    shown = _class(name, language)
+    return shortened(shown, 18 if shown.isascii() else 12)
 
 
 def _cells(
