@@ -66,6 +66,7 @@ def record_study(
         tags.STUDY: study.key,
         tags.SESSION: "made up",
         tags.FRESH: False,
+        tags.TRAINING_CODE: provenance.training_code_sha256(),
         tags.QUESTION: study.question,
         tags.QUESTION_JA: study.question_ja,
     }.items():

@@ -149,3 +149,17 @@ def test_a_run_of_another_study_with_other_code_is_only_not_taken_over():
         client.set_tag(run.info.run_id, tags.TRAINING_CODE, "0" * 64)
     larger = changed(seeds=(0, 1, 2, 3))
     assert len(finished_cells(larger, experiment(), DATASET).missing(larger)) == 8
+
+
+@pytest.mark.usefixtures("store")
+def test_the_runs_that_are_taken_over_are_those_that_are_compared():
+    """And not runs of the study itself that other training code has made."""
+    record_study(SMOKE)
+    client = mlflow.MlflowClient()
+    for run in queries.finished_runs(experiment(), DATASET):
+        client.set_tag(run.info.run_id, tags.TRAINING_CODE, "0" * 64)
+    record_study(changed(name="another"))
+    taken = finished_cells(SMOKE, experiment(), DATASET).taken_over
+    assert len(taken) == 6
+    record = read_record(record_study(SMOKE, taken_over=taken))
+    assert set(record.runs["run_id"]) == set(taken.values())

@@ -165,3 +165,17 @@ def test_the_document_compiles(exported, tmp_path, language, engine):
     assert ("There were undefined references" in log) == (language == "ja")
     assert "Missing character" not in log
     assert (folder / "paper.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_folder_is_looked_at_before_a_store_is_asked(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    away = {"MLFLOW_TRACKING_URI": "sqlite:////nowhere/mlflow.db"}
+    done = run_here("export", "latest", "--to", "file", cwd=tmp_path, environment=away)
+    assert done.returncode == 2
+    assert "which is a file" in done.stderr
+
+
+def test_a_link_to_itself_is_no_folder(study, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    line = refused(study, tmp_path, "smoke", "--to", "loop")
+    assert f"received {tmp_path.resolve() / 'loop'}, which is a link to itself" in line

@@ -11,7 +11,9 @@ from rich.cells import cell_len
 
 from conftest import ROOT, run_here
 from fashion_dropout.config.study import read_study
-from fashion_dropout.studies.overview import describe_studies
+from fashion_dropout.learning.dataset import open_dataset
+from fashion_dropout.studies.compare import _opened
+from fashion_dropout.studies.overview import describe_studies, overview
 from fashion_dropout.texts import LANGUAGES, texts
 from fashion_dropout.tracking.store import tags
 from recorded import record_study
@@ -128,3 +130,12 @@ def test_the_page_links_the_report_of_a_study(store, workdir):
 def test_the_page_does_not_call_pairs_seeds(language):
     """With several splits, twelve pairs are of three seeds."""
     assert not re.search("declared seeds|シードの数", texts(language)["studies"]["caption"])
+
+
+@pytest.mark.usefixtures("store")
+def test_so_many_seeds_that_mlflow_cuts_their_list_are_all_counted():
+    smoke = read_study(ROOT / "experiments/dropout/smoke.toml")
+    many = smoke.model_copy(update={"seeds": tuple(range(2_000))})
+    with _opened(many, open_dataset("synthetic"), "session", None, fresh=True) as run:
+        pass
+    assert overview(mlflow.get_run(run.run_id)).pairs == "–/2000"

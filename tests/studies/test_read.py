@@ -15,7 +15,9 @@ from conftest import ROOT
 from fashion_dropout.comparison import two_level
 from fashion_dropout.config.study import read_study
 from fashion_dropout.errors import TrackingError
+from fashion_dropout.learning.examples import Examples
 from fashion_dropout.studies.read import read_record
+from fashion_dropout.tracking.store import tags
 from recorded import record_study
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -200,3 +202,29 @@ def test_curves_are_parsed_together_as_each_by_itself(study):
         alone = pd.read_csv(file).set_index("epoch").reindex(range(1, 21))[columns]
         assert own[columns].to_numpy().tobytes() == alone.to_numpy().tobytes()
     assert found.histories["train/loss"].isna().sum() == 1
+
+
+def test_a_study_keeps_the_runs_of_a_machine_whose_clock_goes_ahead(study):
+    run_id = record_study(study)
+    newest = int(read_record(run_id).runs["begun"].max())
+    client = mlflow.MlflowClient()
+    client.set_tag(run_id, tags.NEWEST, newest)  # as `conclude` does
+    client.set_terminated(run_id, end_time=newest - 120_000)
+    assert len(read_record(run_id).runs) == 6
+
+
+def test_mean_predictions_are_of_the_pairs_of_which_both_runs_have_some():
+    study = read_study(ROOT / "experiments/dropout/smoke.toml")
+    run_id = record_study(study, predictions=12)
+    places = read_record(run_id).runs.set_index(["regime", "seed"])["artifact_uri"]
+    files = {
+        place: Path(local_file_uri_to_path(uri), "predictions.npz") for place, uri in places.items()
+    }
+    files["dropout", 1].unlink()
+    images = Examples(np.zeros((12, 28, 28, 1), np.uint8), np.arange(12, dtype=np.uint8) % 10)
+    results = read_record(run_id, images).results
+    assert results is not None
+    for regime in ("none", "dropout"):
+        both = [np.load(files[regime, seed])["probabilities"] for seed in (0, 2)]
+        shown = results.disagreements.probabilities[regime]  # the farthest apart come first
+        assert np.sort(shown, axis=0) == pytest.approx(np.sort(np.mean(both, axis=0), axis=0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 from dataclasses import replace
+from types import SimpleNamespace
 
 import mlflow
 import pytest
@@ -13,6 +14,7 @@ from conftest import run_here
 from dask_processes import cluster
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import ClusterError, DataError, FashionDropoutError, UsageError
+from fashion_dropout.learning import runtime
 from fashion_dropout.learning.dataset import open_dataset
 from fashion_dropout.studies import fitness, scheduler
 from fashion_dropout.studies.cell import Session
@@ -232,3 +234,26 @@ def test_a_study_on_a_cluster_from_a_refused_worker_to_a_lost_scheduler(tmp_path
         (line,) = said.splitlines()
         assert "received a lost connection, a restart" in line
         assert "the same command, without --fresh, goes on with what is missing" in line
+
+
+def test_a_worker_that_leaves_while_it_is_asked_stops_no_study(needs):
+    there = iter([{"a": {}, "b": {}}, {"a": {}}])
+    client = SimpleNamespace(
+        scheduler_info=lambda n_workers: {"workers": next(there)},
+        run=lambda *_, **__: {"a": Fitness(""), "b": OSError("Timed out")},
+    )
+    said: list[str] = []
+    scheduler.check_workers(client, Scheduler("tcp://far:8786"), needs, said.append)
+    assert said == ["asking 2 workers of tcp://far:8786"]
+
+
+def test_a_worker_that_has_started_tensorflow_otherwise_is_refused_before_its_first_cell(
+    needs, monkeypatch
+):
+    monkeypatch.setattr(runtime, "_started", None)
+    monkeypatch.setattr(fitness, "_examined", lambda *_: Fitness(""))
+    assert fitness.fitness(needs, threads=1).objection == ""
+    monkeypatch.setattr(runtime, "_started", runtime._Settings(1, "portable", "auto"))
+    said = fitness.fitness(needs, threads=1).objection
+    assert said.startswith("expected kernels portable, as TensorFlow works with in this process")
+    assert said.endswith("received native; use another process: restart the worker")

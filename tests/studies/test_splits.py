@@ -18,6 +18,7 @@ from fashion_dropout.config.study import read_study
 from fashion_dropout.errors import UsageError
 from fashion_dropout.reports import html
 from fashion_dropout.reports.figures import study_figures
+from fashion_dropout.reports.paper.folder import paper_files
 from fashion_dropout.reports.paper.methods import methods, results
 from fashion_dropout.reports.paper.tables import tidy_tables
 from fashion_dropout.runs.description import run_name
@@ -166,3 +167,17 @@ def test_a_run_that_ended_before_it_had_parameters_is_no_second_cell(study):
     cells = read_record(run_id).cells
     assert len(cells) == len(study.cells())
     assert set(cells["state"]) == {"FINISHED"}
+
+
+@pytest.mark.parametrize(
+    ("language", "runs", "interval"),
+    [
+        ("en", "Runs of one seed and one split began", "for other seeds and other splits"),
+        ("ja", "同じシードと同じ分割の実行は", "シードと分割の両方が変わった場合"),
+    ],
+)
+def test_a_paper_does_not_take_several_splits_for_one(record, language, runs, interval):
+    comparison = record.compare()
+    assert runs in methods(record, comparison, {}, language)[0]
+    written = paper_files(record, comparison, {}, {}, language)
+    assert interval in written["tables/metrics.tex"].decode()

@@ -201,3 +201,25 @@ def test_tiny_copies_of_two_of_the_studies_move_what_they_say_and_nothing_else(w
     assert concluded.returncode == 0, concluded.stderr
     assert "0 of 4 cells to run" in concluded.stdout
     assert "note: Here a seed decides the split only" in concluded.stdout
+
+
+def test_a_study_that_its_looks_have_ended_is_refused_for_that(ids):
+    rule = FILES["variance-init"].decision.model_copy(
+        update={
+            "primary": "gap/loss",
+            "smallest_difference": 9.0,
+            "alpha": 0.49,
+            "guards": {},
+            "looks": (3, 6),
+        }
+    )
+    declared = small("variance-init", seeds=tuple(range(6)), decision=rule)
+    run_id = record_study(declared)
+    of_study = f"tags.study = '{declared.key}' and tags.role = 'run'"
+    for run in mlflow.search_runs(
+        search_all_experiments=True, filter_string=of_study, output_format="list"
+    ):
+        if run.data.tags["seed"] in "345":
+            mlflow.delete_run(run.info.run_id)
+    with pytest.raises(UsageError, match="at a look after 3 of 6; declare it without looks"):
+        read_variance([run_id, ids["variance-all"]], str)

@@ -8,9 +8,11 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.entities import PagedList
 
 from fashion_dropout.errors import TrackingError, UsageError
+from fashion_dropout.tracking.reading import queries
 from fashion_dropout.tracking.reading.queries import artifact
 from fashion_dropout.tracking.recording.opening import experiment_id
-from fashion_dropout.tracking.store import search
+from fashion_dropout.tracking.store import calls, search
+from fashion_dropout.tracking.store.timeouts import FILES_SECONDS
 
 
 @pytest.mark.parametrize("name", ["100%41 of it", "plain"])
@@ -68,3 +70,19 @@ def test_runs_come_in_pages(store, monkeypatch):
     found = [run.info.run_id for run in search.find_runs(wanted, "0")]
     newest = [run.info.run_id for run in search.find_runs(wanted, newest_first=True, most=3)]
     assert (found, newest) == (made, made[:1:-1])
+
+
+@pytest.mark.usefixtures("store")
+def test_every_search_for_the_runs_of_a_study_has_the_same_time(monkeypatch):
+    asked: list[float] = []
+
+    def noted(call, seconds, late=None):
+        asked.append(seconds)
+        return call()
+
+    monkeypatch.setattr(calls, "bounded", noted)
+    queries.finished_runs("0", "digest")
+    queries.study_runs("many-0123456789ab", "0")
+    queries.run_ids("0", "")
+    queries.differing_parameters("0", "")
+    assert asked == [FILES_SECONDS] * 4

@@ -209,3 +209,15 @@ def test_a_run_whose_parameter_mlflow_has_cut_goes_on():
     with opened(params=params, resume=tracked.run_id):
         pass
     assert only_run().info.status == "FINISHED"
+
+
+@pytest.mark.usefixtures("store")
+def test_a_study_goes_on_after_its_file_was_put_in_another_order():
+    """Seeds, regimes and guards are recorded as they were written; the study is the same one."""
+    with pytest.raises(KeyboardInterrupt), opened(params={"seeds": "0,1"}) as tracked:
+        tracked.settle()
+        raise KeyboardInterrupt
+    with opened(params={"seeds": "1,0", "alpha": 0.05}, resume=tracked.run_id):
+        pass
+    assert only_run().info.status == "FINISHED"
+    assert only_run().data.params == {"seeds": "0,1", "alpha": "0.05"}

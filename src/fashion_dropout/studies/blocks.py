@@ -188,7 +188,7 @@ def _sentences(record: StudyRecord, comparison: Comparison, language: Language) 
     if looks := looks_sentence(record, language):
         yield looks
     yield from second_evidence(record, language)
-    if warning := change_warning(record.changed, len(record.runs), language):
+    if warning := change_warning(record, language):
         yield warning
 
 

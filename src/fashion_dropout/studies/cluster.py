@@ -18,7 +18,9 @@ from fashion_dropout.progress import CellProgress, StudyDisplay
 from fashion_dropout.studies.cell import CellResult, Session, run_cell
 from fashion_dropout.studies.scheduler import quieten
 from fashion_dropout.texts import Count
+from fashion_dropout.tracking.store.timeouts import NoAnswerError, bounded
 
+_ASK_SECONDS = 5
 _BEFORE_A_WORKER = "distributed.nanny.pre-spawn-environ"
 _NO_MORE = "another program, which was stopped, begins it no more"
 _PROGRESS = tuple(CellProgress.__dataclass_fields__)
@@ -111,11 +113,15 @@ def run_cells(
 
 
 def begin_no_more(client: Client, cells: Sequence[Cell], session: Session) -> None:
-    """Let a cluster that is already there begin no further cell; what it runs comes to its end,
-    as a thread that trains cannot be stopped. Another program that runs the same study there takes
-    the others up again.
+    """Let a cluster that is already there begin no further cell, not even one that a worker has
+    been given; what it runs comes to its end, as a thread that trains cannot be stopped. Another
+    program that runs the same study there takes the others up again.
     """
-    begun = _begun(client)
+    try:
+        running = bounded(lambda: client.run(_executed, on_error="ignore"), _ASK_SECONDS)
+        begun = {str(key) for keys in running.values() for key in keys}
+    except NoAnswerError:  # of a worker that hangs
+        begun = _begun(client)
     waiting = [Future(key, client) for key in map(session.key, cells) if key not in begun]
     client.cancel(waiting, force=True, reason=_NO_MORE)
 
@@ -129,6 +135,11 @@ def _was_let_go(future: Future) -> bool:
         # again would be cancelled, too.
         error.__traceback__ = None
         return bool(error.reason == _NO_MORE)
+
+
+async def _executed(dask_worker: Any = None) -> list[str]:
+    """The keys of what a worker runs at this moment; Dask runs this in its event loop."""
+    return [str(task.key) for task in dask_worker.state.executing]
 
 
 def _begun(client: Client) -> set[str]:

@@ -158,6 +158,7 @@ def _opened(
             "seeds": ",".join(str(seed) for seed in study.seeds),
             **({"split_seeds": ",".join(map(str, study.splits))} if study.split_seeds else {}),
             "regimes": ",".join(study.regimes),
+            "declared_pairs": len(study.seeds) * len(study.splits),  # MLflow cuts long texts
             **study.decision.parameters(),
         },
         tags={
@@ -165,6 +166,7 @@ def _opened(
             tags.STUDY: study.key,
             tags.SESSION: session,
             tags.FRESH: fresh,
+            tags.TRAINING_CODE: provenance.training_code_sha256(),
             tags.QUESTION: study.question,
             **({tags.QUESTION_JA: study.question_ja} if study.question_ja else {}),
             tags.DATASET: dataset.name,

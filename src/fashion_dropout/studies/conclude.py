@@ -67,7 +67,7 @@ def conclude(
     missing = _missing(record, failed)
     verdicts = [sentences.sentence(verdict, record.rule) for verdict in comparison.verdicts]
     table = summary.summary_table(record.runs, list(study.regimes), comparison)
-    changed = sentences.change_warning(record.changed, len(record.runs))
+    changed = sentences.change_warning(record)
     verdicts += filter(None, (sentences.looks_sentence(record), changed))
     verdicts += [*scope(record, comparison), *sources_warnings(record)]
     statements = [*verdicts, *second_evidence(record)]  # which decides nothing
@@ -93,6 +93,7 @@ def conclude(
             tags.VERDICT: " ".join(verdicts),
             tags.VERDICT_KIND: "; ".join(verdict.kind for verdict in comparison.verdicts),
             tags.PAIRS: max(verdict.difference.n for verdict in comparison.verdicts),
+            tags.NEWEST: max(record.runs["begun"], default=0),
             tags.MISSING: ", ".join(missing),
             tags.NOTE: _note(
                 study, run.run_id, links, shown, notes, [*statements, *warnings], missing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,8 +28,7 @@ def export_study(
 
     Args:
         run_id: The study's own run.
-        folder: A folder that is not there, is empty, or holds an earlier export as it was written,
-            which the new one replaces. It appears when it is complete, or stays as it was.
+        folder: As `usable` gives it. It appears when it is complete, or stays as it was.
         language: ``en`` or ``ja``.
         warn: Told what the export lacks, a line each.
 
@@ -36,10 +36,9 @@ def export_study(
         The names of the files.
 
     Raises:
-        UsageError: There is no such study, it has not finished, or the folder holds other files.
+        UsageError: There is no such study, it has not finished, or the folder cannot be written.
         TrackingError: The store does not answer, or does not say what was declared.
     """
-    folder = _checked(folder)
     record = read_finished(run_id)
     for line in record.absent:
         warn(f"the export lacks {line}")
@@ -53,18 +52,21 @@ def export_study(
     return list(contents)
 
 
-def _checked(folder: Path) -> Path:
-    """The folder, without links; refused if writing it would lose what somebody else has put there.
+def usable(folder: Path) -> Path:
+    """The folder, without links, if it is not there, is empty, or holds an earlier export as it was
+    written, which a new one replaces; another one is refused before any work is done.
 
     Raises:
         UsageError: It is no folder, holds other files, or no folder can be made there.
     """
-    folder = folder.resolve()
+    folder = Path(os.path.realpath(folder))
     reason = ""
     if Path.cwd().is_relative_to(folder):
         reason = "is where this command works"
     elif not folder.parent.is_dir():
         reason = "would be in a folder that is not there"
+    elif folder.is_symlink():  # any other link has been followed
+        reason = "is a link to itself"
     elif folder.exists() and not folder.is_dir():
         reason = "is a file"
     elif folder.is_dir() and (others := _not_exported(folder)):

@@ -15,9 +15,10 @@ from typing import Any
 
 from fashion_dropout import environment, provenance
 from fashion_dropout.config.training import TrainingConfig
-from fashion_dropout.errors import ClusterError, FashionDropoutError
+from fashion_dropout.errors import ClusterError, FashionDropoutError, UsageError
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.learning.kernels import Kernels, foreseen
+from fashion_dropout.learning.runtime import check_settings
 from fashion_dropout.sameness import changes
 from fashion_dropout.tracking.store.future import submitted
 
@@ -151,6 +152,10 @@ def fitness(needs: Needs, threads: int) -> Fitness:
         needs: Of the study.
         threads: How many tasks the worker runs at once.
     """
+    try:  # each time: a cell of another study may have started TensorFlow since
+        check_settings(needs.config.threads, needs.config.kernels, needs.config.device)
+    except UsageError as error:
+        return Fitness(f"{error}: restart the worker")
     if needs not in _found:
         found = _examined(needs, threads)
         if found.objection:

@@ -11,6 +11,7 @@ import mlflow
 import pandas as pd
 from mlflow.entities import Run
 
+from fashion_dropout import provenance
 from fashion_dropout.comparison.regimes import Looks, looks_taken
 from fashion_dropout.config.cell import pair_number
 from fashion_dropout.config.decision import Decision
@@ -67,12 +68,21 @@ def found_cells(run: Run, declared: Mapping[str, Any], regimes: Mapping[str, Any
         recorded[tags.STUDY],
         run.info.experiment_id,
         session=recorded[tags.SESSION] if recorded.get(tags.FRESH) == "True" else None,
-        # A study that goes on still has the end of its interruption, before its newest runs.
-        until=None if run.info.status == "RUNNING" else run.info.end_time,
+        until=_until(run),
         also=taken_over.values(),
         crossed="split_seeds" in declared,
+        code=recorded.get(tags.TRAINING_CODE),
     )
     return _of_runs(recorded[tags.STUDY], declared, regimes, found)
+
+
+def _until(run: Run) -> int | None:
+    """Until when the runs of a study were begun; None while it goes on: it still has the end of
+    its interruption then, before its newest runs.
+    """
+    if run.info.status == "RUNNING" or run.info.end_time is None:
+        return None
+    return max(int(run.info.end_time), int(run.data.tags.get(tags.NEWEST, 0)))
 
 
 def declared_cells(study: Study, experiment_id: str, also: Collection[str]) -> FoundCells:
@@ -86,8 +96,8 @@ def declared_cells(study: Study, experiment_id: str, also: Collection[str]) -> F
     declared = study.recorded()
     order = (study.decision.baseline, *study.others)
     regimes = {regime: declared["regimes"][regime] for regime in order}
-    crossed = bool(study.split_seeds)
-    found = queries.study_runs(study.key, experiment_id, also=also, crossed=crossed)
+    crossed, code = bool(study.split_seeds), provenance.training_code_sha256()
+    found = queries.study_runs(study.key, experiment_id, also=also, crossed=crossed, code=code)
     return _of_runs(study.key, declared, regimes, found)
 
 

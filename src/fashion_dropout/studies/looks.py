@@ -132,8 +132,6 @@ def _run_missing(
             tidy(display.note)  # what workers could not deliver
         left = [cell for cell in missing if cell.name not in cells.ran]
         elsewhere = others.wait(left)
-        if left:
-            until_it_answers(display.note)
         missing = cells.missing(pairs) if left else []
         for name in {cell.name for cell in left} - {cell.name for cell in missing} - others.done:
             others.done.add(name)

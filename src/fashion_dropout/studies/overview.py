@@ -53,7 +53,8 @@ def overview(run: Run) -> Overview:
     """What a study's own run says."""
     found, begun, ended = run.data.tags, run.info.start_time, run.info.end_time
     seeds, splits = (run.data.params.get(name, "") for name in ("seeds", "split_seeds"))
-    declared = len(seeds.split(",")) * len(splits.split(",")) if seeds else _UNKNOWN
+    counted = len(seeds.split(",")) * len(splits.split(",")) if seeds else _UNKNOWN
+    declared = run.data.params.get("declared_pairs", counted)  # younger than the first studies
     return Overview(
         run_id=run.info.run_id,
         key=found[tags.STUDY],

@@ -107,9 +107,7 @@ def _recorded(run_id: str, study: Study) -> Spread:
     """The spread of a study in MLflow, its differences taken as the planned study declares them."""
     from fashion_dropout.comparison.regimes import compare_regimes
     from fashion_dropout.studies.found import read_cells
-    from fashion_dropout.tracking.store.connect import connect_to_existing
 
-    connect_to_existing()
     found = read_cells(run_id)
     if found.declared.get("split_seeds"):
         raise UsageError(

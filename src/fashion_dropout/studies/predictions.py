@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,7 @@ def read_results(
     ]
     if not confusion:
         return None, absent
-    means = {name: sums[name] / len(pairs) for name in shown if name in sums}
+    means = _means(runs, shown, confusion, sums, len(classes)) if test is not None else {}
     disagreements = _stored(artifact_uri) if test is None else _disagreements(means, test)
     if test is None and disagreements is None:
         absent.append(f"images on which regimes disagree: no {DISAGREEMENTS_FILE} is recorded")
@@ -110,6 +111,25 @@ def _recalibrated(
     measures = (metrics.negative_log_likelihood, metrics.expected_calibration_error)
     figures = [measure(scaled, labels) for measure in measures]
     return {"temperature": temperature, **dict(zip(RECALIBRATED, figures, strict=True))}
+
+
+def _means(
+    runs: pd.DataFrame,
+    shown: tuple[str, str],
+    predicted: Collection[tuple[str, int]],
+    sums: dict[str, NDArray[np.float64]],
+    classes: int,
+) -> dict[str, NDArray[np.float64]]:
+    """The mean predictions of two regimes over the pairs of which both runs have `predicted`; the
+    sums, from which the others are taken out, are over all runs of pairs that have.
+    """
+    pairs = paired_seeds(runs, *shown)
+    whole = {pair for pair in pairs if all((name, pair) in predicted for name in shown)}
+    alone = {(name, pair) for name in shown for pair in pairs - whole if (name, pair) in predicted}
+    for regime, pair, uri in zip(runs["regime"], runs["seed"], runs["artifact_uri"], strict=True):
+        if (regime, pair) in alone and (found := read_predictions(uri, classes)):
+            sums[regime] -= found[0][0]
+    return {name: sums[name] / len(whole) for name in shown} if whole else {}
 
 
 def _disagreements(means: dict[str, NDArray[np.float64]], test: Examples) -> Disagreements | None:

@@ -146,11 +146,13 @@ def check_workers(
             f"expected every worker of {scheduler.address} to answer within {_ASK_SECONDS} s, "
             "received no answer from one of them; restart it"
         ) from error
-    for worker, answer in sorted(answers.items()):
+    there = client.scheduler_info(n_workers=-1)["workers"]
+    stayed = {worker: answer for worker, answer in answers.items() if worker in there}
+    for worker, answer in sorted(stayed.items()):
         if reason := _objection(answer):
             host = workers.get(worker, {}).get("host", "")
             raise ClusterError(f"worker {worker}{f' on {host}' if host else ''}: {reason}")
-    if warning := kernels_that_differ(answers):
+    if warning := kernels_that_differ(stayed):
         say(warning)
 
 

@@ -161,6 +161,13 @@ def read_variance(run_ids: Sequence[str], warn: Callable[[str], object]) -> Vari
 
 def _read(run_id: str) -> VarianceStudy:
     run, found = studies.study_run(run_id), read_cells(run_id)
+    looks, unfinished = found.looks, (found.cells["state"] != "FINISHED").any()
+    if unfinished and looks.over and looks.seen and len(looks.seen[-1]) < len(found.seeds):
+        raise UsageError(
+            f"expected studies with all their pairs, received {found.key}, which has ended at a "
+            f"look after {len(looks.seen[-1])} of {len(found.seeds)}; declare it without looks, "
+            "and `compare` takes its runs over"
+        )
     check_finished(run, found.cells)
     regimes = found.declared["regimes"].values()
     return VarianceStudy(next(iter(regimes)).get("vary", USUAL), run_id, found)

@@ -48,7 +48,7 @@ def get_run(run_id: str) -> Run:
     raise UsageError(f"expected the id of a run in {store}, received {run_id!r}")
 
 
-@asks_mlflow()
+@asks_mlflow(seconds=FILES_SECONDS)  # some thousand runs
 def differing_parameters(experiment_id: str, runs: str) -> list[str]:
     """The parameters in which runs of an experiment differ, but for the seed; which runs, in
     MLflow's search language.
@@ -60,7 +60,7 @@ def differing_parameters(experiment_id: str, runs: str) -> list[str]:
     return [name for name, seen in values.items() if name != "seed" and len(seen) > 1]
 
 
-@asks_mlflow()
+@asks_mlflow(seconds=FILES_SECONDS)  # some thousand runs
 def run_ids(experiment_id: str, runs: str) -> set[str]:
     """The ids of runs of an experiment; which ones, in MLflow's search language."""
     return {run.info.run_id for run in find_runs(runs, experiment_id)}
@@ -83,6 +83,7 @@ def study_runs(
     until: int | None = None,
     also: Collection[str] = (),
     crossed: bool = False,
+    code: str | None = None,
 ) -> pd.DataFrame:
     """The newest run of each cell of a study, a finished one where there is one.
 
@@ -93,6 +94,8 @@ def study_runs(
         until: Only runs that began before this, in milliseconds since 1970; None for all.
         also: Ids of more runs, which the study has taken over.
         crossed: Whether the study has several splits, so that a cell is of one of them.
+        code: The digest of the training code whose runs go before those of other code; None for
+            none.
 
     Returns:
         A row a run, with the columns run_id, begun, artifact_uri, regime, seed, split_seed (text),
@@ -112,7 +115,8 @@ def study_runs(
     table = pd.DataFrame([_row(run) for run in runs])
     if table.empty:
         return pd.DataFrame(columns=_COLUMNS)
-    table = table.sort_values("state", key=lambda state: state == "FINISHED", kind="stable")
+    ranks = ["state", tags.TRAINING_CODE]  # the last row of a cell is kept
+    table = table.sort_values(ranks, key=lambda of: of.isin(["FINISHED", code]), kind="stable")
     cell = ["regime", "seed", *(["split_seed"] if crossed else [])]
     newest = table.drop_duplicates(cell, keep="last")
     return newest.sort_values(cell, ignore_index=True)

@@ -71,7 +71,7 @@ def tracked_run(
         try:
             with shielded():  # it raises a signal that came meanwhile, when there is a run to end
                 run = _begin(experiment, name, resume, tags)
-            _introduce(run, name, params)
+            _introduce(run, name, params, resume)
             with (
                 system_metrics(run.run_id, run.log_metrics, first_step=run.samples)
                 if monitored
@@ -118,9 +118,11 @@ def _begin(
 
 
 @asks_mlflow(seconds=_seconds_to_start)
-def _introduce(run: TrackedRun, name: str, params: Mapping[str, Any]) -> None:
+def _introduce(run: TrackedRun, name: str, params: Mapping[str, Any], resume: str | None) -> None:
     name_run(run.as_opened, name)
-    run.log_params(parameters_to_log(run.as_opened, params))
+    known = run.as_opened.data.params if resume else {}  # of a run that goes on, they stay
+    missing = {of: value for of, value in params.items() if of not in known}
+    run.log_params(parameters_to_log(run.as_opened, missing))
 
 
 def _end_after(error: BaseException, run: TrackedRun) -> BaseException:

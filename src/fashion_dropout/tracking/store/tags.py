@@ -32,6 +32,9 @@ QUESTION, QUESTION_JA = "question", "question.ja"
 VERDICT, VERDICT_KIND, MISSING = "verdict", "verdict.kind", "missing"
 PAIRS = "pairs"
 """From how many pairs a study's verdict is; of several regimes the most."""
+NEWEST = "cells.newest"
+"""When the newest run that a study compares was begun, in milliseconds since 1970, by whatever
+clock: that of the study's own run may be behind it."""
 
 # Of a promotion's run and of the versions that it registers.
 ACTION, REGISTERED_MODEL, CANDIDATE = "action", "registered_model", "candidate"
