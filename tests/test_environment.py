@@ -44,7 +44,11 @@ def test_what_decides_bits_is_taken_away_and_named(name, value):
 
 
 @pytest.mark.parametrize(
-    "name", [*sorted(environment.FOLLOWED), "TF_VAR_region", "TF_CLI_CONFIG_FILE", "TF_BUILD"]
+    "name",
+    [
+        *sorted(environment.FOLLOWED),
+        *("TF_VAR_region", "TF_CLI_CONFIG_FILE", "TF_BUILD", "TF_CLOUD_ORGANIZATION", "TF_IGNORE"),
+    ],
 )
 def test_what_is_followed_stays_as_it_is(name):
     os.environ[name] = "anything"

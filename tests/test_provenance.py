@@ -21,11 +21,11 @@ def git(folder: Path, *arguments: str) -> str:
     ).stdout
 
 
-def state(folder: Path):
+def state(folder: Path, **variables: str):
     done = subprocess.run(
         [sys.executable, "-c", PRINT],
         cwd=folder,
-        env={"PYTHONPATH": str(folder / "src"), "PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": str(folder / "src"), "PATH": "/usr/bin:/bin", **variables},
         check=True,
         capture_output=True,
         text=True,
@@ -83,3 +83,22 @@ def test_who_may_use_one_core_trains_one_run_at_once():
         assert (provenance.cores(), provenance.runs_at_once()) == (1, 1)
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+def test_the_difference_is_whole_whatever_git_is_told_to_show(tmp_path):
+    folder = checkout(tmp_path)
+    with (folder / ".gitignore").open("a") as stream:
+        stream.write("*.log\n")
+    _, _, plain = state(folder)
+    assert "+*.log" in plain
+    git(folder, "config", "diff.relative", "true")
+    git(folder, "config", "diff.context", "0")
+    assert state(folder) == (git(folder, "rev-parse", "HEAD").strip(), True, plain)
+
+
+def test_the_difference_is_in_utf_8_whatever_the_locale_is(tmp_path):
+    folder = checkout(tmp_path)
+    (folder / ".gitignore").write_text("__pycache__/\n# − ü\n", encoding="utf-8")
+    told = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    _, _, difference = state(folder, **told, PYTHONIOENCODING="ascii:backslashreplace")
+    assert "+# − ü" in difference

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import runpy
+
+import numpy as np
 import pandas as pd
 
 from conftest import ROOT
@@ -32,3 +36,20 @@ def test_strengths_and_the_best_two_follow_from_the_declared_trials():
     assert study.regimes["plain"] == {}
     assert set(study.regimes["patience"]) == {"patience"}
     assert len(study.regimes) == len(FAMILIES) + 3
+
+
+def test_the_page_claims_no_more_than_its_numbers_show():
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    add_up = runpy.run_path(str(ROOT / "benchmarks/add_up.py"))
+    result = json.loads((FOLDER / "regularizers/result.json").read_text(encoding="utf-8"))
+    of = {
+        one["regime"]: np.array(list(one["by_seed"].values()))
+        for one in result["differences"]
+        if one["metric"] == "best/val_loss"
+    }
+    both, alone = add_up["parts"](result["regimes"], "plain")
+    mean, half = add_up["interaction"](of[both], [of[one] for one in alone])
+    assert mean - half < 0 < mean + half
+    assert "Whether two add up stays open" in page and "do not add up" not in page
+    assert sorted(round(value, 3) for value in of["patience"]) == [0] * 6 + [0.001, 0.016]
+    assert "by 0.001 and 0.016" in page

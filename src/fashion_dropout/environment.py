@@ -41,7 +41,8 @@ FOLLOWED = frozenset(
 
 _OF_OTHERS = (  # Terraform's variables, and one of Azure Pipelines
     *("TF_VAR_", "TF_CLI_", "TF_LOG", "TF_DATA_DIR", "TF_WORKSPACE", "TF_IN_AUTOMATION"),
-    *("TF_INPUT", "TF_PLUGIN_", "TF_REGISTRY_", "TF_TOKEN_", "TF_BUILD"),
+    *("TF_INPUT", "TF_PLUGIN_", "TF_REGISTRY_", "TF_TOKEN_", "TF_BUILD", "TF_CLOUD_"),
+    *("TF_IGNORE", "TF_STATE_PERSIST_INTERVAL"),
 )
 
 SET: Mapping[str, str] = {
@@ -71,7 +72,7 @@ REMOVED = (
     "PYTHONWARNINGS",  # “error” makes a failure of each warning of a library
     # Git sets these for what its hooks start: another repository would be recorded.
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"),
-    *("GIT_PREFIX", "GIT_EXTERNAL_DIFF"),
+    *("GIT_PREFIX", "GIT_EXTERNAL_DIFF", "GIT_DIFF_OPTS"),
 )
 """Variables of other programs that are taken away."""
 

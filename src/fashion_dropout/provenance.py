@@ -21,7 +21,10 @@ PACKAGES = ("fashion_dropout", "python", "tensorflow", "keras", "mlflow", "numpy
 _DECIDING = ("seeds.py", *(f"config/{name}.py" for name in ("training", "augmentation", "vary")))
 _GIT_TIMEOUT_SECONDS = 20
 # A difference that `git apply` takes, whatever the user's own settings of git are.
-_PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/")
+_PLAIN = (
+    *("-c", "diff.relative=false", "diff", "--unified=3", "--no-color", "--no-ext-diff"),
+    *("--no-textconv", "--src-prefix=a/", "--dst-prefix=b/"),
+)
 _PROGRAM_BYTES = 0.5e9  # the memory of the program that waits for them
 _RUN_BYTES = 1.3e9  # the memory of a process that trains, the largest seen
 
@@ -62,7 +65,7 @@ def _git_state() -> GitState:
     if status:
         unknown = [line[3:] for line in status.splitlines() if line.startswith("??")]
         difference = "".join(f"# not known to git: {name}\n" for name in unknown)
-        difference += _git(folder, "diff", *_PLAIN, "HEAD")
+        difference += _git(folder, *_PLAIN, "HEAD")
     return GitState(commit, bool(status), difference)
 
 
@@ -153,7 +156,7 @@ def _git(folder: Path, *arguments: str) -> str:
         cwd=folder,
         check=True,
         capture_output=True,
-        text=True,
+        encoding="utf-8",  # whatever the locale is
         errors="replace",
         timeout=_GIT_TIMEOUT_SECONDS,
     ).stdout

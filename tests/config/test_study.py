@@ -249,3 +249,34 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
         read_study(tmp_path / "none.toml")
     with pytest.raises(UsageError, match="expected a study file"):
         read_study(tmp_path)
+
+
+LONG = 16**5_000  # TOML's hexadecimal numbers have no limit, and Python does not write this one
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"decision__looks": [LONG]},
+        {"split_seeds": [0, LONG]},
+        {"split_seeds": [LONG]},
+        {"split_seeds": [LONG, LONG]},
+        {"split_seeds": [LONG, 0], "vary": ["split"]},
+    ],
+)
+def test_a_number_that_is_too_long_to_show_is_refused_in_one_line(change):
+    with pytest.raises(UsageError, match="that is too long to show"):
+        parse_study(changed(**change))
+
+
+def test_looks_at_the_smallest_alpha_that_there_is_are_refused():
+    regimes = {"none": {"dropout": 0}, "low": {"dropout": 0.2}, "high": {"dropout": 0.6}}
+    change = {"regimes": regimes, "decision__looks": [3], "decision__alpha": 5e-324}
+    with pytest.raises(UsageError, match="expected at least 1075 pairs at a look"):
+        parse_study(changed(**change))
+
+
+@pytest.mark.parametrize("question", ["", " ", "\u3000"])
+def test_a_study_asks_something(question):
+    with pytest.raises(UsageError, match="question: expected what the study asks, received"):
+        parse_study(changed(question=question))

@@ -1,11 +1,20 @@
 """Doubtful labels, and differences without them, on made-up predictions."""
 
+from pathlib import Path
+
+import mlflow
 import numpy as np
 import pytest
+from mlflow.utils.file_utils import local_file_uri_to_path
 
 from comparison.records import make_record
+from conftest import ROOT, run_here
+from fashion_dropout.config.study import read_study
 from fashion_dropout.examination import audit, doubt
-from fashion_dropout.learning.dataset import CLASSES, Examples
+from fashion_dropout.learning.dataset import CLASSES, Examples, Synthetic
+from fashion_dropout.learning.split import split_of
+from fashion_dropout.studies.read import read_record
+from recorded import record_study
 
 IMAGES = np.zeros((6, 28, 28, 1), dtype=np.uint8)
 LABELS = np.array([0, 1, 2, 3, 4, 5], dtype=np.uint8)
@@ -54,3 +63,43 @@ def test_the_differences_without_an_image_are_those_of_the_others():
     ((every, without),) = found["test", "nll"]
     assert without.mean == pytest.approx(every.mean * 6 / 5)
     assert every.mean < 0
+
+
+def test_a_result_that_cannot_be_stored_is_shown(store, workdir):
+    """As on a team's server: who may read a study need not have the right to write into it."""
+    study = read_study(ROOT / "experiments/dropout/smoke.toml")
+    run_id, rng = record_study(study), np.random.default_rng(0)
+    parts = Synthetic().test(), split_of(Synthetic(), study.split_seed).validation
+    for uri in read_record(run_id).runs["artifact_uri"]:
+        test, validation = (rng.dirichlet(np.full(10, 0.2), len(part)) for part in parts)
+        np.savez(
+            Path(local_file_uri_to_path(uri), "predictions.npz"),
+            probabilities=test.astype(np.float32),
+            labels=parts[0].labels,
+            validation_probabilities=validation.astype(np.float32),
+            validation_labels=parts[1].labels,
+        )
+    place = Path(local_file_uri_to_path(mlflow.get_run(run_id).info.artifact_uri))
+    (place / "audit_labels.csv").symlink_to(workdir / "gone" / "audit_labels.csv")
+    done = run_here("audit", run_id, cwd=workdir, environment={"MLFLOW_TRACKING_URI": store})
+    assert done.returncode == 1
+    assert "6 runs\n" in done.stdout
+    assert "test accuracy" in done.stdout
+    assert "stored with the study's run" not in done.stdout
+
+
+def test_of_no_images_there_is_no_difference():
+    import pandas as pd
+
+    record = make_record(seeds=2)
+    data = {part: Examples(IMAGES, LABELS) for part in ("test", "validation")}
+    predicted = {
+        (regime, seed): dict.fromkeys(data, sure_of(*LABELS))
+        for regime in ("none", "dropout")
+        for seed in (0, 1)
+    }
+    doubtful = pd.DataFrame({"part": ["validation"] * 6, "place": range(6)})
+    twins = pd.DataFrame({"place": range(6), "distance": [0.0] * 6})
+    found = audit._compared(record, data, predicted, doubtful, twins)
+    for ((every, without),) in found.values():
+        assert (every.n, without.n) == (2, 0)

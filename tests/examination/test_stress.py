@@ -57,3 +57,11 @@ def test_pairs_of_one_seed_have_no_interval(stress):
     table = stress.table[stress.table["seed"] < 2]
     crossed = table.assign(seed=table["seed"].map(lambda split: pair_number(0, int(split))))
     assert "nan" not in Stress(stress.record, 5_000, crossed).text()
+
+
+def test_regimes_without_a_common_seed_have_no_difference(stress):
+    table = stress.table
+    apart = table[(table["regime"] == "none") == (table["seed"] < 3)]
+    text = Stress(stress.record, 5_000, apart).text()
+    assert "nan" not in text
+    assert all(line.split()[-3:] == ["–"] * 3 for line in text.splitlines()[4:])

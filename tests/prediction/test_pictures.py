@@ -377,3 +377,14 @@ def test_the_background_of_real_images_and_of_their_negatives_is_recognized(data
     images = FashionMnist(data_dir).test().images[:2_000, ..., 0]
     assert not any(is_light(Image.fromarray(image)) for image in images)
     assert all(is_light(Image.fromarray(255 - image)) for image in images)
+
+
+@pytest.mark.parametrize("width", [160, 4_000])
+def test_exif_that_nobody_can_read_is_no_damage(saved, width):
+    height, box = width * 3 // 4, (width // 4, width // 4, width // 2, width // 2)
+    picture = photo(width, height, box)
+    plain, prepared = read(saved(picture, "plain.jpg", dpi=(72, 72)))
+    broken = saved(picture, "broken.jpg", dpi=(72, 72), exif=b"Exif\0\0nonsense")
+    pixels, said = read(broken)
+    np.testing.assert_array_equal(pixels, plain)
+    assert said == prepared

@@ -231,3 +231,9 @@ def test_an_adjustment_is_told_only_of_several_comparisons(secondary, said):
     text = "\n".join(methods.methods(record, record.compare(), IMAGES, "en"))
     assert ("of the 2 other comparisons were adjusted" in text) == said
     assert ("@holm1979" in text) == said
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_hyphens_stay_hyphens_and_dashes_dashes(language):
+    assert latex.latex("a--b - 1–2---", language) == "a-{}-b - 1--2-{}-{}-"
+    assert latex.latex("", language) == ""

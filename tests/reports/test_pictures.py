@@ -76,3 +76,10 @@ def test_every_file_of_the_same_study_is_the_same(pictures):
 def test_a_report_takes_the_smaller_file(png, svg, kind):
     shown = Picture(png, svg, 1, 1).uri
     assert shown == f"data:image/{kind};base64,{base64.b64encode(b'1').decode()}"
+
+
+def test_a_name_in_a_script_that_no_font_has_is_drawn_without_a_word():
+    """A warning would fail this test."""
+    figure = Figure(figsize=(3, 2))
+    figure.suptitle("한국어")
+    assert picture(figure).png.startswith(b"\x89PNG")

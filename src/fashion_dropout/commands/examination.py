@@ -31,8 +31,8 @@ def stress(study: str, images: int, data_dir: Path | None) -> None:
     """
     from fashion_dropout.examination.stress import stress_study
 
-    found = stress_study(run_of_study(study), click.echo, data_dir=data_dir, images=images)
-    click.echo(f"\n{found.text()}\nstored with the study's run: stress.csv, stress.png")
+    stress_study(run_of_study(study), click.echo, data_dir=data_dir, images=images)
+    click.echo("stored with the study's run: stress.csv, stress.png")
 
 
 @click.command()
@@ -51,8 +51,5 @@ def audit(study: str, data_dir: Path | None) -> None:
     """
     from fashion_dropout.examination.audit import audit_study
 
-    found = audit_study(run_of_study(study), click.echo, data_dir=data_dir)
-    click.echo(
-        f"\n{found.text()}\n"
-        "stored with the study's run: audit_labels.csv, audit_twins.csv, audit.png"
-    )
+    audit_study(run_of_study(study), click.echo, data_dir=data_dir)
+    click.echo("stored with the study's run: audit_labels.csv, audit_twins.csv, audit.png")

@@ -131,10 +131,11 @@ def export(study: str, folder: str, lang: Language) -> None:
       fashion-dropout export latest --to paper
       fashion-dropout export full --to paper-ja --lang ja
     """
-    from fashion_dropout.studies.export import export_study
+    from fashion_dropout.studies.export import export_study, usable
 
     to = user_path(folder).absolute()
-    names = export_study(run_of_study(study), to, lang, _warn)
+    place = usable(to)  # before a store is asked
+    names = export_study(run_of_study(study), place, lang, _warn)
     click.echo(f"wrote {len(names)} files into {visible(str(to))}; begin with paper.tex")
 
 

@@ -22,7 +22,7 @@ from fashion_dropout.commands.options import (
     switch,
     wait_option,
 )
-from fashion_dropout.errors import ExitCode, Interrupted, UsageError
+from fashion_dropout.errors import ExitCode, Interrupted, UndeliveredError, UsageError
 from fashion_dropout.escapes import visible
 from fashion_dropout.files import user_path, writable, write_whole
 
@@ -96,9 +96,9 @@ def compare(
                 data_dir=data_dir,
                 experiment=experiment,
             )
-    except Interrupted as stop:
-        if not fresh:
-            stop.add_note("the same command goes on with what is missing")
+    except (Interrupted, UndeliveredError) as stop:
+        how = ", without --fresh," if fresh else ""
+        stop.add_note(f"the same command{how} goes on with what is missing")
         raise
     click.echo(f"\n{outcome.text}\n\n{_next_steps(outcome)}")
     if outcome.missing:

@@ -13,6 +13,7 @@ from fashion_dropout.config.metrics import COMPARED, GUARDS, METRICS, Direction
 from fashion_dropout.config.toml import check_known, suggestion
 from fashion_dropout.config.values import Number
 from fashion_dropout.errors import UsageError
+from fashion_dropout.escapes import brief
 
 
 class Decision(BaseModel):
@@ -109,7 +110,7 @@ class Decision(BaseModel):
         Raises:
             UsageError: The looks are not increasing, too early, or more than there are seeds.
         """
-        looks = ", ".join(map(str, self.looks))
+        looks = ", ".join(map(brief, self.looks))
         if any(before >= after for before, after in itertools.pairwise(self.looks)):
             raise UsageError(
                 f"decision.looks: expected increasing numbers of pairs, received {looks}"
@@ -117,10 +118,10 @@ class Decision(BaseModel):
         if self.looks and self.looks[-1] > seeds:
             raise UsageError(
                 f"decision.looks: expected at most as many pairs as there are seeds, {seeds}, "
-                f"received {self.looks[-1]}"
+                f"received {brief(self.looks[-1])}"
             )
         for pairs, spent in zip(self.looks, self.spending if self.looks else (), strict=True):
-            needed = math.ceil(1 - math.log2(spent / comparisons))
+            needed = math.ceil(1 - math.log2(max(spent / comparisons, math.ulp(0.0))))
             if pairs < needed:
                 raise UsageError(
                     f"decision.looks: expected at least {needed} pairs at a look that may spend "

@@ -27,6 +27,10 @@ def check_study(study: Study) -> None:
     Raises:
         UsageError: Says what was expected and received.
     """
+    if not study.question.strip():
+        raise UsageError(
+            f"question: expected what the study asks, received {brief(study.question)}"
+        )
     for name in ("question", "question_ja"):
         if visible(question := getattr(study, name)) != question:
             raise UsageError(
@@ -76,21 +80,21 @@ def _check_splits(study: Study) -> None:
     if "split" in study.vary:
         raise UsageError(
             "split_seeds: expected none beside a split that varies with the seed, received "
-            f"{', '.join(map(str, splits[:3]))}"
+            f"{', '.join(map(brief, splits[:3]))}"
         )
     if "split_seed" in study.model_fields_set:
         raise UsageError("expected either split_seed or split_seeds, received both")
     if len(splits) < 2:
         raise UsageError(
-            f"split_seeds: expected two splits or more, received only {splits[0]}; one split is "
-            "split_seed"
+            f"split_seeds: expected two splits or more, received only {brief(splits[0])}; one "
+            "split is split_seed"
         )
     if times > 1:
-        raise UsageError(f"split_seeds: expected each once, received {split} {times} times")
+        raise UsageError(f"split_seeds: expected each once, received {brief(split)} {times} times")
     if not 0 <= min(splits) <= max(splits) <= MOST_SPLIT:
         wrong = next(split for split in splits if not 0 <= split <= MOST_SPLIT)
         raise UsageError(
-            f"split_seeds: expected whole numbers from 0 to {MOST_SPLIT}, received {wrong}"
+            f"split_seeds: expected whole numbers from 0 to {MOST_SPLIT}, received {brief(wrong)}"
         )
     if study.decision.looks:
         raise UsageError(

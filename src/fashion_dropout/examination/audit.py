@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,11 +101,11 @@ class Audit:
         return picture(contact_sheet(np.array(images), captions, title, language)).png
 
 
-def audit_study(run_id: str, say: Callable[[str], object], *, data_dir: Path | None) -> Audit:
+def audit_study(run_id: str, say: Callable[[str], object], *, data_dir: Path | None) -> None:
     """Look for doubtful labels and near-twins with the recorded predictions of a study.
 
-    Tables and contact sheet become artifacts of the study's own run: ``audit_labels.csv``,
-    ``audit_twins.csv``, ``audit.png``.
+    The result is said first, because not everybody may write into the study's run. Then tables and
+    contact sheet become its artifacts: ``audit_labels.csv``, ``audit_twins.csv``, ``audit.png``.
 
     Without a folder of the data, it is looked for in the usual places.
 
@@ -141,12 +142,12 @@ def audit_study(run_id: str, say: Callable[[str], object], *, data_dir: Path | N
     twins = near_twins(dataset, data["test"])
     found = Audit(record, len(predicted), doubtful, twins,
                   _compared(record, data, predicted, doubtful, twins))  # fmt: skip
+    say(f"\n{found.text()}")
     with tempfile.TemporaryDirectory() as folder:
         doubtful.to_csv(Path(folder, "audit_labels.csv"), index=False)
         twins.to_csv(Path(folder, "audit_twins.csv"), index=False)
         Path(folder, "audit.png").write_bytes(found.figure(data, "en"))
         add_files(run_id, Path(folder))
-    return found
 
 
 def _compared(
@@ -163,7 +164,8 @@ def _compared(
             left_out = np.union1d(left_out, twins["place"].to_numpy(dtype=int))
         kept = np.setdiff1d(np.arange(len(data[part])), left_out)
         every = _table(part, data[part], predicted, slice(None))
-        without = _table(part, data[part], predicted, kept)
+        nothing = every.assign(**dict.fromkeys(_MEASURES, math.nan))
+        without = _table(part, data[part], predicted, kept) if len(kept) else nothing
         for measure, direction in _MEASURES.items():
             found[part, measure] = [
                 (record.difference(every, measure, regime, direction),

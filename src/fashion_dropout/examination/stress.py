@@ -57,6 +57,7 @@ class Stress:
 
     def text(self) -> str:
         """The differences as a table, for a terminal."""
+        from fashion_dropout.comparison.figures import mean_text
         from fashion_dropout.plain_table import plain_table
         from fashion_dropout.texts import Signed
 
@@ -68,16 +69,16 @@ class Stress:
         for of in self.differences():
             ends = f"[{Signed(of.low):+.4f}, {Signed(of.high):+.4f}]"
             interval = ends if np.isfinite(of.low) else ""
-            tests = [f"{of.p:.3g}", f"{of.p_holm:.3g}"] if of.metric != CLEAN else ["", ""]
+            tests = [f"{of.p:.3g}", f"{of.p_holm:.3g}"] if of.n else ["–", "–"]
             rows.append(
                 [
                     of.metric,
                     f"{mean[of.metric, baseline]:.4f}",
                     of.regime,
                     f"{mean[of.metric, of.regime]:.4f}",
-                    f"{Signed(of.mean):+.4f}",
+                    mean_text(of.metric, of.mean, np.nan, np.nan, "+"),
                     interval,
-                    *tests,
+                    *(tests if of.metric != CLEAN else ["", ""]),
                 ]
             )
         models = self.table[["regime", "seed"]].drop_duplicates()
@@ -97,12 +98,12 @@ class Stress:
 
 def stress_study(
     run_id: str, say: Callable[[str], object], *, data_dir: Path | None, images: int
-) -> Stress:
+) -> None:
     """Predict corrupted test images with every stored model of a study, and record the result: with
     5,000 images and 20 models, 3 million predictions.
 
-    The table and the figure become artifacts of the study's own run: ``stress.csv``,
-    ``stress.png``.
+    The result is said first, because not everybody may write into the study's run. Then table and
+    figure become its artifacts: ``stress.csv``, ``stress.png``.
 
     Without a folder of the data, it is looked for in the usual places.
 
@@ -127,11 +128,11 @@ def stress_study(
     test = dataset.test()
     rows = list(_predicted(record, test.images[:images], test.labels[:images], say))
     found = Stress(record, min(images, len(test)), pd.DataFrame(rows))
+    say(f"\n{found.text()}")
     with tempfile.TemporaryDirectory() as folder:
         with_splits(found.table).to_csv(Path(folder, "stress.csv"), index=False)
         Path(folder, "stress.png").write_bytes(found.figure("en"))
         add_files(run_id, Path(folder))
-    return found
 
 
 def _predicted(

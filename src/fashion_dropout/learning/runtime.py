@@ -81,14 +81,25 @@ def start_tensorflow(
             _refused[wanted] = error
             raise
         _started = wanted
-    before, now = asdict(_started), asdict(wanted)
+    check_settings(threads, kernels, device)
+    choose(kernels)  # `environment.settle` may have been called since
+    return kernels_in_force()
+
+
+def check_settings(threads: int, kernels: KernelChoice, device: DeviceChoice) -> None:
+    """Refuse other settings than those that TensorFlow was started with in this process, if it was.
+
+    Raises:
+        UsageError: They are others.
+    """
+    if _started is None:
+        return
+    before, now = asdict(_started), asdict(_Settings(threads, kernels, device))
     for name in (name for name in now if now[name] != before[name]):
         raise UsageError(
             f"expected {name} {before[name]}, as TensorFlow works with in this process, received "
             f"{now[name]}; use another process"
         )
-    choose(kernels)  # `environment.settle` may have been called since
-    return kernels_in_force()
 
 
 def kernels_in_force() -> Kernels:

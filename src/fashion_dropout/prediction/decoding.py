@@ -7,9 +7,11 @@ decoded, so that it is held in memory once.
 from __future__ import annotations
 
 import re
+import struct
 import warnings
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from PIL import ExifTags, Image, ImageOps, ImageStat, UnidentifiedImageError
 
@@ -44,6 +46,7 @@ _GREY = ("1", "L", "LA")
 _COLOURED = ("P", "PA", "RGB", "RGBA")
 _TURNED = range(2, 9)  # the orientations of EXIF that are not upright
 _SIDEWAYS = range(5, 9)  # those of them that exchange width and height
+_NOTES = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")  # with the orientation
 _FAINT = 0.9 * 255  # lighter than this, an item is hardly seen on white
 
 
@@ -77,7 +80,7 @@ def decode(path: Path, content: bytes, steps: list[str]) -> tuple[tuple[int, int
             size, mode = picture.size, picture.mode
             if picture.format in _OF_FRAMES and picture.is_animated:  # type: ignore[attr-defined]
                 steps.append("first of several frames")
-            orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+            orientation = _orientation(picture)
             upright = ImageOps.exif_transpose(_reduced(picture))
             if orientation in _TURNED:
                 steps.append("rotated")
@@ -137,6 +140,17 @@ def _check(path: Path, picture: Image.Image, content: bytes) -> None:
             f"{path}: expected grey or RGB, with or without transparency, received "
             f"{'16 bits per channel' if deep else picture.mode}; convert it to 8-bit RGB first"
         )
+
+
+def _orientation(picture: Image.Image) -> Any:
+    """The orientation that a camera has noted; 1, and no note left, where nobody can read it."""
+    picture.load()  # what is damaged is refused here, and not taken for its EXIF
+    try:
+        return picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except (SyntaxError, ValueError, struct.error):  # no viewer stops at it
+        for name in _NOTES:
+            picture.info.pop(name, None)
+        return 1
 
 
 def _is_faint_on_white(layer: Image.Image) -> bool:

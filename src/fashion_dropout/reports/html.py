@@ -55,7 +55,7 @@ def render(
         warnings=[
             warning
             for warning in (
-                change_warning(record.changed, len(record.runs), language),
+                change_warning(record, language),
                 kernel_warning(record.mixed_kernels, language),
                 *sources_warnings(record, language),
                 *guard_warnings(record, language),

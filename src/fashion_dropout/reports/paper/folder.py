@@ -79,7 +79,10 @@ def _latex_tables(
         comparisons=Count(sum(not described(of.metric) for of in comparison.secondary)),
     )
     shown: dict[str, tuple[pd.DataFrame, str]] = {
-        "metrics": (tables.metrics_table(record, comparison, language), words["metrics"]),
+        "metrics": (
+            tables.metrics_table(record, comparison, language),
+            words["metrics_splits" if record.splits else "metrics"],
+        ),
         "differences": (tables.differences_for_reader(comparison, language), caption),
     }
     return {

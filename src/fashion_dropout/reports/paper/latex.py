@@ -33,7 +33,11 @@ def latex(text: str, language: Language) -> str:
     Of a character that LaTeX's own fonts do not have, the English document, which any LaTeX
     compiles, shows the code point: ``[U+5B57]``. The Japanese one has a font for it.
     """
-    escaped = "".join(_SPECIAL.get(character, character) for character in visible(text))
+    shown = visible(text)
+    escaped = "".join(  # two hyphens would be drawn as a dash
+        _SPECIAL.get(character, character) + ("{}" if character == following == "-" else "")
+        for character, following in zip(shown, f"{shown[1:]} ", strict=False)
+    )
     if language == "ja":
         return escaped
     return _BEYOND_LATIN.sub(lambda found: f"[U+{ord(found[0]):04X}]", escaped)

@@ -68,7 +68,7 @@ def results(record: StudyRecord, comparison: Comparison, language: Language) -> 
     found += second_evidence(record, language)
     more = (
         looks_sentence(record, language),
-        change_warning(record.changed, len(record.runs), language),
+        change_warning(record, language),
         kernel_warning(record.mixed_kernels, language),
         *sources_warnings(record, language),
     )
@@ -153,6 +153,7 @@ def _known(
         "decided": sources_sentence(record, language),
         "seed_count": Count(len(seeds)),
         "pairs": Count(pairs),
+        "pair": words["methods"]["pair_splits" if record.splits else "pair"],
         "baseline": regime_label(rule.baseline, language),
         "confidence": 100 * (1 - rule.alpha),
         "simultaneous": 100 * (1 - rule.alpha / max(1, len(comparison.verdicts))),

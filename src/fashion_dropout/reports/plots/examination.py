@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -63,7 +64,7 @@ def contact_sheet(
     images: NDArray[np.uint8], captions: Sequence[str], title: str, language: Language
 ) -> Figure:
     """A contact sheet of images, uint8 of shape (n, height, width), with a caption of at most three
-    lines for each.
+    lines for each; a line that is too long for its column is wrapped.
     """
     rows = max(1, -(-len(images) // _COLUMNS))
     figure = Figure(figsize=(1.6 * _COLUMNS, 0.7 + 2.2 * rows))
@@ -73,7 +74,8 @@ def contact_sheet(
         axes.axis("off")
     for axes, image, caption in zip(grid.flat, images, captions, strict=False):
         axes.imshow(image, cmap="gray_r", vmin=0, vmax=255)
-        axes.set_title(caption, fontsize=8)
+        wrapped = [fill(line, 23 if line.isascii() else 13) for line in caption.splitlines()]
+        axes.set_title("\n".join(wrapped), fontsize=8)
     if not len(images):
         grid[0, 0].text(0, 0.5, plot_words(language)["no_doubt"], color=MARKED)
     return figure
