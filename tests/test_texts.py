@@ -59,3 +59,8 @@ def test_what_is_said_otherwise_of_a_table_takes_the_place_of_something_in_both_
 def test_no_japanese_number_has_a_counter_that_ends_at_nine():
     japanese = (ROOT / "src/fashion_dropout/texts/ja.toml").read_text(encoding="utf-8")
     assert not re.findall(r"\{\w+\}つ", japanese)
+
+
+@pytest.mark.parametrize("language", ["ja", "ja-table"])
+def test_japanese_puts_no_condition_into_the_middle_of_a_conclusion(language):
+    assert "考えても（" not in texts(language)["figures"]["equal_fit"]["caption"]

@@ -39,5 +39,6 @@ if arguments.print:
 else:
     print(f"fashion-dropout compare STUDY --scheduler {cluster.scheduler_address}", flush=True)
     while True:
-        cluster.scale(arguments.workers)  # also jobs in the place of those that have ended
+        if len(cluster.workers) < arguments.workers:  # those of jobs that have ended are missing
+            cluster.scale(arguments.workers)
         time.sleep(60)

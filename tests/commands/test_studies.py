@@ -14,7 +14,13 @@ from study_text import study_text
 
 
 @pytest.mark.parametrize("kind", ["undelivered", "interrupted"])
-@pytest.mark.parametrize(("options", "how"), [((), ""), (("--fresh",), ", without --fresh,")])
+@pytest.mark.parametrize(
+    ("options", "how"),
+    [
+        ((), " goes on with what is missing"),
+        (("--fresh",), ", without --fresh, runs only what has no finished run of any call"),
+    ],
+)
 def test_who_must_come_back_is_told_how(
     command: Command, tmp_path: Path, monkeypatch, kind, options, how
 ):
@@ -28,6 +34,4 @@ def test_who_must_come_back_is_told_how(
     monkeypatch.setattr(compare, "compare_study", stopped)
     done = command("compare", "far.toml", *options)
     assert done.returncode == stop.exit_code
-    assert done.stderr.splitlines()[-1] == (
-        f"Note: the same command{how} goes on with what is missing"
-    )
+    assert done.stderr.splitlines()[-1] == f"Note: the same command{how}"

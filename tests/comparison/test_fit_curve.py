@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from comparison.records import make_record
+from fashion_dropout.comparison.attainable import smallest_p
 from fashion_dropout.comparison.equal_fit import fit_curve, half_width
 
 
@@ -89,7 +90,11 @@ def test_the_band_of_the_best_of_several_regimes_covers_as_for_all_of_them():
     assert (found.high - found.low > alone.high - alone.low).any()
 
 
-@pytest.mark.parametrize(("confidence", "there"), [(0.95, True), (0.99, False)])
-def test_five_pairs_have_a_band_only_if_a_pattern_may_lie_beyond_it(confidence, there):
-    table = np.random.default_rng(0).normal(size=(5, 3))
+@pytest.mark.parametrize(
+    ("pairs", "confidence", "there"),
+    [(5, 0.9, True), (5, 0.95, False), (6, 0.95, True), (6, 0.975, False)],
+)
+def test_there_is_a_band_only_where_a_difference_can_be_shown(pairs, confidence, there):
+    table = np.random.default_rng(0).normal(size=(pairs, 3))
     assert np.isfinite(half_width(table, confidence)).all() == there
+    assert (smallest_p(pairs) <= 1 - confidence) == there

@@ -213,7 +213,7 @@ def test_the_two_families_of_several_regimes_are_named():
     names = ("none", "low", "high")
     comparison = compared(runs(-0.1, regimes=names), names[1:])
     said = " ".join(summary.table_notes(comparison))
-    assert "the 2 comparisons in gap/loss, and the 2 comparisons in all other metrics" in said
+    assert "the 2 comparisons in gap/loss, and the 2 comparisons in the secondary metrics" in said
     assert "beside the primary one" not in said
 
 

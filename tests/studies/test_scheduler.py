@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import mlflow
 import pytest
 
-from conftest import run_here
+from conftest import ROOT, run_here
 from dask_processes import cluster
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import ClusterError, DataError, FashionDropoutError, UsageError
@@ -257,3 +257,9 @@ def test_a_worker_that_has_started_tensorflow_otherwise_is_refused_before_its_fi
     said = fitness.fitness(needs, threads=1).objection
     assert said.startswith("expected kernels portable, as TensorFlow works with in this process")
     assert said.endswith("received native; use another process: restart the worker")
+
+
+@pytest.mark.parametrize(("page", "named"), [("team.md", "kernels"), ("team.ja.md", "カーネル")])
+def test_the_page_names_all_that_a_worker_is_refused_for(page, named):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert any(named in row for row in text.splitlines() if row.startswith("| "))

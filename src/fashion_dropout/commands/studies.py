@@ -97,8 +97,11 @@ def compare(
                 experiment=experiment,
             )
     except (Interrupted, UndeliveredError) as stop:
-        how = ", without --fresh," if fresh else ""
-        stop.add_note(f"the same command{how} goes on with what is missing")
+        stop.add_note(
+            "the same command, without --fresh, runs only what has no finished run of any call"
+            if fresh
+            else "the same command goes on with what is missing"
+        )
         raise
     click.echo(f"\n{outcome.text}\n\n{_next_steps(outcome)}")
     if outcome.missing:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from fashion_dropout.comparison.attainable import smallest_p
 from fashion_dropout.comparison.sequential import signed_sums
 from fashion_dropout.config.cell import are_crossed
 
@@ -223,10 +224,10 @@ def half_width(table: NDArray[np.float64], confidence: float) -> NDArray[np.floa
     simulations with 6 to 16 pairs; from the deviations 0.93 to 0.98).
 
     The table has a row for each pair and a column for each level; the result is of shape (levels,),
-    NaN with fewer than `FEWEST_PAIRS`, or if not one pattern of signs may lie beyond the band.
+    NaN with fewer than `FEWEST_PAIRS`, or where so many pairs can show nothing at that confidence.
     """
     pairs = len(table)
-    if pairs < FEWEST_PAIRS or 1 - confidence < 0.5**pairs:
+    if pairs < FEWEST_PAIRS or 1 - confidence < smallest_p(pairs):
         return np.full(table.shape[1], np.nan)
     deviations = table - table.mean(axis=0)
     squares = (deviations**2).sum(axis=0)[:, np.newaxis]
