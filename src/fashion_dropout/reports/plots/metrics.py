@@ -111,6 +111,7 @@ def dose_response(
     figure = Figure(figsize=(WIDTH, 0.8 + 2.3 * len(metrics)))
     figure.suptitle(words["dose"].format(n=seeds_of(runs, language)))
     ordered = sorted(doses, key=doses.__getitem__)
+    places = [doses[regime] for regime in ordered]
     grid = figure.subplots(len(metrics), 1, sharex=True, squeeze=False)
     for axes, metric in zip(grid.flat, metrics, strict=True):
         for regime in ordered:
@@ -119,12 +120,13 @@ def dose_response(
                       markersize=4, markeredgewidth=0)  # fmt: skip
         means = np.array([mean_interval(runs, regime, metric) for regime in ordered])
         error = np.nan_to_num(np.abs(means[:, 1:] - means[:, :1]).T)
-        axes.errorbar([doses[regime] for regime in ordered], means[:, 0], error, fmt="o-",
+        axes.fill_between(places, *means[:, 1:].T, color="#E08214", alpha=0.15, linewidth=0)
+        axes.errorbar(places, means[:, 0], error, fmt="o-",
                       color="#E08214", markeredgecolor="black", ecolor="black", capsize=4,
                       markersize=5)  # fmt: skip
         label = words["axis"].format(name=f"{metric}\n", unit=metric_unit(metric, language))
         axes.set_ylabel(label.replace("\n ", "\n"))
-    grid[-1, 0].set_xticks([doses[regime] for regime in ordered])
+    grid[-1, 0].set_xticks(places)
     grid[-1, 0].set_xlabel(parameter)
     return figure
 
