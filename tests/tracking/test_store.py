@@ -10,9 +10,10 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from fashion_dropout.errors import TrackingError
+from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.tracking.store import connect
 from fashion_dropout.tracking.store.database import sqlite_path
+from tracking_server import gateway
 
 
 @pytest.fixture
@@ -128,3 +129,39 @@ def test_the_advised_store_in_a_folder_is_one_that_can_be_used(tmp_path, trackin
         connect.connect()
     advised = str(refused.value).rpartition(" such as ")[2]
     assert sqlite_path(advised) == Path(folder / "mlflow.db")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "postgresql://mlflow:tiger@1729:lion@host/mlflow",
+        "postgresql://mlflow:lion",
+        "mysql://me:lion@host:33o6/mlflow",
+    ],
+)
+def test_of_a_uri_that_cannot_be_read_nothing_is_shown(tracking_uri, uri):
+    tracking_uri(uri)
+    with pytest.raises(UsageError) as refused:
+        connect.connect()
+    said = str(refused.value)
+    assert "received one that cannot be read; in the user and the password write @ as %40" in said
+    assert not [part for part in ("lion", "tiger", "1729", "33o6") if part in said]
+
+
+def test_two_slashes_before_a_drive_are_one_line():
+    with pytest.raises(UsageError, match=r"expected a SQLite store such as sqlite:///mlflow\.db"):
+        sqlite_path("sqlite://C:\\mlflow.db")
+
+
+def test_a_wrong_password_is_one_line_that_says_where_it_is_given(tracking_uri, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ann")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "tiger-1729")
+    with gateway("", lambda path, _: (401, b"You are not authenticated.")) as address:
+        tracking_uri(address)
+        with pytest.raises(TrackingError) as refused:
+            connect.connect()
+    said = str(refused.value)
+    assert "\n" not in said
+    assert "You are not authenticated" in said
+    assert said.endswith("in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
+    assert "tiger-1729" not in said

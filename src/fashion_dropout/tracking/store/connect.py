@@ -66,7 +66,7 @@ def connect() -> None:
     except (*REFUSED, OSError, ImportError, Timeout, NoAnswerError) as error:
         raise TrackingError(
             f"expected an MLflow tracking store at {without_password(uri)}, received: "
-            f"{one_line(error)}; start it, or set MLFLOW_TRACKING_URI to one that runs"
+            f"{one_line(error)}; {_advice(error)}"
         ) from error
 
 
@@ -96,6 +96,15 @@ def examine(uri: str) -> None:
     with database.opened(uri) as connection:
         if connection and is_current(connection, uri) and (file := database.database_file(uri)):
             check_places(connection, file)
+
+
+def _advice(error: BaseException) -> str:
+    if getattr(error, "error_code", "") == "UNAUTHENTICATED":
+        return (
+            "give a user and a password that it knows in MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD"
+        )
+    return "start it, or set MLFLOW_TRACKING_URI to one that runs"
 
 
 def _examine_all(uri: str) -> None:

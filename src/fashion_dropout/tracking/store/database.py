@@ -31,7 +31,7 @@ def sqlite_path(uri: str) -> Path | None:
         return None
     try:
         name = sqlalchemy.make_url(uri).database
-    except sqlalchemy.exc.ArgumentError as error:
+    except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # of a port that is no number
         raise UsageError(
             f"expected a SQLite store such as sqlite:///mlflow.db, received {uri}; set "
             "MLFLOW_TRACKING_URI to one"
@@ -93,6 +93,7 @@ def opened(uri: str) -> Iterator[Connection | None]:
     """A connection to the database of a store; None if it has none, or a SQLite file is missing.
 
     Raises:
+        UsageError: Its URI cannot be read.
         SQLAlchemyError, OSError: It does not answer within seconds.
     """
     path = database_file(uri)
@@ -107,7 +108,7 @@ def opened(uri: str) -> Iterator[Connection | None]:
             poolclass=sqlalchemy.NullPool,
         )
     else:
-        url = sqlalchemy.make_url(uri)
+        url = _parsed(uri)
         port = url.port or _PORTS.get(url.get_backend_name())
         if url.host and port:  # a driver would wait for minutes
             socket.create_connection((url.host, port), timeout=_CONNECT_SECONDS).close()
@@ -117,6 +118,22 @@ def opened(uri: str) -> Iterator[Connection | None]:
             yield connection
     finally:
         engine.dispose()
+
+
+def _parsed(uri: str) -> sqlalchemy.URL:
+    """The parts of a database's URI.
+
+    Raises:
+        UsageError: It cannot be read. Nothing of it is shown: who knows where its password is?
+    """
+    try:
+        return sqlalchemy.make_url(uri)
+    except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # of a port that is no number
+        raise UsageError(
+            "expected the URI of a database, such as postgresql://user:password@host:5432/name, "
+            "received one that cannot be read; in the user and the password write @ as %40, : as "
+            "%3A and / as %2F, and set MLFLOW_TRACKING_URI to it"
+        ) from error
 
 
 def _has_run(path: Path, run_id: str) -> bool:
