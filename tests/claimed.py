@@ -8,6 +8,7 @@ from dataclasses import replace
 import mlflow
 from mlflow.entities import LoggedModelOutput, Metric, Param
 
+from fashion_dropout.config.cell import cell_name
 from fashion_dropout.tracking.recording.claims import Claim
 from fashion_dropout.tracking.recording.processes import HOST, this_process
 
@@ -26,7 +27,7 @@ def tags_of(claim: Claim) -> dict[str, str]:
         "study.session": claim.session,
         "code.training.sha256": claim.code,
         "dataset.sha256": claim.dataset,
-        **({"study.cell": claim.cell} if claim.cell else {}),
+        "study.cell": claim.cell or cell_name(claim.regime, int(claim.seed)),
     }
 
 

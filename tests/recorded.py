@@ -98,6 +98,7 @@ def _record_cell(
     recorded = {
         tags.ROLE: tags.RUN,
         tags.STUDY: cell.study,
+        tags.CELL: cell.name,
         tags.REGIME: cell.regime,
         tags.SEED: str(cell.config.seed),
         **{tag: f"{tag} of {cell.config.seed_of(source)}" for source, tag in tags.SOURCES.items()},

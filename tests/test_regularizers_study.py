@@ -53,3 +53,9 @@ def test_the_page_claims_no_more_than_its_numbers_show():
     assert "Whether two add up stays open" in page and "do not add up" not in page
     assert sorted(round(value, 3) for value in of["patience"]) == [0] * 6 + [0.001, 0.016]
     assert "by 0.001 and 0.016" in page
+
+
+def test_the_page_on_dropout_leads_to_the_rule_that_stops_early():
+    page = (ROOT / "experiments/dropout/README.md").read_text(encoding="utf-8")
+    assert "A rule that stops early\nwas not tried." not in page
+    assert "(../regularizers/README.md#what-it-says)" in page

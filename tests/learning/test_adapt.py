@@ -46,3 +46,11 @@ def test_an_augmentation_is_added_as_the_page_says(tmp_path):
     done = run_command(*command, "flip+cutmix", cwd=tmp_path, environment=copied)
     assert done.returncode == 0, done.stderr
     assert "training dropout-and-augment-seed0-synthetic on 2,500 images" in done.stdout
+
+
+@pytest.mark.parametrize("page", ["adapt.md", "adapt.ja.md"])
+def test_whatever_is_added_ends_in_the_reference(page):
+    _, *sections = (ROOT / "docs" / page).read_text(encoding="utf-8").split("\n## ")
+    augmentation, parameter, metric, *_ = sections
+    for section in (augmentation, parameter, metric):
+        assert "uv run python .ci/reference.py" in section

@@ -126,3 +126,22 @@ def test_patience_stops_after_so_many_epochs_without_a_lower_loss():
     again = trainer(epochs=len(records), patience=2)
     list(again.epochs())
     assert not again.stopped  # it had no more epochs to stop
+
+
+@pytest.mark.slow  # a training from each of its epochs
+def test_one_cycle_and_patience_go_on_to_the_same_bits_too(tmp_path):
+    """Whether and when patience ends it is decided by the bits; so a run that goes on tells."""
+    parameters = {"epochs": 5, "learning_rate": 0.008, "schedule": "one-cycle", "patience": 1}
+    whole = trainer(**parameters)
+    states = [dict(whole.state())]
+    for _ in whole.epochs():
+        states.append(dict(whole.state()))
+    whole.close()
+    for ended, state in enumerate(states):
+        resumed = trainer(**parameters)
+        saved = checkpoint.Checkpoint(ended, state, {})
+        resumed.restore(checkpoint.read(checkpoint.write(tmp_path / str(ended), saved)).arrays)
+        assert len(list(resumed.epochs())) == len(states) - 1 - ended
+        for name in states[-1].keys() - {"history"}:
+            assert resumed.state()[name].tobytes() == states[-1][name].tobytes(), name
+        resumed.close()

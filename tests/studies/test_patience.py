@@ -13,6 +13,7 @@ from mlflow.exceptions import MlflowException
 from fashion_dropout.errors import TrackingError, UndeliveredError
 from fashion_dropout.studies import patience
 from fashion_dropout.studies.patience import is_away, until_delivered, until_it_answers
+from fashion_dropout.tracking.recording import outbox, recovery
 from fashion_dropout.tracking.recording.outbox import Journal, has_journal, journals
 from fashion_dropout.tracking.recording.processes import this_process
 from fashion_dropout.tracking.store.connect import store_name
@@ -31,6 +32,7 @@ def at_once(monkeypatch) -> None:
     """A refused connection is an answer."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     patience._away_since.clear()
+    patience._kept_since.clear()
 
 
 def pausing(monkeypatch, pause) -> None:
@@ -83,3 +85,29 @@ def test_what_a_run_has_recorded_is_delivered_as_soon_as_it_can_be(store, workdi
     assert (run.info.status, run.data.metrics) == ("FINISHED", {"a": 0.5})
     assert not has_journal(run_id)
     assert said == ["kept; it is tried again for 10 min"]
+
+
+def test_cells_whose_records_nobody_takes_wait_once_and_not_each_in_turn(monkeypatch):
+    """As behind a proxy that lets no model through."""
+    now = [0.0]
+
+    def pause(_: float) -> None:
+        now[0] += 100
+
+    clock = SimpleNamespace(sleep=pause, monotonic=lambda: now[0])
+    monkeypatch.setattr(patience, "time", clock)
+    monkeypatch.setattr(outbox, "has_journal", lambda run_id: True)
+    monkeypatch.setattr(recovery, "tidy", lambda say: 1)
+    said: list[str] = []
+
+    def waited(run_id: str) -> float:
+        before = now[0]
+        with pytest.raises(UndeliveredError):
+            until_delivered(UndeliveredError("kept", run_id), said.append)
+        return now[0] - before
+
+    assert waited("a") > patience.AWAY_SECONDS
+    assert waited("b") == 0
+    assert len(said) == 1
+    patience.was_taken()
+    assert waited("c") > patience.AWAY_SECONDS

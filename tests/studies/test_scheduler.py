@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import mlflow
 import pytest
+from distributed import LocalCluster
 
 from conftest import ROOT, run_here
 from dask_processes import cluster
@@ -263,3 +264,19 @@ def test_a_worker_that_has_started_tensorflow_otherwise_is_refused_before_its_fi
 def test_the_page_names_all_that_a_worker_is_refused_for(page, named):
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert any(named in row for row in text.splitlines() if row.startswith("| "))
+
+
+def test_a_scheduler_of_another_dask_is_refused_in_one_line(monkeypatch):
+    real = scheduler.get_versions()["packages"]
+    own = {"packages": {**real, "distributed": "2026.7.1"}}
+    monkeypatch.setattr(scheduler, "get_versions", lambda: own)
+    with LocalCluster(
+        n_workers=0,
+        processes=False,
+        protocol="tcp://",
+        host=HOST,
+        dashboard_address=f"{HOST}:0",
+    ) as there:
+        said = refused(there.scheduler_address)
+    assert f"distributed 2026.7.1, received {real['distributed']}; start it from the same" in said
+    assert "\n" not in said

@@ -6,6 +6,7 @@ import json
 import shutil
 from html import unescape
 from importlib.resources import files
+from types import SimpleNamespace
 
 import jsonschema
 import mlflow
@@ -16,13 +17,16 @@ from conftest import ROOT, run_command, run_here
 from fashion_dropout.comparison.splits import scope
 from fashion_dropout.config.study import read_study
 from fashion_dropout.errors import UsageError
+from fashion_dropout.learning.dataset import open_dataset
 from fashion_dropout.reports import html
 from fashion_dropout.reports.figures import study_figures
 from fashion_dropout.reports.paper.folder import paper_files
 from fashion_dropout.reports.paper.methods import methods, results
 from fashion_dropout.reports.paper.tables import tidy_tables
+from fashion_dropout.runs import train
 from fashion_dropout.runs.description import run_name
 from fashion_dropout.runs.request import RunRequest
+from fashion_dropout.studies import cell as in_a_worker
 from fashion_dropout.studies.cells import finished_cells
 from fashion_dropout.studies.compare import warnings_of
 from fashion_dropout.studies.overview import overview
@@ -181,3 +185,47 @@ def test_a_paper_does_not_take_several_splits_for_one(record, language, runs, in
     assert runs in methods(record, comparison, {}, language)[0]
     written = paper_files(record, comparison, {}, {}, language)
     assert interval in written["tables/metrics.tex"].decode()
+
+
+@pytest.mark.usefixtures("store")
+def test_every_run_of_a_study_names_its_cell(monkeypatch):
+    asked: list[RunRequest] = []
+
+    def recorded(request, *_):
+        asked.append(request)
+        return SimpleNamespace(run_id="made")
+
+    monkeypatch.setattr(train, "record_run", recorded)
+    session = in_a_worker.Session(
+        name="mine",
+        tracking_uri=mlflow.get_tracking_uri(),
+        experiment="any",
+        data_dir=None,
+        dataset_sha256=open_dataset("synthetic").sha256,
+        study_run_id="none",
+        colours=dict.fromkeys(SMOKE.regimes, "#000000"),
+        fresh=False,
+    )
+    for study in (SMOKE, CROSSED):
+        reporter = SimpleNamespace(warn=pytest.fail, began=False)
+        in_a_worker._recorded(study.cells()[0], session, reporter)
+    named = [request.study_tags[tags.CELL] for request in asked]
+    assert named == ["none-seed0", "none-seed0-split0"]
+    assert [request.name for request in asked] == [f"{name}-synthetic" for name in named]
+
+
+@pytest.mark.usefixtures("store")
+def test_a_cell_that_was_begun_before_cells_had_names_goes_on_with_its_own(monkeypatch):
+    cell = SMOKE.cells()[0]
+    conditions = {tags.DATASET_SHA256: open_dataset("synthetic").sha256}
+    identity = SimpleNamespace(regime=cell.regime, conditions=conditions)
+    begun = SimpleNamespace(
+        config=cell.config, identity=identity, study_tags={tags.STUDY: "of it"}, experiment=None
+    )
+    monkeypatch.setattr(train, "interrupted_run", lambda run_id: begun)
+    monkeypatch.setattr(train, "record_run", lambda request, *_: request)
+    display = SimpleNamespace(note=pytest.fail)
+    request = train.resume_run("any", display)
+    assert request.study_tags == {tags.STUDY: "of it", tags.CELL: "none-seed0"}
+    begun.study_tags = {}
+    assert train.resume_run("any", display).study_tags == {}

@@ -92,6 +92,7 @@ def test_two_who_start_the_same_study_run_each_cell_once_and_both_end_with_the_v
             tags={
                 **{**FAR, HOST: "gone", "role": "run", "study.session": "gone"},
                 **{"study": study.key, "regime": "none", "seed": "1"},
+                "study.cell": "none-seed1",
             },
         ).info.run_id
         verb, store = ("compare", "--workers", "1"), {"MLFLOW_TRACKING_URI": address}

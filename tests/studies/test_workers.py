@@ -7,15 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
+import mlflow
 import psutil
 import pytest
 
 from conftest import ROOT, run_command
 from fashion_dropout.config.training import TrainingConfig
+from fashion_dropout.learning import kernels
 from fashion_dropout.studies import cluster, workers
 from fashion_dropout.studies.scheduler import Scheduler
 from fashion_dropout.studies.workers import Workers, ending
 from fashion_dropout.tracking.store.database import is_new
+from study_text import study_text
 
 SMOKE = ROOT / "experiments/dropout/smoke.toml"
 
@@ -125,3 +128,17 @@ def test_a_later_look_of_more_cells_gets_more_processes(monkeypatch):
         crew.client(cells)
     crew.close()
     assert scaled == [4]
+
+
+def test_kernels_that_this_machine_does_not_have_are_one_line_and_no_run(
+    store, command, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(kernels, "is_x86_64", lambda: True)
+    monkeypatch.setattr(kernels, "cpu_flags", lambda: frozenset({"sse4_1", "avx", "avx2"}))
+    base = {"epochs": 1, "kernels": "fast", "device": "cpu"}
+    (tmp_path / "quick.toml").write_text(study_text("quick", [0], base), encoding="utf-8")
+    done = command("compare", "quick.toml", environment={"MLFLOW_TRACKING_URI": store})
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "expected an x86-64 CPU with AMX for kernels fast" in line
+    assert mlflow.search_runs(search_all_experiments=True, output_format="list") == []

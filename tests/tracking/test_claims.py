@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import mlflow
@@ -170,3 +170,34 @@ def test_a_run_that_goes_on_is_of_its_new_process_before_it_says_so():
     ):
         recorded = client.get_run(run.run_id)
         assert (recorded.info.status, recorded.data.tags[PID]) == ("RUNNING", this_process()[PID])
+
+
+def test_one_tag_finds_the_runs_of_a_cell(monkeypatch):
+    first, asked = begun(), []
+    search = mlflow.MlflowClient.search_runs
+
+    def searching(client, experiments, runs, **more):
+        asked.append(runs)
+        return search(client, experiments, runs, **more)
+
+    monkeypatch.setattr(mlflow.MlflowClient, "search_runs", searching)
+    with pytest.raises(ClaimedError, match=first):
+        finished_cell(CLAIM)
+    (runs,) = asked
+    assert runs.count("tags.") == 1
+
+
+def test_a_run_that_goes_on_is_found_by_its_cell_though_it_was_begun_without_that_tag():
+    before = {name: of for name, of in tags_of(CLAIM).items() if name != "study.cell"}
+    known = {"name": "n", "description": "d", "params": {}, "experiment": "Default"}
+    with pytest.raises(KeyboardInterrupt), tracked_run(**known, tags=before) as run:
+        raise KeyboardInterrupt
+    with tracked_run(**known, tags=tags_of(CLAIM), resume=run.run_id):
+        recorded = mlflow.MlflowClient().get_run(run.run_id).data.tags
+        assert recorded["study.cell"] == "none-seed0"
+
+
+def test_the_claim_in_a_journal_of_before_has_a_name():
+    finish(first := begun())
+    journal = {**asdict(CLAIM), "cell": ""}
+    assert claims.first_finished(mlflow.MlflowClient(), journal, "another") == first

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fashion_dropout import provenance
+from fashion_dropout.config.cell import cell_name
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.errors import Interrupted, TrainingDivergedError
 from fashion_dropout.learning import dataset as data
@@ -74,10 +75,12 @@ def resume_run(run_id: str, display: Display, *, data_dir: Path | None = None) -
     connect()
     images = run.identity.conditions[tags.DATASET_SHA256]
     dataset = data.open_dataset(run.config.dataset, data_dir, display.note, recorded=images)
+    cell = cell_name(run.identity.regime, run.config.seed)
+    named = {tags.CELL: cell} if run.study_tags else {}  # begun before cells of one split had it
     request = RunRequest(
         run.config,
         run.identity.regime,
-        study_tags=run.study_tags,
+        study_tags={**named, **run.study_tags},
         experiment=run.experiment,
         resume=run_id,
     )

@@ -21,7 +21,7 @@ from fashion_dropout.errors import ClaimedError, TrackingError, UndeliveredError
 from fashion_dropout.learning import dataset as data
 from fashion_dropout.progress import CellProgress
 from fashion_dropout.studies.fitness import Needs, fitness, usual_dir
-from fashion_dropout.studies.patience import is_away, until_delivered, until_it_answers
+from fashion_dropout.studies.patience import is_away, until_delivered, until_it_answers, was_taken
 from fashion_dropout.tracking.store import tags
 
 _REFUSED_SECONDS = 10  # how long a worker that is not fit keeps a cell
@@ -133,7 +133,7 @@ def _recorded(cell: Cell, session: Session, reporter: _Reporter) -> str:
             tags.STUDY_RUN_ID: session.study_run_id,
             tags.SESSION: session.name,
             tags.COLOUR: session.colours[cell.regime],
-            **({tags.CELL: cell.name} if cell.crossed else {}),
+            tags.CELL: cell.name,
         },
         experiment=session.experiment,
         fresh=session.fresh,
@@ -144,7 +144,7 @@ def _recorded(cell: Cell, session: Session, reporter: _Reporter) -> str:
         folder = usual_dir(session.data_dir, cell.config.dataset)
         dataset = _dataset(cell.config.dataset, folder, session.dataset_sha256)
         try:
-            return record_run(request, dataset, reporter).run_id
+            run_id = record_run(request, dataset, reporter).run_id
         except UndeliveredError as error:
             until_delivered(error, reporter.warn)  # the next attempt finds that it has finished
             reporter.began = False
@@ -153,6 +153,9 @@ def _recorded(cell: Cell, session: Session, reporter: _Reporter) -> str:
             if reporter.began or attempts == _ATTEMPTS or not is_away(error):
                 raise
             time.sleep(attempts * _BETWEEN_SECONDS)
+        else:
+            was_taken()
+            return run_id
 
 
 def _refuse_unfit(needs: Needs, reporter: _Reporter) -> None:

@@ -132,10 +132,11 @@ def _needs(
 
     If no cell is to be run any more, no worker is needed: they may have gone for the night.
     """
-    if crew.scheduler is None:
-        return None
-    from fashion_dropout.studies.looks import still_wanted
+    from fashion_dropout.studies.looks import check_kernels, still_wanted
 
+    if crew.scheduler is None:
+        check_kernels(study, experiment, dataset.sha256, fresh)
+        return None
     needs = needs_of(study.cells()[0].config, dataset, data_dir, experiment)
     if fresh or still_wanted(study, needs.experiment_id, needs.dataset_sha256):
         check_workers(crew.client(1), crew.scheduler, needs, display.note)

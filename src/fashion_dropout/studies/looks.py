@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from fashion_dropout.config.cell import Cell
 from fashion_dropout.config.study import Study
-from fashion_dropout.errors import Interrupted, TrackingError
+from fashion_dropout.errors import Interrupted, TrackingError, UsageError
+from fashion_dropout.learning.kernels import foreseen
 from fashion_dropout.progress import StudyDisplay
 from fashion_dropout.studies import cluster
 from fashion_dropout.studies.cell import CellResult, Session
@@ -20,6 +21,7 @@ from fashion_dropout.studies.others import Others
 from fashion_dropout.studies.patience import until_it_answers
 from fashion_dropout.studies.workers import Workers
 from fashion_dropout.tracking.reading.queries import end_abandoned_runs
+from fashion_dropout.tracking.recording.previous import place_of_next_run
 from fashion_dropout.tracking.recording.recovery import tidy
 from fashion_dropout.tracking.recording.tracked_run import TrackedRun
 from fashion_dropout.tracking.store import tags
@@ -65,6 +67,28 @@ def still_wanted(study: Study, experiment_id: str, dataset_sha256: str) -> list[
     if not taken.over:
         return missing
     return [cell for cell in missing if cell.config.seed in taken.seen[-1]]
+
+
+def check_kernels(study: Study, experiment: str | None, dataset_sha256: str, fresh: bool) -> None:
+    """Refuse kernels that this machine does not have, before each cell does. A study without a cell
+    to run needs none.
+
+    Args:
+        study: As declared; all its regimes have the same kernels.
+        experiment: As for `previous.place_of_next_run`.
+        dataset_sha256: The digest of its dataset.
+        fresh: Whether all of its cells are to be run.
+
+    Raises:
+        UsageError: The CPU does not have them, or a variable of the user's rules them out.
+    """
+    config = study.config(study.decision.baseline, study.seeds[0])
+    try:
+        foreseen(config.kernels, config.device)
+    except UsageError:
+        place = place_of_next_run(experiment)
+        if fresh or still_wanted(study, place.experiment_id, dataset_sha256):
+            raise
 
 
 def run_looks(

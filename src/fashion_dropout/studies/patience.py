@@ -16,6 +16,7 @@ AWAY_SECONDS = 600
 
 _PAUSE_SECONDS = 5.0
 _away_since: list[float] = []  # of this process: the cells of a worker wait once, not each in turn
+_kept_since: list[float] = []  # the same of what they have recorded
 
 
 def is_away(error: TrackingError) -> bool:
@@ -68,13 +69,16 @@ def until_delivered(error: UndeliveredError, say: Callable[[str], None]) -> None
         say: Told that the store is waited for.
 
     Raises:
-        UndeliveredError: The store has not taken it for `AWAY_SECONDS`.
+        UndeliveredError: The store has taken neither it nor what was recorded before it for
+            `AWAY_SECONDS`, as behind a proxy that lets no large body through.
     """
     from fashion_dropout.tracking.recording.outbox import has_journal
     from fashion_dropout.tracking.recording.recovery import tidy
 
-    until = time.monotonic() + AWAY_SECONDS
-    say(f"{error}; it is tried again for {duration(AWAY_SECONDS)}")
+    if not _kept_since:
+        _kept_since.append(time.monotonic())
+        say(f"{error}; it is tried again for {duration(AWAY_SECONDS)}")
+    until = _kept_since[0] + AWAY_SECONDS
     while has_journal(error.run_id):
         if time.monotonic() > until:
             raise error
@@ -83,3 +87,11 @@ def until_delivered(error: UndeliveredError, say: Callable[[str], None]) -> None
             tidy(lambda line: None)
         except TrackingError:  # it still does not answer
             continue
+    was_taken()
+
+
+def was_taken() -> None:
+    """Take note that the store has taken what a run has recorded: the next time it is waited for
+    anew.
+    """
+    _kept_since.clear()

@@ -41,7 +41,7 @@ class Claim:
         study: The study's key, which covers the parameters of its regimes.
         regime: The cell's regime.
         seed: Its seed.
-        cell: What the tag of the cell says in a study of several splits; empty in others.
+        cell: Its name, as the tag of its runs has it; empty in a journal of before all had one.
         code: The digest of the training code.
         dataset: The digest of the dataset.
         session: The call of ``compare``. Its scheduler gives a cell to one worker at a time, so
@@ -166,12 +166,15 @@ def _others(claim: Claim, run_id: str) -> list[Run]:
 
 
 def _runs_of(client: mlflow.MlflowClient, claim: Claim) -> list[Run]:
-    """The runs of a cell that have finished or may go on."""
-    cell = {tags.STUDY: claim.study, tags.REGIME: claim.regime, tags.SEED: claim.seed}
-    if claim.cell:
-        cell[tags.CELL] = claim.cell
+    """The runs of a cell that have finished or may go on.
+
+    They are asked for by one tag: for each tag MLflow goes through those of all runs. Cells of
+    other studies may have the same name.
+    """
+    cell = claim.cell or cell_name(claim.regime, int(claim.seed))
     ended = [f"attributes.status != '{status}'" for status in ("KILLED", "FAILED")]
-    return list(client.search_runs([claim.experiment_id], having(cell, *ended)))
+    found = client.search_runs([claim.experiment_id], having({tags.CELL: cell}, *ended))
+    return [run for run in found if run.data.tags.get(tags.STUDY) == claim.study]
 
 
 def _may_live(run: Run, session: str) -> bool:

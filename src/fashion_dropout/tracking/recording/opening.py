@@ -71,7 +71,7 @@ def open_run(
     try:
         deliver_all(client, journal)  # of an interrupted run
         if known == resume:  # others judge by its process whether a run that says RUNNING goes on
-            wanted = (tag_names.SESSION, tag_names.STUDY_RUN_ID)
+            wanted = (tag_names.SESSION, tag_names.STUDY_RUN_ID, tag_names.CELL)
             own = {name: str(tags[name]) for name in wanted if name in tags}
             about_run = {**this_process(), **own}
             client.log_batch(known, tags=[RunTag(*tag) for tag in about_run.items()])
