@@ -80,6 +80,10 @@ PAGES = (
     Listed(
         "experiments/variance/README.md", "Where the spread comes from", "ばらつきの要因（英語）"
     ),
+    Listed("experiments/README.md", "All studies", "すべての比較実験（英語）"),
+    Listed("experiments/regularizers/README.md", "Regularizers", "正則化の比較（英語）"),
+    Listed("experiments/accuracy/README.md", "Accuracy", "正解率（英語）"),
+    Listed("deploy/README.md", "Server and cluster", "サーバーとクラスターの設定"),
     Listed("benchmarks/README.md", "Benchmarks", "ベンチマーク（英語）"),
     Listed("benchmarks/results/peers-avx512.md", "Benchmark results", "ベンチマークの結果（英語）"),
     Listed(

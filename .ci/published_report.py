@@ -3,12 +3,14 @@
     MLFLOW_TRACKING_URI=<store of the study> uv run python .ci/published_report.py [FOLDER]
 
 FOLDER is what ``fashion-dropout publish`` wrote, experiments/dropout/full by default; run it first.
-The report is that of ``fashion-dropout report``; only its pictures are those that stand published
-beside it, so that no picture is committed twice.
+The report is that of ``fashion-dropout report``; only its pictures stand beside it. Those of the
+English one are the published ones, so that no picture is committed twice; those of another language
+are written as ``study_curves.ja.png``, or as SVG where the report has that.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -38,16 +40,31 @@ def main(home: Path) -> None:
             command = ["fashion-dropout", "report", study, "--lang", language, "--output", made]
             subprocess.run(command, check=True)
             text = made.read_text(encoding="utf-8")
-        count = len(EMBEDDED.findall(text))
-        if count != len(figures):
+        pictures = EMBEDDED.findall(text)
+        if len(pictures) != len(figures):
             raise SystemExit(
-                f"expected the {len(figures)} pictures of {home}, received {count}; first run: "
-                f"fashion-dropout publish {home.parent} --study {study}"
+                f"expected the {len(figures)} pictures of {home}, received {len(pictures)}; first "
+                f"run: fashion-dropout publish {home.parent} --study {study}"
             )
-        for figure in figures:
-            text = EMBEDDED.sub(figure, text, count=1)
+        names = figures if language == "en" else _kept(home, language, figures, pictures)
+        for picture in names:
+            text = EMBEDDED.sub(picture, text, count=1)
         (home / name).write_text(text, encoding="utf-8")
         print(f"{home / name}: {len(text.encode()) / 2**10:.0f} KiB")
+
+
+def _kept(home: Path, language: str, figures: list[str], pictures: list[str]) -> list[str]:
+    """The names under which pictures of a language, ``data:`` URIs, are kept beside the report."""
+    for kind in ("png", "svg"):
+        for old in home.glob(f"*.{language}.{kind}"):
+            old.unlink()
+    names = []
+    for figure, picture in zip(figures, pictures, strict=True):
+        kind, _, content = picture.partition(";base64,")
+        end = "svg" if kind.endswith("svg+xml") else "png"
+        names.append(f"{Path(figure).stem}.{language}.{end}")
+        (home / names[-1]).write_bytes(base64.b64decode(content))
+    return names
 
 
 if __name__ == "__main__":

@@ -59,15 +59,37 @@ def test_both_languages_have_the_same_commands_tables_values_and_sections(page):
         r"!\[[^\]]*\]\(([^)]*)\)",
     ):
         found = [re.findall(pattern, page, re.DOTALL | re.MULTILINE) for page in (one, other)]
+        if "!" in pattern:  # a picture may be in Japanese
+            found[1] = [re.sub(r"\.ja\.(?:png|svg)$", ".png", name) for name in found[1]]
         assert found[0] == found[1], pattern
     values = [sorted(re.findall(r"<!-- (\S+: .*?) -->", page)) for page in (one, other)]
     shown = [[value for value in named if "TODO" not in value] for named in values]
     assert shown[0] == shown[1]
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
-def test_a_readme_is_read_in_a_minute(readme):
-    assert len(text(readme).splitlines()) <= 150
+def prose_of(readme: str) -> list[str]:
+    """Its lines without code, equations, tables, pictures, marks and the targets of links."""
+    body = re.sub(
+        r"```.*?```|\$\$.*?\$\$|<!--.*?-->|^\|.*?$|!\[[^\]]*\]\([^)]*\)",
+        "",
+        text(readme),
+        flags=re.DOTALL | re.MULTILINE,
+    )
+    return [line for line in re.sub(r"\]\([^)]*\)", "]", body).splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize(
+    ("readme", "whole", "longest"), [("README.md", 895, 85), ("README.ja.md", 3_250, 320)]
+)
+def test_a_readme_is_read_in_five_minutes(readme, whole, longest):
+    """Words, of Japanese characters: who counts lines gets long ones."""
+    sizes = [
+        len("".join(line.split())) if ".ja." in readme else len(line.split())
+        for line in prose_of(readme)
+    ]
+    assert sum(sizes) <= whole
+    assert max(sizes) <= longest
+    assert text(readme).count("![") <= 6, "four badges, the curves and the pairs"
     assert "pip install uv && uv run pytest" in text(readme)
 
 
@@ -236,7 +258,9 @@ def test_the_report_of_the_site_is_that_of_the_published_study(language, name):
     published = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     report = (folder / name).read_text(encoding="utf-8")
     write_again = "run .ci/published_report.py"
-    assert re.findall(r'<img src="([^"]*)"', report) == list(published["figures"]), write_again
+    own = {path.name.split(".")[0]: path.name for path in folder.glob(f"*.{language}.[ps][nv]g")}
+    figures = [own.get(Path(figure).stem, figure) for figure in published["figures"]]
+    assert re.findall(r'<img src="([^"]*)"', report) == figures, write_again
     for paragraph in published["blocks"][language]["verdict"].split("\n>\n"):
         assert paragraph.removeprefix("> ") in html.unescape(report), write_again
     assert len(report.encode()) < 100_000, "its pictures stand beside it"
@@ -271,6 +295,7 @@ def test_japanese_keeps_to_its_words(page):
         "見なす": "みなす",
         "見なし": "みなし",
         "比較実験そのものの実行": "比較実験自体の実行",
+        "ランダム": "無作為",
     }.items():
         assert other not in body, f"{other}: write {wanted}"
 
@@ -355,3 +380,136 @@ def test_every_benchmark_has_a_row_that_says_what_it_prints():
     page = text("benchmarks/README.md")
     for path in (ROOT / "benchmarks").glob("*.py"):
         assert f"benchmarks/{path.name}" in page, path.name
+
+
+@pytest.mark.parametrize("name", ["troubleshooting.md", "troubleshooting.ja.md"])
+@pytest.mark.parametrize(
+    "symptom",
+    [
+        *("externally-managed-environment", "uv: command not found", "Could not find Conda"),
+        *("uv.lock", "OWNER", "Colab", "AVX-512", "a GPU that TensorFlow can use"),
+        *("has recorded, received", "413", "port 5000 is taken", "can give no p below"),
+    ],
+)
+def test_who_looks_for_a_symptom_finds_it(name, symptom):
+    rows = re.findall(r"^\|.*", text(f"docs/{name}"), re.MULTILINE)
+    assert any(symptom in row for row in rows)
+
+
+def test_every_page_of_the_repository_is_a_page_of_the_site():
+    program = text(".ci/build_site.py")
+    listed = re.findall(r'^ +(?:Listed\()?"([\w./-]+\.md)"', program, re.MULTILINE)
+    assert {name_of(english(page)) for page in PAGES} - set(listed) == set()
+
+
+@pytest.mark.parametrize(
+    "page", [*JAPANESE, *TEXTS, ROOT / "experiments/dropout/dropout.ja.ipynb"], ids=name_of
+)
+def test_the_verdicts_have_one_japanese_name_each(page):
+    """Nouns: the adjectives of the English names read as a translation."""
+    former = "良い|悪い|混在|意味のある差はない|示されなかった|良いが、悪化は否定できない"
+    assert re.findall(rf"「(?:{former})」|^\W*(?:{former}) \|.*", text(page), re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("name", ["how-to-read.ja.md", "method.ja.md"])
+def test_both_tables_of_the_verdicts_have_the_same_names_in_japanese(name):
+    _, _, table = text(f"docs/{name}").partition("| 判定 | どのような場合か |")
+    rows = re.findall(r"^\| ([^|]+) \| ", table, re.MULTILINE)
+    assert rows[1:8] == [
+        *("改善（悪化）、ただし意味のある差より小さい", "悪化", "改善", "一長一短"),
+        *("改善（悪化の可能性あり）", "実質的な差なし", "判定保留"),
+    ]
+
+
+PUBLISHED_THEN = ("CHANGELOG.md", "experiments/dropout/README.md")  # shows what was printed then
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in JAPANESE], ids=name_of)
+def test_a_confidence_interval_is_called_one(page):
+    if name_of(page) not in PUBLISHED_THEN:
+        assert "95 % interval" not in text(page)
+
+
+def test_questions_in_japanese_have_full_width_brackets():
+    for path in (ROOT / "experiments").glob("*/*.toml"):
+        asked = tomllib.loads(path.read_text(encoding="utf-8")).get("question_ja", "")
+        assert "(" not in asked, path.name
+
+
+def test_no_reference_calls_the_champion_by_its_alias_alone():
+    assert not re.search(r"(?<![`\w])champion (?:に|は)", text("docs/reference.ja.md"))
+
+
+@pytest.mark.parametrize("words", ["The rest was confidence", "less sure", "best classifier"])
+def test_the_texts_say_overconfidence(words):
+    assert words not in text("src/fashion_dropout/texts/en.toml")
+
+
+@pytest.mark.parametrize("name", ["how-to-read.md", "how-to-read.ja.md"])
+def test_the_two_figures_of_the_classes_are_read_together(name):
+    section = text(f"docs/{name}").split("### confusion_change")[1].split("### ")[0]
+    assert "f1_change" in section
+    assert re.search(r"75 (?:fields|個).*?\b6\b|75 個.*?6 個", section, re.DOTALL)
+
+
+@pytest.mark.parametrize("suffix", ["", ".ja"])
+def test_what_a_cluster_costs_and_what_was_never_tried_is_said(suffix):
+    page = text(f"docs/team{suffix}.md")
+    for said in ("install/size", "tracking/memory", "study/calculated/run", "tensorflow[and-cuda]"):
+        assert said in page
+
+
+@pytest.mark.parametrize("suffix", ["", ".ja"])
+def test_the_files_of_the_worked_parameter_are_those_that_have_it(suffix):
+    page = text(f"docs/adapt{suffix}.md")
+    (said,) = re.findall(r"^.*`weight_decay`.*(?:\n.+)*", page, re.MULTILINE)
+    package = ROOT / "src/fashion_dropout"
+    having = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if "weight_decay" in path.read_text(encoding="utf-8")
+    }
+    assert set(re.findall(r"`((?:config|learning)/\w+\.py)`", said)) == having
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_in_a_sentence_or_a_table_can_be_given(page):
+    """Its verb and its options; what stands for a value there, as `<host>`, is no value."""
+    for span in re.findall(r"`([^`\n]+)`", re.sub("`{3}.*?`{3}", "", text(page), flags=re.DOTALL)):
+        words = span.split()
+        if "fashion-dropout" in words:
+            words = words[words.index("fashion-dropout") + 1 :]
+            assert not words or words[0] in cli.commands or words[0][0] in "-<[…", span
+        if not words or words[0] not in cli.commands:
+            continue
+        parameters = cli.commands[words[0]].params
+        known = {name for one in parameters for name in (*one.opts, *one.secondary_opts)}
+        given = {word.partition("=")[0].rstrip(",;") for word in words if word.startswith("--")}
+        assert given <= known | {"--help"}, span
+
+
+def test_a_misspelt_option_in_a_sentence_is_found(monkeypatch):
+    page = ROOT / "docs/records.md"
+    changed = text(page).replace("`sync --ended <host>`", "`sync --end <host>`")
+    assert changed != text(page)
+    monkeypatch.setitem(globals(), "text", lambda name: changed)
+    with pytest.raises(AssertionError, match="sync --end <host>"):
+        test_every_command_in_a_sentence_or_a_table_can_be_given(page)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "findings").glob("*.sh")), ids=name_of)
+def test_a_finding_has_its_form(path):
+    """What CONTRIBUTING says: guess, behaviour, version; pinned packages, without this program."""
+    written = path.read_text(encoding="utf-8")
+    header = re.match(r"#!/usr/bin/env bash\n((?:#.*\n)+)", written)
+    assert header
+    parts = re.findall(r"^# (\w+): +\S", header[1], re.MULTILINE)
+    assert parts == ["Guess", "Behaviour", "Version"]
+    assert "set -euo pipefail" in written
+    assert "folder=$(mktemp -d)" in written
+    assert "fashion" not in written
+    installed = re.findall(r"\bpip\b.* install (.+)", written)
+    assert installed
+    for package in shlex.split(" ".join(installed)):
+        assert re.fullmatch(r"[\w.-]+(?:\[\w+\])?==[\d.]+", package), package
+    assert path.stat().st_mode & 0o111, "it is run by its name"

@@ -212,3 +212,20 @@ def test_the_verdicts_are_in_the_order_in_which_the_program_asks(name, words):
 def test_the_introduction_says_what_it_speaks_of(name, words):
     first = sources(name, "markdown")[0]
     assert all(said in first for said in words)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_time_that_is_told_is_not_called_that_of_a_longer_run_below(name):
+    """The seconds of each epoch, by its images a second: cells run two at a time."""
+    (output,) = (
+        output.text
+        for cell in notebook(name).cells
+        for output in cell.get("outputs", [])
+        if "images/s" in output.get("text", "")
+    )
+    speeds = [float(speed.replace(",", "")) for speed in re.findall(r"([\d,]+) images/s", output)]
+    seconds = sum(55_000 / speed for speed in speeds) / 2
+    (told,) = (text for text in sources(name, "markdown") if "bench: study/notebook/time" in text)
+    minutes, rest = re.findall(r"(\d+) (?:min|分) (\d+) (?:s|秒)", told)[0]
+    slower = seconds > 1.3 * (60 * int(minutes) + int(rest))
+    assert slower == any(words in told for words in ("twice as long", "2倍より長く"))

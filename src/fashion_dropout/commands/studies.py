@@ -117,7 +117,7 @@ def _next_steps(outcome: StudyOutcome) -> str:
         f"  to see its runs compared:          {command} ui\n"
         f"  to read it with all figures:       {command} report {outcome.run_id}\n"
         f"{'' if outcome.missing else promote}"
-        f"  to run a run again, bit for bit:   {command} verify <run id>"
+        f"  to repeat a run, bit for bit:      {command} verify <run id>"
     )
 
 

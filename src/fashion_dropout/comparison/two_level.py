@@ -11,7 +11,7 @@ matrix product. Three things are known of this bootstrap:
 - Of few seeds it makes too little: their counts are spread out until the seeds alone would give the
   interval of Student's t (the idea of the expanded percentile interval, Hesterberg 2015, arXiv
   1411.5279, equation 6, for the seeds only: of images there are enough).
-- What a seed does to a single image is counted up to three times (Owen 2007, *The pigeonhole
+- Variation of an image from seed to seed is counted up to three times (Owen 2007, *The pigeonhole
   bootstrap*, doi 10.1214/07-AOAS122): the interval is rather too wide than too narrow.
 - Resampling makes a calibration error larger, because its bins vary in both directions and count in
   one. The interval is therefore the basic one, which is the percentile interval reflected at the
