@@ -19,6 +19,7 @@ from fashion_dropout.tracking.recording import claims
 from fashion_dropout.tracking.recording.claims import finished_cell, hold, owner, running_elsewhere
 from fashion_dropout.tracking.recording.processes import PID, this_process
 from fashion_dropout.tracking.recording.run import tracked_run
+from fashion_dropout.tracking.store import search
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -201,3 +202,13 @@ def test_the_claim_in_a_journal_of_before_has_a_name():
     finish(first := begun())
     journal = {**asdict(CLAIM), "cell": ""}
     assert claims.first_finished(mlflow.MlflowClient(), journal, "another") == first
+
+
+def test_runs_of_other_studies_do_not_hide_that_of_a_cell(monkeypatch):
+    """Cells of many studies have the same name: more than one answer of the store can hold."""
+    first = begun()
+    for number in range(3):
+        begun(of=replace(CLAIM, study=f"another-{number}"))
+    monkeypatch.setattr(search, "_PAGE", 2)
+    with pytest.raises(ClaimedError, match=first):
+        finished_cell(CLAIM)

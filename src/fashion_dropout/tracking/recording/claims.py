@@ -173,7 +173,8 @@ def _runs_of(client: mlflow.MlflowClient, claim: Claim) -> list[Run]:
     """
     cell = claim.cell or cell_name(claim.regime, int(claim.seed))
     ended = [f"attributes.status != '{status}'" for status in ("KILLED", "FAILED")]
-    found = client.search_runs([claim.experiment_id], having({tags.CELL: cell}, *ended))
+    wanted = having({tags.CELL: cell}, *ended)
+    found = find_runs(wanted, claim.experiment_id, newest_first=True, client=client)
     return [run for run in found if run.data.tags.get(tags.STUDY) == claim.study]
 
 

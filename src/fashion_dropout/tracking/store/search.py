@@ -22,6 +22,7 @@ def find_runs(
     *,
     newest_first: bool = False,
     most: int = sys.maxsize,
+    client: mlflow.MlflowClient | None = None,
 ) -> list[Run]:
     """Runs in the order in which they were begun.
 
@@ -30,8 +31,9 @@ def find_runs(
         experiment_id: The experiment; None for all.
         newest_first: Whether the run that was begun last is the first.
         most: How many are wanted, at most.
+        client: Of another store than the one that MLflow is set to.
     """
-    client, found = mlflow.MlflowClient(), list[Run]()
+    client, found = client or mlflow.MlflowClient(), list[Run]()
     token: str | None = None
     experiments = [experiment_id or ""]
     if experiment_id is None:
