@@ -127,6 +127,7 @@ def test_the_benchmark_of_many_cells_compares_without_training(workdir):
         "compare many.toml",
         "report latest",
         "studies",
+        "the first runs of MLflow's grouped page",
     ]
 
 
