@@ -21,9 +21,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
+
+if TYPE_CHECKING:
+    from fashion_dropout.learning.kernels import KernelChoice
 
 BATCH, EPOCHS, TESTED = 64, 4, 5_000
 MFLOP_PER_IMAGE = 15.8  # forward and backward, counted from the layers of the README's table
@@ -51,10 +55,10 @@ def real_images(images: int):
     )
 
 
-def ours(images: int) -> Measured:
+def ours(images: int, kernels: KernelChoice = "native") -> Measured:
     from fashion_dropout.learning.runtime import start_tensorflow
 
-    start_tensorflow(1)
+    start_tensorflow(1, kernels)
     from fashion_dropout.config.training import TrainingConfig
     from fashion_dropout.learning.dataset import Examples, open_dataset
     from fashion_dropout.learning.model import build_classifier, build_network
@@ -71,6 +75,10 @@ def ours(images: int) -> Measured:
     records = list(trainer.epochs())
     speed = statistics.median(record.images_per_second for record in records[1:])
     return Measured(speed, records[-1].val_accuracy)
+
+
+def ours_fast(images: int) -> Measured:
+    return ours(images, "fast")
 
 
 def keras_fit(images: int, as_dataset: bool = False) -> Measured:
@@ -179,6 +187,7 @@ PEERS = {
     peer.name: peer
     for peer in (
         Peer("this program", ours, environment=OURS, processes_on_two_cores=2),
+        Peer("this program, kernels=fast", ours_fast, environment=OURS, processes_on_two_cores=2),
         Peer("Keras fit, NumPy arrays", keras_fit),
         Peer("Keras fit, tf.data", keras_dataset),
         Peer("Keras fit, NumPy arrays, oneDNN on", keras_fit, environment=ONEDNN),
@@ -288,6 +297,8 @@ def main(rounds: int, images: int, output: Path | None) -> None:
     for peer in PEERS.values():
         if importlib.util.find_spec(peer.needs) is None:
             print(f"skipped: {peer.name}: {peer.needs} is not installed")
+        elif peer.run is ours_fast and "amx_bf16" not in cpu_flags():
+            print(f"skipped: {peer.name}: this CPU has no AMX")
         else:
             results[peer.name] = {1: [], 2: []}
     for number in range(1, rounds + 1):

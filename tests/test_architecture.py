@@ -38,6 +38,19 @@ def test_contributing_draws_the_layers_that_the_contract_holds():
         assert "\n".join(["```mermaid", "flowchart TD", *arrows, "```"]) in contributing
 
 
+def test_contributing_tells_where_to_look_for_every_module():
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+) \| (`.+`) \|$", contributing, flags=re.MULTILINE)
+    told = set()
+    for what, where in rows:
+        (first, *others) = re.findall(r"`([\w./]+)`", where)
+        told |= {first, *others}
+        told |= {f"{first}{name}" for name in re.findall(r"`([\w/]+\.py)`", what)}
+    package = ROOT / "src/fashion_dropout"
+    modules = {path.relative_to(package).as_posix() for path in package.rglob("*.py")}
+    assert {name for name in modules if not name.endswith("__init__.py")} <= told
+
+
 @pytest.mark.slow  # a process that imports everything
 @pytest.mark.parametrize(
     "steps",
