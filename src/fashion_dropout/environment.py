@@ -213,8 +213,8 @@ def _ask_this_machine_directly() -> None:
     """Let no proxy stand between this process and servers on this machine."""
     if not any(name.lower() in ("http_proxy", "https_proxy", "all_proxy") for name in os.environ):
         return
-    for name, other in (("no_proxy", "NO_PROXY"), ("NO_PROXY", "no_proxy")):
-        value = os.environ.get(name) or os.environ.get(other, "")  # who finds one reads no other
+    for name, variant in (("no_proxy", "NO_PROXY"), ("NO_PROXY", "no_proxy")):
+        value = os.environ.get(name) or os.environ.get(variant, "")  # who finds one reads no other
         named = [host.strip() for host in value.split(",") if host.strip()]
         if "*" in named:  # for no server at all, which it means only if it stands alone
             continue

@@ -72,16 +72,16 @@ class Judged:
     def text(self) -> str:
         """What a terminal shows."""
         rule, words = self.comparison.rule, _WORDS
-        said = [sentences.sentence(of, rule, words) for of in self.comparison.verdicts]
+        verdicts = [sentences.sentence(of, rule, words) for of in self.comparison.verdicts]
         looks = sentences.looks_sentence(self.record, words)
         return overview(
             self.record.key,
             summary.deciding_rows(self.table, self.comparison),
             summary.table_notes(self.comparison, words),
-            [*said, *([looks] if looks else [])],
+            [*verdicts, *([looks] if looks else [])],
             sentences.guard_warnings(self.record, words),
             {},
-            len(said),
+            len(verdicts),
         )
 
 
@@ -123,8 +123,8 @@ def judge(  # noqa: PLR0913
     metrics = [*dict.fromkeys(known.rows["metric"])]
     metrics += [OVER_RANGE, VALIDATION_LOSS, EPOCHS] if len(curves) else []
     chosen = metrics if secondary is None else secondary
-    told = {**(directions or {}), **({metric: direction} if direction else {})}
-    check_known([metric, *chosen, *(guards or {}), *told], metrics, "metric of the table")
+    given = {**(directions or {}), **({metric: direction} if direction else {})}
+    check_known([metric, *chosen, *(guards or {}), *given], metrics, "metric of the table")
     rule = _rule(
         {
             "primary": metric,
@@ -135,7 +135,7 @@ def judge(  # noqa: PLR0913
             "guards": dict(guards or {}),
             "looks": tuple(looks),
         },
-        told,
+        given,
         metrics,
     )
     record = record_of(known, rule, regimes, curves)
@@ -144,11 +144,11 @@ def judge(  # noqa: PLR0913
 
 def _regimes(rows: pd.DataFrame, baseline: str) -> list[str]:
     """The regimes, the baseline first; refused if there is one only, or one lacks seeds."""
-    there = list(dict.fromkeys(rows["regime"]))
-    check_known([baseline], there, "baseline of the table")
-    if len(there) < 2:
+    regimes = list(dict.fromkeys(rows["regime"]))
+    check_known([baseline], regimes, "baseline of the table")
+    if len(regimes) < 2:
         raise UsageError(
-            f"expected two regimes or more, received only {brief(there[0])} in the table"
+            f"expected two regimes or more, received only {brief(regimes[0])} in the table"
         )
     everything = set(rows["seed"])
     for regime, own in rows.groupby("regime", sort=False)["seed"]:
@@ -158,7 +158,7 @@ def _regimes(rows: pd.DataFrame, baseline: str) -> list[str]:
                 f"{'seed' if len(missing) == 1 else 'seeds'} {listed(missing)}; add these runs, or "
                 "leave those of the other regimes out"
             )
-    return [baseline, *(regime for regime in there if regime != baseline)]
+    return [baseline, *(regime for regime in regimes if regime != baseline)]
 
 
 def _compared(record: StudyRecord) -> Comparison:
@@ -172,15 +172,15 @@ def _compared(record: StudyRecord) -> Comparison:
     return comparison
 
 
-def _rule(declared: dict[str, Any], told: Mapping[str, Direction], metrics: Sequence[str]) -> Rule:
+def _rule(declared: dict[str, Any], given: Mapping[str, Direction], metrics: Sequence[str]) -> Rule:
     """The rule, each metric with the direction that was told, else with the one that is known."""
-    for metric, direction in told.items():
+    for metric, direction in given.items():
         if COMPARED.get(metric, direction) != direction:
             raise UsageError(
                 f"direction: expected {COMPARED[metric]!r} for {metric}, received {direction!r}; "
                 "give the metric another name if it is another one"
             )
-    directions = {of: told.get(of) or COMPARED.get(of) for of in metrics}
+    directions = {of: given.get(of) or COMPARED.get(of) for of in metrics}
     for metric in (declared["primary"], *declared["guards"]):
         if directions[metric] is None:
             raise UsageError(

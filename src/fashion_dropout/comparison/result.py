@@ -61,8 +61,8 @@ def _measurements(record: StudyRecord, comparison: Comparison) -> Iterator[dict[
     for metric in dict.fromkeys((*declared, *METRICS, *after)):
         if of_pairs(metric):
             for regime, table in comparison.equal_fit.items():
-                other = {regime: rule.baseline, rule.baseline: regime}
-                yield from _values(table, metric, other)
+                partner = {regime: rule.baseline, rule.baseline: regime}
+                yield from _values(table, metric, partner)
         elif metric in runs:
             yield from _values(runs, metric, dict.fromkeys(record.regimes))
 

@@ -113,8 +113,8 @@ def sources_sentence(record: StudyRecord, language: Language = "en") -> str | No
 
 def scope(record: StudyRecord, comparison: Comparison, language: Language = "en") -> list[str]:
     """Whom the intervals speak of, where that is not other seeds that decide all but the split."""
-    said = sources_sentence(record, language)
-    return [*([said] if said else []), *splits_sentences(record, comparison, language)]
+    sentence = sources_sentence(record, language)
+    return [*([sentence] if sentence else []), *splits_sentences(record, comparison, language)]
 
 
 def sources_warnings(record: StudyRecord, language: Language = "en") -> list[str]:

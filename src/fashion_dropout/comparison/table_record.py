@@ -40,16 +40,18 @@ def record_of(
     cells = rows.drop_duplicates(_RUN)[[*_RUN, "run_id"]].sort_values("seed", kind="stable")
     cells = cells.assign(state="FINISHED", reason="").reset_index(drop=True)
     runs = runs.merge(cells[[*_RUN, "run_id"]], on=_RUN)
-    there = sorted(int(seed) for seed in rows["seed"].unique())
-    to_come = range(there[-1] + 1, there[-1] + 1 + max(0, max(rule.looks, default=0) - len(there)))
-    seeds = (*there, *to_come)  # of the pairs that the looks declare
+    present = sorted(int(seed) for seed in rows["seed"].unique())
+    to_come = range(
+        present[-1] + 1, present[-1] + 1 + max(0, max(rule.looks, default=0) - len(present))
+    )
+    seeds = (*present, *to_come)  # of the pairs that the looks declare
     others = [regime for regime in regimes if regime != rule.baseline]
     try:
         rule.check_looks(len(seeds), len(others))
     except UsageError as error:
         raise UsageError(str(error).removeprefix("decision.")) from error
     looks = looks_taken(runs, curves, others, rule, seeds, set(runs["seed"]))
-    seen = looks.seen[-1] if looks.seen else there
+    seen = looks.seen[-1] if looks.seen else present
     counted, curves, needed = (
         of[of["seed"].isin(seen)].reset_index(drop=True) for of in (runs, curves, cells)
     )
@@ -97,5 +99,5 @@ def curves_of(rows: pd.DataFrame) -> pd.DataFrame:
     curves = curves.reset_index()
     last = curves.groupby(_RUN, as_index=False).agg(last=("epoch", "max"))
     every = last.merge(curves[["epoch"]].drop_duplicates().sort_values("epoch"), how="cross")
-    there = every[every["epoch"] <= every["last"]].merge(curves, on=place, how="left")
-    return there.assign(epoch=there["epoch"].astype(int))[columns]
+    values = every[every["epoch"] <= every["last"]].merge(curves, on=place, how="left")
+    return values.assign(epoch=values["epoch"].astype(int))[columns]

@@ -142,11 +142,11 @@ def _with(found: pd.DataFrame, wanted: Mapping[str, str]) -> pd.DataFrame:
     present = [str(name) for name in found]
     for column, name in wanted.items():
         if name not in present:
-            other = f"; name another with --{column}-column" if column in _OF_MLFLOW else ""
+            hint = f"; name another with --{column}-column" if column in _OF_MLFLOW else ""
             raise UsageError(
                 f"expected the columns {', '.join(wanted.values())}, and perhaps epoch, or those "
                 f"of `mlflow experiments csv`, received {brief(', '.join(present))} without "
-                f"{brief(name)}{other}"
+                f"{brief(name)}{hint}"
             )
     return pd.DataFrame({column: found[name].to_numpy() for column, name in wanted.items()})
 
@@ -163,14 +163,14 @@ def _of_mlflow(found: pd.DataFrame, names: Mapping[str, str | None]) -> tuple[pd
     metrics = [str(of) for of in found if str(of).startswith("metrics.")]
     metrics = [name for name in metrics if not name.startswith("metrics.system/")]
     runs = pd.concat([runs, found[metrics].reset_index(drop=True)], axis=1)
-    kept = ~(_missing(runs["regime"]) | _missing(runs["seed"])).to_numpy()
+    usable = ~(_missing(runs["regime"]) | _missing(runs["seed"])).to_numpy()
     if "status" in found:
-        kept &= (found["status"] == "FINISHED").to_numpy()
+        usable &= (found["status"] == "FINISHED").to_numpy()
     ids = ["regime", "seed", "run_id", "row"]
-    rows = runs[kept].melt(id_vars=ids, var_name="metric", value_name="value")
+    rows = runs[usable].melt(id_vars=ids, var_name="metric", value_name="value")
     rows = rows[~_missing(rows["value"])].reset_index(drop=True)
     rows["metric"] = rows["metric"].str.removeprefix("metrics.")
-    return rows.assign(epoch=""), int((~kept).sum())
+    return rows.assign(epoch=""), int((~usable).sum())
 
 
 def _missing(values: pd.Series) -> pd.Series:
@@ -229,12 +229,12 @@ def _refuse_repeated(rows: pd.DataFrame) -> None:
     if repeated.empty:
         return
     _, same = next(iter(repeated.groupby(_PLACE, dropna=False, sort=False)))
-    one = same.iloc[0]
-    at = "" if math.isnan(one["epoch"]) else f" at epoch {one['epoch']:.0f}"
+    first = same.iloc[0]
+    at = "" if math.isnan(first["epoch"]) else f" at epoch {first['epoch']:.0f}"
     raise UsageError(
         f"expected one value of each seed, regime and metric{at and ' at an epoch'}, received seed "
-        f"{one['seed']} of regime {brief(one['regime'])} {len(same)} times for "
-        f"{brief(one['metric'])}{at} (rows {listed(same['row'].head(5))})"
+        f"{first['seed']} of regime {brief(first['regime'])} {len(same)} times for "
+        f"{brief(first['metric'])}{at} (rows {listed(same['row'].head(5))})"
     )
 
 

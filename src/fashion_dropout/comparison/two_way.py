@@ -96,13 +96,13 @@ def two_way(tables: NDArray[np.float64]) -> TwoWay:
 
 def complete(pairs: Iterable[int]) -> tuple[list[int], list[int]]:
     """The seeds that have a pair with each split, and the splits: a layout without holes."""
-    there: dict[int, set[int]] = {}
+    splits_of: dict[int, set[int]] = {}
     for pair in pairs:
         seed, split = seed_and_split(pair)
         assert split is not None, "pairs of a study of several splits"
-        there.setdefault(seed, set()).add(split)
-    splits = sorted(set().union(*there.values()))
-    return sorted(seed for seed, of in there.items() if len(of) == len(splits)), splits
+        splits_of.setdefault(seed, set()).add(split)
+    splits = sorted(set().union(*splits_of.values()))
+    return sorted(seed for seed, of in splits_of.items() if len(of) == len(splits)), splits
 
 
 def whole(by_pair: Mapping[int, float]) -> dict[int, float]:

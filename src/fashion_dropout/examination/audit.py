@@ -62,7 +62,7 @@ class Audit:
         counts = self.doubtful["part"].value_counts()
         parts = " and ".join(f"{counts.get(part, 0)} {part}" for part in PARTS)
         nearer = int((self.twins["distance"] < NEARER).sum())
-        other = int((self.twins["label"] != self.twins["twin_label"]).sum())
+        differing = int((self.twins["label"] != self.twins["twin_label"]).sum())
         rows = [["stored models", "regime", "all images", "without these images"]]
         rows += [
             [f"{part} {measure}", every.regime, with_interval(every), with_interval(without)]
@@ -75,7 +75,7 @@ class Audit:
             "sure of another class\n"
             f"near-twins: {Count(len(self.twins)):test image|test images} nearer than {NEAR} to a "
             f"training or validation image, {nearer} of them nearer than {NEARER}; "
-            f"{Count(other):pair has|pairs have} different labels\n\n"
+            f"{Count(differing):pair has|pairs have} different labels\n\n"
             f"differences from {self.record.rule.baseline}, "
             f"{100 * (1 - self.record.rule.alpha):g} % CI:\n{plain_table(rows)}\n"
             "Metrics over epochs, such as the primary one at equal fit, cannot be computed "
@@ -162,10 +162,10 @@ def _compared(
         left_out = doubtful.loc[doubtful["part"] == part, "place"].to_numpy(dtype=int)
         if part == "test":
             left_out = np.union1d(left_out, twins["place"].to_numpy(dtype=int))
-        kept = np.setdiff1d(np.arange(len(data[part])), left_out)
+        remaining = np.setdiff1d(np.arange(len(data[part])), left_out)
         every = _table(part, data[part], predicted, slice(None))
         nothing = every.assign(**dict.fromkeys(_MEASURES, math.nan))
-        without = _table(part, data[part], predicted, kept) if len(kept) else nothing
+        without = _table(part, data[part], predicted, remaining) if len(remaining) else nothing
         for measure, direction in _MEASURES.items():
             found[part, measure] = [
                 (record.difference(every, measure, regime, direction),

@@ -118,8 +118,8 @@ def stress_study(
 
     connect_to_existing()
     record = read_record(run_id)
-    there = set(record.runs["regime"])
-    if lacking := [regime for regime in record.regimes if regime not in there]:
+    regimes = set(record.runs["regime"])
+    if lacking := [regime for regime in record.regimes if regime not in regimes]:
         raise TrackingError(
             f"expected a study with a finished run of each regime, received {run_id} without one "
             f"of {', '.join(lacking)}"

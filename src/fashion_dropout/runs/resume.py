@@ -40,7 +40,7 @@ class Beginning:
 
 
 def nothing_left(
-    request: RunRequest, there: Surroundings, folder: RunFolder, display: Display
+    request: RunRequest, surroundings: Surroundings, folder: RunFolder, display: Display
 ) -> Run | None:
     """A finished run of the same command, to the bit what it would give again.
 
@@ -54,12 +54,12 @@ def nothing_left(
     """
     if launched_run_id() or (request.fresh and not request.session):
         return None
-    if claim := there.claim(request):
+    if claim := surroundings.claim(request):
         before = finished_cell(claim)
     else:
         session = {tags.SESSION: request.session} if request.fresh else {}
         wanted = _tags(folder.identity) | session
-        before = previous.finished_run(there.place.experiment_id, wanted)
+        before = previous.finished_run(surroundings.place.experiment_id, wanted)
     if before is not None:
         folder.remove()
         display.note(

@@ -104,18 +104,18 @@ def record_run(request: RunRequest, dataset: data.Dataset, display: Display) -> 
 
     config = request.config
     split = split_of(dataset, config.seed_of("split"))
-    there = Surroundings(dataset, split, place_of_next_run(request.experiment))
-    if summary := _foreseen_to_be_finished(request, there, display):
+    surroundings = Surroundings(dataset, split, place_of_next_run(request.experiment))
+    if summary := _foreseen_to_be_finished(request, surroundings, display):
         return summary
     kernels = start_tensorflow(config.threads, config.kernels, config.device)
-    identity = there.identity(request, kernels)
+    identity = surroundings.identity(request, kernels)
     with run_folder(identity, request.folder) as folder:
-        if done := nothing_left(request, there, folder, display):
+        if done := nothing_left(request, surroundings, folder, display):
             return summary_of(done, config)
-        start = beginning(request, there.place, folder, display)
+        start = beginning(request, surroundings.place, folder, display)
         try:
-            with _opened(request, there, identity, folder, start) as run:
-                summary = _train(run, request, there, folder, start, display)
+            with _opened(request, surroundings, identity, folder, start) as run:
+                summary = _train(run, request, surroundings, folder, start, display)
         except TrainingDivergedError:
             folder.remove()  # it would diverge again
             raise
@@ -129,7 +129,7 @@ def record_run(request: RunRequest, dataset: data.Dataset, display: Display) -> 
 
 
 def _foreseen_to_be_finished(
-    request: RunRequest, there: Surroundings, display: Display
+    request: RunRequest, surroundings: Surroundings, display: Display
 ) -> RunSummary | None:
     """The summary of a run that has finished with the kernels that TensorFlow will choose.
 
@@ -140,15 +140,15 @@ def _foreseen_to_be_finished(
     config = request.config
     if "tensorflow" in sys.modules or not (likely := foreseen(config.kernels, config.device)):
         return None
-    with run_folder(there.identity(request, likely), request.folder) as folder:
-        done = nothing_left(request, there, folder, display)
+    with run_folder(surroundings.identity(request, likely), request.folder) as folder:
+        done = nothing_left(request, surroundings, folder, display)
     return summary_of(done, config) if done else None
 
 
 @contextmanager
 def _opened(
     request: RunRequest,
-    there: Surroundings,
+    surroundings: Surroundings,
     identity: Identity,
     folder: RunFolder,
     start: Beginning,
@@ -158,24 +158,24 @@ def _opened(
     from fashion_dropout.tracking.recording.run import tracked_run
 
     config, regime, git = request.config, request.regime, provenance.git_state()
-    beside = page_beside(there.place.experiment_id, request.study_tags)
+    beside = page_beside(surroundings.place.experiment_id, request.study_tags)
     with tracked_run(
         name=request.name,
-        description=description(config, regime, there.dataset, beside),
+        description=description(config, regime, surroundings.dataset, beside),
         experiment=request.experiment,
         monitored=True,
         params=config.model_dump(),
         tags={
-            **describing_tags(config, regime, there.dataset, git),
+            **describing_tags(config, regime, surroundings.dataset, git),
             **identity.conditions,
             **request.study_tags,
             tags.BITS_SHA256: identity.bits,
         },
         resume=start.run_id,
     ) as run:
-        run.hold(there.claim(request))
+        run.hold(surroundings.claim(request))
         continued = folder.begin(
-            run.run_id, request.name, there.place.name, request.study_tags, start.epoch
+            run.run_id, request.name, surroundings.place.name, request.study_tags, start.epoch
         )
         if continued:
             run.set_tags({tags.RESUMED: ", ".join(map(str, continued))})
@@ -190,12 +190,12 @@ def _opened(
 def _train(
     run: TrackedRun,
     request: RunRequest,
-    there: Surroundings,
+    surroundings: Surroundings,
     folder: RunFolder,
     start: Beginning,
     display: Display,
 ) -> RunSummary:
-    config, dataset, split = request.config, there.dataset, there.split
+    config, dataset, split = request.config, surroundings.dataset, surroundings.split
     _log_dataset(run, dataset, split.training, "training")
     validation_input = _log_dataset(run, dataset, split.validation, "validation")
     from fashion_dropout.runs import steps  # imports TensorFlow

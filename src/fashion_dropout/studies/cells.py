@@ -34,8 +34,8 @@ class FinishedCells:
 
     def missing(self, study: Study) -> list[Cell]:
         """The cells that are still to be run."""
-        there = self.own.keys() | self.taken_over.keys()
-        return [cell for cell in study.cells() if cell.name not in there]
+        finished = self.own.keys() | self.taken_over.keys()
+        return [cell for cell in study.cells() if cell.name not in finished]
 
     @property
     def sentence(self) -> str:

@@ -83,8 +83,8 @@ def run_cells(
 
     client.subscribe_topic(topic, receive)
     keys = {session.key(cell) for cell in cells}
-    if session.needs and (there := len(keys & _begun(client))):
-        display.note(f"{Count(there):cell runs|cells run} on the cluster already: waited for")
+    if session.needs and (running := len(keys & _begun(client))):
+        display.note(f"{Count(running):cell runs|cells run} on the cluster already: waited for")
     futures = {
         client.submit(run_cell, cell, session, topic, key=session.key(cell), pure=False): cell
         for cell in cells

@@ -197,10 +197,10 @@ def _tell_of_others(run: TrackedRun, session: Session, display: StudyDisplay) ->
     with suppress(TrackingError):  # of a store that is gone, the end of the run tells
         run.settle()
         own, others = concluded_beside(run.run_id)
-        for other in others:
-            verdict = other.data.tags[tags.VERDICT]
+        for theirs in others:
+            verdict = theirs.data.tags[tags.VERDICT]
             display.note(
-                f"{owner(other)} has concluded the study, too, in study run {other.info.run_id}, "
+                f"{owner(theirs)} has concluded the study, too, in study run {theirs.info.run_id}, "
                 + ("with the same verdict" if verdict == own else f"otherwise: {verdict}")
             )
 

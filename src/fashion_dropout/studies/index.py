@@ -54,8 +54,8 @@ def write_index(folder: Path, language: Language, warn: Callable[[str], object])
     rows = []
     for run in sorted(newest.values(), key=lambda run: -run.info.start_time):
         of = overview(run)
-        asked = (language == "ja" and of.question_ja) or of.question
-        row: dict[str, Any] = {**vars(of), "question": asked, "sentences": [], "page": None}
+        question = (language == "ja" and of.question_ja) or of.question
+        row: dict[str, Any] = {**vars(of), "question": question, "sentences": [], "page": None}
         if of.state in ("finished", "incomplete"):
             try:
                 name = re.sub(r"[^\w.-]", "_", of.key)

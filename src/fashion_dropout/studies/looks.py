@@ -134,7 +134,7 @@ def _run_missing(
     """Run the cells that a look lacks; those that other programs run are waited for, and run here
     if they do not finish.
     """
-    display, held, said = cells.display, dict[str, str](), set[str]()
+    display, held, announced = cells.display, dict[str, str](), set[str]()
     others = Others(cells.run.experiment_id, session.name, display, session.fresh)
     missing, elsewhere = cells.missing(pairs), set[str]()
     if missing and not session.fresh:
@@ -148,8 +148,8 @@ def _run_missing(
                     cells.ran.add(name)
                     display.ended(name, result.error)
                     yield result
-                elif held.get(name) == result.held and result.held not in said:
-                    said.add(result.held)  # nobody was found to wait for
+                elif held.get(name) == result.held and result.held not in announced:
+                    announced.add(result.held)  # nobody was found to wait for
                     display.note(f"{name}: {result.held}")
                 held[name] = result.held
             until_it_answers(display.note)

@@ -105,10 +105,10 @@ class Others:
         """
         code = provenance.training_code_sha256()
         for run in self._running(study).values():
-            if (other := run.data.tags.get(tags.TRAINING_CODE, code)) != code:
+            if (theirs := run.data.tags.get(tags.TRAINING_CODE, code)) != code:
                 raise UsageError(
                     f"expected all who run {study} to have this training code, {code[:12]}, "
-                    f"received {other[:12]} in run {run.info.run_id} of {owner(run)}; take one "
+                    f"received {theirs[:12]} in run {run.info.run_id} of {owner(run)}; take one "
                     "version, or wait until that program has ended; if it has, type "
                     f"`fashion-dropout sync --ended {run.info.run_id}`"
                 )

@@ -42,7 +42,7 @@ def until_it_answers(say: Callable[[str], None]) -> None:
     """
     from fashion_dropout.tracking.store.connect import connect_to_existing
 
-    said = False
+    announced = False
     while True:
         try:
             connect_to_existing()
@@ -55,9 +55,9 @@ def until_it_answers(say: Callable[[str], None]) -> None:
                 _away_since.append(time.monotonic())
             if time.monotonic() > _away_since[0] + AWAY_SECONDS:
                 raise
-            if not said:
+            if not announced:
                 say(f"{error}; cells wait for it for {duration(AWAY_SECONDS)}")
-            said = True
+            announced = True
             time.sleep(_PAUSE_SECONDS)
 
 

@@ -117,9 +117,9 @@ def _recorded(run_id: str, study: Study) -> Spread:
     regimes = found.declared["regimes"]
     images = {of["dataset"] for of in regimes.values()} - {study.dataset}
     own = {found.declared.get("dataset_sha256", ""), study.dataset_sha256} - {""}
-    if other := sorted(images - {data.FashionMnist.name}) or ["other"] * (len(own) > 1):
+    if unlike := sorted(images - {data.FashionMnist.name}) or ["other"] * (len(own) > 1):
         raise UsageError(
-            f"--pilot: expected a study of {study.dataset}, received one of {other[0]} images, "
+            f"--pilot: expected a study of {study.dataset}, received one of {unlike[0]} images, "
             f"which vary differently; {_INSTEAD}"
         )
     if differs := list(_differing(regimes, study)):
@@ -173,7 +173,7 @@ def _differing(regimes: Mapping[str, Mapping[str, Any]], study: Study) -> Iterat
         if regime not in regimes:
             yield f"no regime {regime}"
             continue
-        there = regimes[regime]
-        for name in sorted(wanted.keys() | there.keys()):
-            if wanted.get(name) != there.get(name):
-                yield f"{name} {there.get(name)} instead of {wanted.get(name)} in {regime}"
+        parameters = regimes[regime]
+        for name in sorted(wanted.keys() | parameters.keys()):
+            if wanted.get(name) != parameters.get(name):
+                yield f"{name} {parameters.get(name)} instead of {wanted.get(name)} in {regime}"

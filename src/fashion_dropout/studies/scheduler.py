@@ -146,8 +146,8 @@ def check_workers(
             f"expected every worker of {scheduler.address} to answer within {_ASK_SECONDS} s, "
             "received no answer from one of them; restart it"
         ) from error
-    there = client.scheduler_info(n_workers=-1)["workers"]
-    stayed = {worker: answer for worker, answer in answers.items() if worker in there}
+    present = client.scheduler_info(n_workers=-1)["workers"]
+    stayed = {worker: answer for worker, answer in answers.items() if worker in present}
     for worker, answer in sorted(stayed.items()):
         if reason := _objection(answer):
             host = workers.get(worker, {}).get("host", "")
@@ -174,7 +174,7 @@ def _first_workers(
     client: Client, scheduler: Scheduler, say: Callable[[str], None]
 ) -> Mapping[str, Any]:
     """Address → what the scheduler knows of each worker, as soon as there is one."""
-    until, said = time.monotonic() + scheduler.wait_seconds, False
+    until, announced = time.monotonic() + scheduler.wait_seconds, False
     while not (found := client.scheduler_info(n_workers=-1)["workers"]):
         if time.monotonic() >= until:
             raise ClusterError(
@@ -182,9 +182,9 @@ def _first_workers(
                 f"{scheduler.wait_seconds} s; start one with `dask worker {scheduler.address} "
                 "--nthreads 1`, or wait for longer with --wait-for-workers"
             )
-        if not said:
+        if not announced:
             say(f"waiting for a worker of {scheduler.address}")
-            said = True
+            announced = True
         time.sleep(_PAUSE_SECONDS)
     return dict(found)
 
@@ -198,11 +198,11 @@ def _objection(answer: Fitness | BaseException) -> str:
     return answer.objection
 
 
-def _other_dask(own: Mapping[str, str], other: Mapping[str, str]) -> str:
+def _other_dask(own: Mapping[str, str], theirs: Mapping[str, str]) -> str:
     return ", ".join(
-        f"{name} {own[name]}, received {other.get(name)}"
+        f"{name} {own[name]}, received {theirs.get(name)}"
         for name in ("dask", "distributed")
-        if own[name] != other.get(name)
+        if own[name] != theirs.get(name)
     )
 
 

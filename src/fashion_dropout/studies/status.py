@@ -35,7 +35,7 @@ def describe_status() -> str:
     runs: list[Run] = []
     resumable: dict[str, str] = {}
     unreadable: list[str] = []
-    if there := is_there(uri):
+    if exists := is_there(uri):
         connect()
         runs, resumable = running(), _with_checkpoints(unreadable.append)
     lines = [
@@ -49,7 +49,7 @@ def describe_status() -> str:
         *(_undelivered(journal) for journal in undelivered(unreadable.append) if journal.entries),
         *map(visible, unreadable),
     ]
-    store = f"store {visible(store_name(uri))}{'' if there else ': there is none yet'}"
+    store = f"store {visible(store_name(uri))}{'' if exists else ': there is none yet'}"
     return "\n".join([store, *(lines or ["No runs in progress; everything is delivered."])])
 
 

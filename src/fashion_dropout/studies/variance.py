@@ -94,8 +94,12 @@ class VarianceOf:
             table = spread_table(found, metric)
             rows = plain_table([list(table.columns), *table.to_numpy().tolist()])
             parts.append(f"{metric}\n{rows}\n")
-        said = (*of_the_split(found, primary), *of_shares(found, primary), *self.warnings("en"))
-        return "".join(parts) + "\n".join(said)
+        sentences = (
+            *of_the_split(found, primary),
+            *of_shares(found, primary),
+            *self.warnings("en"),
+        )
+        return "".join(parts) + "\n".join(sentences)
 
     def page(self, language: Language) -> str:
         """The same with a figure, HTML; the same studies give the same bytes."""
@@ -147,15 +151,17 @@ def read_variance(run_ids: Sequence[str], warn: Callable[[str], object]) -> Vari
         TrackingError: The store does not answer, or does not say what was declared.
     """
     read = [_read(run_id) for run_id in run_ids]
-    everything = joined(source for one in read for source in one.sources.split("+"))
+    everything = joined(source for study in read for source in study.sources.split("+"))
     _check(read, everything)
     rule = Decision.model_validate(read[0].found.declared["decision"])
-    found = variance(rule.baseline, {one.sources: _values(one, rule) for one in read}, everything)
-    wrong = tuple(one.found.key for one in read if _misplaced(one))
+    found = variance(
+        rule.baseline, {study.sources: _values(study, rule) for study in read}, everything
+    )
+    wrong = tuple(study.found.key for study in read if _misplaced(study))
     for key in wrong:
         warn(f"{key}: digests of its runs are not as declared; `report` says which")
     places = [of.sources for of in next(iter(found.spreads.values()))]
-    ordered = sorted(read, key=lambda one: places.index(one.sources))
+    ordered = sorted(read, key=lambda study: places.index(study.sources))
     return VarianceOf(ordered, rule, found, wrong)
 
 
@@ -175,20 +181,22 @@ def _read(run_id: str) -> VarianceStudy:
 
 def _check(read: Sequence[VarianceStudy], everything: str) -> None:
     first = read[0]
-    for one in read:
-        if one.found.declared.get("split_seeds"):
+    for study in read:
+        if study.found.declared.get("split_seeds"):
             raise UsageError(
-                f"expected studies of one split each, received {one.found.key} with several; in a "
-                "study of the split, it varies with the seed"
+                f"expected studies of one split each, received {study.found.key} with several; "
+                "in a study of the split, it varies with the seed"
             )
-        names = first.shared.keys() | one.shared.keys()
-        differs = [name for name in sorted(names) if first.shared.get(name) != one.shared.get(name)]
+        names = first.shared.keys() | study.shared.keys()
+        differs = [
+            name for name in sorted(names) if first.shared.get(name) != study.shared.get(name)
+        ]
         if differs:
             raise UsageError(
-                f"expected studies that differ only in vary, received {one.found.key}, which "
+                f"expected studies that differ only in vary, received {study.found.key}, which "
                 f"differs from {first.found.key} in {', '.join(differs[:3])}"
             )
-    moved = [one.sources for one in read]
+    moved = [study.sources for study in read]
     twice = next((sources for sources in moved if moved.count(sources) > 1), None)
     if twice is not None:
         raise UsageError(f"expected studies in which other sources vary, received two of {twice}")
@@ -199,9 +207,9 @@ def _check(read: Sequence[VarianceStudy], everything: str) -> None:
         )
 
 
-def _values(one: VarianceStudy, rule: Decision) -> Mapping[Place, list[float]]:
+def _values(study: VarianceStudy, rule: Decision) -> Mapping[Place, list[float]]:
     """Place → its values by seed."""
-    runs, histories, declared = one.found.runs, one.found.histories, one.found.declared
+    runs, histories, declared = study.found.runs, study.found.histories, study.found.declared
     regimes = [rule.baseline, *(of for of in declared["regime_order"] if of != rule.baseline)]
     found: dict[Place, list[float]] = {}
     for metric in dict.fromkeys((rule.primary, *BESIDE)):
@@ -221,6 +229,6 @@ def _values(one: VarianceStudy, rule: Decision) -> Mapping[Place, list[float]]:
     return found
 
 
-def _misplaced(one: VarianceStudy) -> bool:
-    common = next(iter(one.found.declared["regimes"].values()))
-    return bool(misplaced(one.found.runs, seeds_behind(one.found.runs, common), tags.SOURCES))
+def _misplaced(study: VarianceStudy) -> bool:
+    common = next(iter(study.found.declared["regimes"].values()))
+    return bool(misplaced(study.found.runs, seeds_behind(study.found.runs, common), tags.SOURCES))

@@ -79,8 +79,8 @@ class Count(int):
     def __format__(self, spec: str) -> str:
         if "|" not in spec:
             return super().__format__(spec)
-        one, several = spec.split("|")
-        return f"{int(self):,} {one if self == 1 else several}"
+        singular, plural = spec.split("|")
+        return f"{int(self):,} {singular if self == 1 else plural}"
 
 
 class Signed(float):

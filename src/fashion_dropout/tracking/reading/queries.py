@@ -181,8 +181,8 @@ def _fetched(artifact_uri: str, name: str, folder: str) -> Path | None:
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.RetryError):
         raise  # that it does not answer does not mean that it has none
     except (MlflowException, OSError):  # MLflow says no otherwise that there is none
-        there = mlflow.artifacts.list_artifacts(artifact_uri=artifact_uri)
-        if any(file.path.rpartition("/")[2] == name for file in there):
+        files = mlflow.artifacts.list_artifacts(artifact_uri=artifact_uri)
+        if any(file.path.rpartition("/")[2] == name for file in files):
             raise
         return None
 

@@ -62,7 +62,10 @@ def sqlite_uri(path: Path) -> str:
 
     Blanks, ``%`` and what else has a meaning to them is encoded; letters of every script stay.
     """
-    encoded = (quote(one) if one.isascii() or one.isspace() else one for one in str(path))
+    encoded = (
+        quote(character) if character.isascii() or character.isspace() else character
+        for character in str(path)
+    )
     return f"sqlite:///{''.join(encoded)}"
 
 
@@ -77,11 +80,11 @@ def absolute(uri: str) -> str:
         return uri
     here, launched = path.absolute(), os.environ.get("MLFLOW_RUN_ID")
     if launched and not _has_run(here, launched):
-        there = sqlite_uri(path).replace("sqlite:///", "sqlite:///$PWD/")
+        suggested = sqlite_uri(path).replace("sqlite:///", "sqlite:///$PWD/")
         raise UsageError(
             f"expected an absolute MLFLOW_TRACKING_URI under `mlflow run`, received {uri}, which "
             f"is {here} in the folder where the program runs, without the run {launched} that was "
-            f"made for it; type MLFLOW_TRACKING_URI={there} before `mlflow run`"
+            f"made for it; type MLFLOW_TRACKING_URI={suggested} before `mlflow run`"
         )
     options = f"?{query}" if (query := uri.partition("?")[2]) else ""
     scheme = "file:" if uri.startswith("sqlite:///file:") else ""
@@ -101,10 +104,10 @@ def opened(uri: str) -> Iterator[Connection | None]:
         yield None
         return
     if path:
-        there = f"file:{quote(str(path))}?mode=rw"  # which makes no file
+        address = f"file:{quote(str(path))}?mode=rw"  # which makes no file
         engine = sqlalchemy.create_engine(
             "sqlite://",
-            creator=lambda: sqlite3.connect(there, uri=True, timeout=_LOCKED_SECONDS),
+            creator=lambda: sqlite3.connect(address, uri=True, timeout=_LOCKED_SECONDS),
             poolclass=sqlalchemy.NullPool,
         )
     else:
@@ -141,7 +144,7 @@ def _has_run(path: Path, run_id: str) -> bool:
         return False
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as database:
-            asked = "SELECT 1 FROM runs WHERE run_uuid = ?"
-            return database.execute(asked, [run_id]).fetchone() is not None
+            query = "SELECT 1 FROM runs WHERE run_uuid = ?"
+            return database.execute(query, [run_id]).fetchone() is not None
     except sqlite3.Error:
         return False

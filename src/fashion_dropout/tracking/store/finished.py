@@ -22,4 +22,4 @@ def missing_parts(run: Run) -> list[str]:
         "test metrics": "test/accuracy" in steps,
         "a model": bool(run.outputs and run.outputs.model_outputs),
     }
-    return [part for part, there in parts.items() if not there]
+    return [part for part, present in parts.items() if not present]

@@ -90,20 +90,20 @@ def submitted(
         args: Its arguments. They and the answer must be picklable.
         kwargs: Its keyword arguments, as `args`.
     """
-    here, there = Pipe()
-    with here:
-        with there:
+    parent_end, child_end = Pipe()
+    with parent_end:
+        with child_end:
             process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM, *sys.path],
-                stdin=there.fileno(),
+                stdin=child_end.fileno(),
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for this process, which ends the other one
             )
         with process:
             try:
                 with suppress(OSError):  # the process has ended, which `result` reports
-                    here.send((question, args, kwargs))
-                yield Future(here, process)
+                    parent_end.send((question, args, kwargs))
+                yield Future(parent_end, process)
             finally:
                 process.kill()
 

@@ -155,11 +155,12 @@ def _original(place: Place, database: Path) -> Path | None:
         if not original.is_file() or original.samefile(database):
             return None
         with opened(sqlite_uri(original)) as connection:
-            there = connection.execute(text(_EXPERIMENTS)).all() if connection else []
+            experiments = connection.execute(text(_EXPERIMENTS)).all() if connection else []
     except (SQLAlchemyError, OSError):
         return None
     own = (place.experiment, place.created, place.recorded)
     found = {
-        (number, created, local_folder(location or "")) for number, _, created, location in there
+        (number, created, local_folder(location or ""))
+        for number, _, created, location in experiments
     }
     return original if own in found else None

@@ -74,9 +74,11 @@ def _check_whole(connection: Connection, away: list[Place], moved: dict[Path, Pa
     """Refuse to forget where files are that have not been moved."""
     finished = text(f"{FINISHED} AND experiment_id = :experiment AND {_OURS}")
     for place in away:
-        there = own_folders(connection, place, place.beside)
-        missing = own_folders(connection, place, place.recorded) - there
-        lost = not there and connection.execute(finished, {"experiment": place.experiment}).first()
+        folders = own_folders(connection, place, place.beside)
+        missing = own_folders(connection, place, place.recorded) - folders
+        lost = (
+            not folders and connection.execute(finished, {"experiment": place.experiment}).first()
+        )
         if place.roots[0] in moved and (missing or lost):
             what = f"some of them in {place.recorded}" if missing else "none"
             raise TrackingError(
