@@ -38,6 +38,7 @@ def tracking_server(
     port: int | None = None,
     store: str | None = None,
     *,
+    python: Sequence[str] = (sys.executable,),
     options: Sequence[str] = (),
     log: Path = Path(os.devnull),
     **environment: str,
@@ -48,12 +49,13 @@ def tracking_server(
         folder: Where it works and keeps artifacts.
         port: Where it listens; None for a free one.
         store: The URI of its store; None for a new one in the folder.
+        python: The command of the Python whose MLflow it is.
         options: More options of the command.
         log: The file for what it says.
         environment: More variables.
     """
     address = f"http://{HOST}:{port or free_port()}"
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", HOST]
+    command = [*python, "-m", "mlflow", "server", "--workers", "1", "--host", HOST]
     command += ["--port", address.rpartition(":")[2]]
     command += ["--artifacts-destination", str(folder / "artifacts"), *options]
     own = {
@@ -70,7 +72,7 @@ def tracking_server(
             start_new_session=True,
         )
     try:
-        until = time.monotonic() + 120
+        until = time.monotonic() + 300  # of another Python, packages may have to be installed
         while True:
             assert server.poll() is None, "the server has ended"
             assert time.monotonic() < until, "the server does not answer"

@@ -6,7 +6,10 @@ import subprocess
 import sys
 
 import mlflow
+import pandas as pd
 import pytest
+from mlflow.entities import Run, RunOutputs
+from mlflow.store.entities import PagedList
 
 from conftest import ROOT, clean_environment
 from fashion_dropout import provenance
@@ -129,6 +132,24 @@ def test_the_benchmark_of_many_cells_compares_without_training(workdir):
         "studies",
         "the first runs of MLflow's grouped page",
     ]
+
+
+@pytest.mark.usefixtures("store")
+def test_a_server_that_finds_runs_without_their_models_is_asked_for_each(monkeypatch):
+    """Those before MLflow 3.6 do: their finished cells had no model, and were trained again."""
+    record_study(SMOKE)
+    with_models = queries.study_runs(SMOKE.key, experiment())
+    search_runs = mlflow.MlflowClient.search_runs
+
+    def as_before(*args, **kwargs):
+        page = search_runs(*args, **kwargs)
+        bare = [Run(run.info, run.data, run.inputs, RunOutputs([])) for run in page]
+        return PagedList(bare, page.token)
+
+    monkeypatch.setattr(mlflow.MlflowClient, "search_runs", as_before)
+    found = queries.study_runs(SMOKE.key, experiment())
+    assert set(found["state"]) == {"FINISHED"}
+    pd.testing.assert_frame_equal(found, with_models)
 
 
 @pytest.mark.usefixtures("store")

@@ -55,10 +55,12 @@ def test_a_file_that_cannot_be_fetched_now_is_not_taken_for_missing(store, monke
 
 
 def test_no_run_is_left_out_however_many_there_are(store, monkeypatch):
-    pages = [PagedList(["a run"] * 500, "more") for _ in range(100)]
-    pages.append(PagedList(["the newest"], None))
+    client = mlflow.MlflowClient()
+    old, newest = client.create_run("0"), client.create_run("0")
+    pages = [PagedList([old] * 500, "more") for _ in range(100)]
+    pages.append(PagedList([newest], None))
     monkeypatch.setattr(mlflow.MlflowClient, "search_runs", lambda *_, **__: pages.pop(0))
-    assert search.find_runs("", "0")[-1] == "the newest"
+    assert search.find_runs("", "0")[-1] is newest
 
 
 def test_runs_come_in_pages(store, monkeypatch):

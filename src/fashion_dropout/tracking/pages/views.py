@@ -2,12 +2,15 @@
 
 MLflow keeps a view that somebody shares as a tag of the experiment, JSON under a key that is part
 of the page's address. The names in this JSON are MLflow's own and are documented nowhere; a test
-looks for each of them in the JavaScript of the installed version.
+looks for each of them in the JavaScript of the installed version. The UI also reads such a tag
+compressed, as which it fits into the 5,000 characters that older servers take.
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,6 +28,9 @@ from fashion_dropout.tracking.store.urls import SINGLE_RUNS
 TAG = "mlflow.sharedViewState."
 """MLflow's own tag of an experiment: a view; its key is the rest of the tag's name."""
 
+COMPRESSED = "deflate;"
+"""How MLflow's UI marks such a tag as compressed; the rest is zlib's bytes in base64."""
+
 _EVERY_RUN = "every-run"
 
 # Section → (name, whether it is open). MLflow files its own charts under the last name.
@@ -33,6 +39,19 @@ _SECTIONS = {
     "end": ("At the end", True),
     "training": ("Speed and learning rate", False),
     "system": ("System metrics", False),
+}
+
+# The state of the page beside the charts. Servers of MLflow 3.1 show an error without it; later
+# ones fill in the same.
+_TABLE: dict[str, Any] = {
+    "selectedColumns": [f"attributes.`{name}`" for name in ("Source", "Models", "Dataset")],
+    "runsExpanded": {},
+    "runsPinned": [],
+    "runsHidden": [],
+    "runsVisibilityMap": {},
+    "groupsExpanded": {},
+    "viewMaximized": False,
+    "runListHidden": False,
 }
 
 
@@ -55,6 +74,11 @@ class View:
     parameters: tuple[str, ...] = ("dropout",)
     grouped: bool = True
 
+    def text(self) -> str:
+        """The view as a tag keeps it."""
+        state = json.dumps(self.state(), separators=(",", ":")).encode()
+        return COMPRESSED + base64.b64encode(zlib.compress(state, 9)).decode()
+
     def state(self) -> dict[str, Any]:
         """The view as MLflow's UI keeps it, JSON values."""
         regimes = {
@@ -74,6 +98,7 @@ class View:
             "runsHiddenMode": "SHOW_ALL",
             "hideEmptyCharts": True,
             "isAccordionReordered": True,
+            **_TABLE,
             "compareRunSections": [
                 {"uuid": uuid, "name": name, "display": opened, "isReordered": True}
                 for uuid, (name, opened) in _SECTIONS.items()
@@ -161,9 +186,8 @@ def _write(experiment_id: str, views: Iterable[View]) -> None:
     client = mlflow.MlflowClient()
     known = client.get_experiment(experiment_id).tags
     for view in views:
-        value = json.dumps(view.state(), separators=(",", ":"))
-        if known.get(TAG + view.key) != value:
-            write = partial(client.set_experiment_tag, experiment_id, TAG + view.key, value)
+        if known.get(TAG + view.key) != (text := view.text()):
+            write = partial(client.set_experiment_tag, experiment_id, TAG + view.key, text)
             once_more_if_there(write)
 
 

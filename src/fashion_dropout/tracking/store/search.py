@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import mlflow
 from mlflow.entities import Run
 
+from fashion_dropout.tracking.store import tags
+
 _PAGE = 500  # runs in one answer: a server must give it within the seconds of a request
 
 
@@ -46,7 +48,17 @@ def find_runs(
             order_by=[f"attributes.start_time {'DESC' if newest_first else 'ASC'}"],
             page_token=token,
         )
-        found += page
+        found += [_with_models(run, client) for run in page]
         if not (token := page.token):
             break
     return found
+
+
+def _with_models(run: Run, client: mlflow.MlflowClient) -> Run:
+    """A finished training run with its models, which servers before MLflow 3.6 leave out of what
+    they find.
+    """
+    trained = run.data.tags.get(tags.ROLE) == tags.RUN and run.info.status == "FINISHED"
+    if not trained or (run.outputs and run.outputs.model_outputs):
+        return run
+    return client.get_run(run.info.run_id)
