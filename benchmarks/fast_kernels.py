@@ -80,7 +80,7 @@ def speeds(folder: Path) -> list[float]:
 
 @click.command()
 @click.option("--seeds", default=6, show_default=True)
-@click.option("--epochs", default=20, show_default=True)
+@click.option("--epochs", type=click.IntRange(min=2), default=20, show_default=True)
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False, resolve_path=True))
 def main(seeds: int, epochs: int, folder: Path | None) -> None:
     with nullcontext(folder) if folder else tempfile.TemporaryDirectory() as name:

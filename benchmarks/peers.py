@@ -282,8 +282,14 @@ def draw(results: dict[str, dict[int, list[Measured]]], title: str, path: Path) 
 @click.command()
 @click.option("--rounds", default=2, show_default=True)
 @click.option("--images", default=6_400, show_default=True)
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice(list(PEERS)),
+    help="May be repeated; this program is among them.",
+)
 @click.option("--output", type=click.Path(path_type=Path), help="Folder for table and plot.")
-def main(rounds: int, images: int, output: Path | None) -> None:
+def main(rounds: int, images: int, only: tuple[str, ...], output: Path | None) -> None:
     if child := os.environ.get(CHILD):
         name, cpus = json.loads(child)
         os.sched_setaffinity(0, cpus)
@@ -294,7 +300,8 @@ def main(rounds: int, images: int, output: Path | None) -> None:
     from fashion_dropout.learning.kernels import cpu_flags, instruction_set
 
     results: dict[str, dict[int, list[Measured]]] = {}
-    for peer in PEERS.values():
+    wanted = {"this program", *only} if only else PEERS.keys()
+    for peer in (of for name, of in PEERS.items() if name in wanted):
         if importlib.util.find_spec(peer.needs) is None:
             print(f"skipped: {peer.name}: {peer.needs} is not installed")
         elif peer.run is ours_fast and "amx_bf16" not in cpu_flags():

@@ -72,7 +72,7 @@ def tracking_server(
             start_new_session=True,
         )
     try:
-        until = time.monotonic() + 300  # of another Python, packages may have to be installed
+        until = time.monotonic() + 120
         while True:
             assert server.poll() is None, "the server has ended"
             assert time.monotonic() < until, "the server does not answer"

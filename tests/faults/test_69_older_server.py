@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 
 import mlflow
 import pytest
@@ -23,6 +24,8 @@ def test_a_study_on_a_server_of_mlflow_3_1_has_its_verdict_and_its_pages(workdir
     study = workdir / "smoke.toml"
     study.write_text(text.replace("[0, 1, 2]", "[0]"), encoding="utf-8")
     python = ("uv", "run", "--isolated", "--no-project", *(f"--with={each}" for each in OLD))
+    if subprocess.run([*python, "python", "-c", "import mlflow"], check=False).returncode:
+        pytest.skip("MLflow 3.1.4 is not here and cannot be fetched")
     with tracking_server(workdir, python=(*python, "python")) as server:
         own = {"MLFLOW_TRACKING_URI": server}
         ran = [
@@ -32,7 +35,7 @@ def test_a_study_on_a_server_of_mlflow_3_1_has_its_verdict_and_its_pages(workdir
         client = mlflow.MlflowClient(server)
         experiment = client.get_experiment_by_name("fashion-mnist-dropout")
         kept = [name for name in experiment.tags if name.startswith(views.TAG)]
-    assert [done.returncode for done in ran] == [0, 0], ran[0].stderr
+    assert [done.returncode for done in ran] == [0, 0], [done.stderr for done in ran]
     first, again = (done.stdout for done in ran)
     assert "missing:" not in first and "n = 1 pair" in first
     assert "warning: the page" not in first + ran[0].stderr

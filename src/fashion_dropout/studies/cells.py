@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mlflow.entities import Run
+
 from fashion_dropout import provenance
 from fashion_dropout.config.cell import Cell
 from fashion_dropout.config.study import Study
@@ -62,17 +64,17 @@ def finished_cells(study: Study, experiment_id: str, dataset_sha256: str) -> Fin
     Raises:
         UsageError: A cell of this study has finished runs only of other training code.
     """
-    wanted = {(cell.regime, cell.config): cell.name for cell in study.cells()}
+    wanted: dict[tuple[str, TrainingConfig | None], str] = {
+        (cell.regime, cell.config): cell.name for cell in study.cells()
+    }
     key, code = study.key, {tags.TRAINING_CODE: provenance.training_code_sha256()}
     own: dict[str, str] = {}
     others: dict[str, tuple[str, str]] = {}
     stale: dict[str, str] = {}
-    for run in queries.finished_runs(experiment_id, dataset_sha256):  # the newest last
+    found = queries.finished_runs(experiment_id, dataset_sha256, lambda run: _place(run) in wanted)
+    for run in found:  # the newest last
         recorded = run.data.tags
-        place = (recorded[tags.REGIME], _config(run.data.params))
-        if place not in wanted:
-            continue
-        name, differing = wanted[place], changes(recorded, code, code)
+        name, differing = wanted[_place(run)], changes(recorded, code, code)
         if differing:
             if recorded.get(tags.STUDY) == key:  # a run of another study is only not taken over
                 stale[name] = differing[0].then
@@ -87,12 +89,16 @@ def finished_cells(study: Study, experiment_id: str, dataset_sha256: str) -> Fin
             f"received {Count(len(outdated)):cell|cells} of {_short(then)} ({outdated[0]} …): "
             "their bits may differ; run the study with --fresh"
         )
-    taken = {name: found for name, found in others.items() if name not in own}
+    taken = {name: origin for name, origin in others.items() if name not in own}
     return FinishedCells(
         own,
         {name: run_id for name, (run_id, _) in taken.items()},
         tuple(sorted({origin for _, origin in taken.values()} - {""})),
     )
+
+
+def _place(run: Run) -> tuple[str, TrainingConfig | None]:
+    return run.data.tags.get(tags.REGIME, ""), _config(run.data.params)
 
 
 def _short(digest: str) -> str:

@@ -186,9 +186,17 @@ def _write(experiment_id: str, views: Iterable[View]) -> None:
     client = mlflow.MlflowClient()
     known = client.get_experiment(experiment_id).tags
     for view in views:
-        if known.get(TAG + view.key) != (text := view.text()):
-            write = partial(client.set_experiment_tag, experiment_id, TAG + view.key, text)
+        if _state_in(known.get(TAG + view.key, "")) != view.state():
+            write = partial(client.set_experiment_tag, experiment_id, TAG + view.key, view.text())
             once_more_if_there(write)
+
+
+def _state_in(text: str) -> object:
+    """The view that a tag keeps; None if it keeps none of ours. Not every zlib gives one text."""
+    try:
+        return json.loads(zlib.decompress(base64.b64decode(text.removeprefix(COMPRESSED))))
+    except (ValueError, zlib.error):
+        return None
 
 
 @asks_mlflow()

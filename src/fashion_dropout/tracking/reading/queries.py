@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from fashion_dropout.tracking.store.calls import asks_mlflow, if_there
 from fashion_dropout.tracking.store.connect import store_name
 from fashion_dropout.tracking.store.finished import last_epoch, missing_parts
 from fashion_dropout.tracking.store.places import local_folder
-from fashion_dropout.tracking.store.search import find_runs, having
+from fashion_dropout.tracking.store.search import find_runs, having, with_models
 from fashion_dropout.tracking.store.timeouts import FILES_SECONDS
 
 _COLUMNS = [
@@ -67,11 +67,13 @@ def run_ids(experiment_id: str, runs: str) -> set[str]:
 
 
 @asks_mlflow(seconds=FILES_SECONDS)  # some thousand runs
-def finished_runs(experiment_id: str, dataset_sha256: str) -> list[Run]:
-    """Every training run on a dataset that has finished with all its parts, the newest last."""
-    wanted = {tags.ROLE: tags.RUN, tags.DATASET_SHA256: dataset_sha256}
-    found = find_runs(having(wanted, "attributes.status = 'FINISHED'"), experiment_id)
-    return [run for run in found if not missing_parts(run)]
+def finished_runs(
+    experiment_id: str, dataset_sha256: str, wanted: Callable[[Run], bool] = lambda _: True
+) -> list[Run]:
+    """The wanted training runs on a dataset that have finished with all parts, the newest last."""
+    trained = {tags.ROLE: tags.RUN, tags.DATASET_SHA256: dataset_sha256}
+    found = find_runs(having(trained, "attributes.status = 'FINISHED'"), experiment_id)
+    return [run for run in with_models(filter(wanted, found)) if not missing_parts(run)]
 
 
 @asks_mlflow(seconds=FILES_SECONDS)  # some thousand runs
@@ -112,7 +114,7 @@ def study_runs(
         listed = ", ".join(f"'{run_id}'" for run_id in ids[first : first + _IDS_AT_ONCE])
         runs += find_runs(f"attributes.run_id IN ({listed})", experiment_id)
     runs += find_runs(having(wanted, *begun), experiment_id)
-    table = pd.DataFrame([_row(run) for run in runs])
+    table = pd.DataFrame([_row(run) for run in with_models(runs)])
     if table.empty:
         return pd.DataFrame(columns=_COLUMNS)
     ranks = ["state", tags.TRAINING_CODE]  # the last row of a cell is kept

@@ -27,7 +27,7 @@ from fashion_dropout.tracking.recording.processes import HOST, PID, has_died
 from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import asks_mlflow
 from fashion_dropout.tracking.store.finished import missing_parts
-from fashion_dropout.tracking.store.search import find_runs, having
+from fashion_dropout.tracking.store.search import find_runs, having, with_models
 
 _LOOKS, _PAUSE_SECONDS = 20, 0.5
 
@@ -175,7 +175,8 @@ def _runs_of(client: mlflow.MlflowClient, claim: Claim) -> list[Run]:
     ended = [f"attributes.status != '{status}'" for status in ("KILLED", "FAILED")]
     wanted = having({tags.CELL: cell}, *ended)
     found = find_runs(wanted, claim.experiment_id, newest_first=True, client=client)
-    return [run for run in found if run.data.tags.get(tags.STUDY) == claim.study]
+    of_study = (run for run in found if run.data.tags.get(tags.STUDY) == claim.study)
+    return with_models(of_study, client)
 
 
 def _may_live(run: Run, session: str) -> bool:

@@ -18,7 +18,7 @@ from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.calls import asks_mlflow, if_there
 from fashion_dropout.tracking.store.finished import missing_parts
 from fashion_dropout.tracking.store.places import local_folder
-from fashion_dropout.tracking.store.search import find_runs, having
+from fashion_dropout.tracking.store.search import find_runs, having, with_models
 
 
 class Place(NamedTuple):
@@ -77,7 +77,7 @@ def finished_run(experiment: str, wanted: Mapping[str, str]) -> Run | None:
 
     Opening an interrupted run with ``mlflow.start_run`` marks it FINISHED although it is not.
     """
-    found = _runs(experiment, wanted, "= 'FINISHED'")
+    found = with_models(_runs(experiment, wanted, "= 'FINISHED'"))
     return next((run for run in found if not missing_parts(run)), None)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import mlflow
 from mlflow.entities import Run
 
 from fashion_dropout.tracking.store import tags
+from fashion_dropout.tracking.store.calls import if_there
 
 _PAGE = 500  # runs in one answer: a server must give it within the seconds of a request
 
@@ -48,17 +49,28 @@ def find_runs(
             order_by=[f"attributes.start_time {'DESC' if newest_first else 'ASC'}"],
             page_token=token,
         )
-        found += [_with_models(run, client) for run in page]
+        found += page
         if not (token := page.token):
             break
     return found
 
 
-def _with_models(run: Run, client: mlflow.MlflowClient) -> Run:
-    """A finished training run with its models, which servers before MLflow 3.6 leave out of what
-    they find.
+def with_models(runs: Iterable[Run], client: mlflow.MlflowClient | None = None) -> list[Run]:
+    """Runs that were found, the finished ones with their models.
+
+    Servers before MLflow 3.6 leave the models out of what they find: there, each finished training
+    run is asked for once more. One that has been deleted for good meanwhile is left out.
+
+    Args:
+        runs: As `find_runs` gives them.
+        client: As for `find_runs`.
     """
+    client = client or mlflow.MlflowClient()
+    return [found for run in runs if (found := _with_models(run, client))]
+
+
+def _with_models(run: Run, client: mlflow.MlflowClient) -> Run | None:
     trained = run.data.tags.get(tags.ROLE) == tags.RUN and run.info.status == "FINISHED"
     if not trained or (run.outputs and run.outputs.model_outputs):
         return run
-    return client.get_run(run.info.run_id)
+    return if_there(lambda: client.get_run(run.info.run_id))
