@@ -222,6 +222,21 @@ def test_the_pairs_are_drawn_as_they_are():
     assert axes.get_yticklabels()[0].get_text() == "low\n(n = 6)"
 
 
+def test_the_seeds_of_near_pairs_can_be_read_where_one_regime_is_compared():
+    record = make_record(seeds=10)
+    (verdict,) = record.compare().verdicts
+    near = {210 + n: -0.02 + 0.0006 * n for n in range(10)}  # a third of the axis from zero on
+    difference = dataclasses.replace(
+        verdict.difference, by_seed=near, mean=-0.0173, low=-0.019, high=-0.016
+    )
+    values = {(regime, seed): 0.9 for regime in ("none", "dropout") for seed in near}
+    figure = drawn(paired_differences([difference], values, RULE, "en"))
+    seeds = [text for text in figure.axes[1].texts if text.get_text().isdecimal()]
+    boxes = [text.get_window_extent() for text in seeds]
+    assert len(boxes) == 10
+    assert not [1 for one, other in itertools.combinations(boxes, 2) if one.overlaps(other)]
+
+
 def test_the_difference_at_equal_fit_is_drawn_with_its_band_range_and_points():
     record = make_record(epochs=8)
     (figure,) = (

@@ -100,9 +100,10 @@ def _dots(
     axes.axvspan(-inside, inside, color="#BBBBBB", alpha=0.5, linewidth=0)
     axes.axvline(0, color="black", linewidth=1)
     means = []
+    levels = 3 if len(differences) > 1 else 5  # of the dots: their labels need room
     for row, difference in enumerate(differences):
         colour = of_regimes([rule.baseline, difference.regime])[difference.regime]
-        places = row + 0.1 + 0.16 * (np.arange(difference.n) % 3)  # three rows: labels need room
+        places = row + 0.1 + 0.48 / levels * (np.arange(difference.n) % levels)
         ordered = sorted(difference.by_seed.items(), key=lambda item: item[1])
         values = [value for _, value in ordered]
         axes.plot(values, places, "o", color=colour, markersize=6, alpha=0.7, markeredgewidth=0)
