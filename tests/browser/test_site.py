@@ -71,7 +71,9 @@ def page(browser: Browser, site: str, request) -> Iterator[Page]:
     page.on("pageerror", lambda error: wrong.append(str(error)))
     yield page
     page.wait_for_load_state("networkidle")
-    assert page.evaluate("document.documentElement.scrollWidth") == request.param
+    # Whatever slides in or out on a slow machine has come to its place.
+    fits = "width => document.documentElement.scrollWidth === width"
+    page.wait_for_function(fits, arg=request.param)
     context.close()
     assert wrong == []
 
