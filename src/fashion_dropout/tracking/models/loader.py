@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +95,17 @@ def verify_checksums(folder: Path) -> None:
 class ServedClassifier:
     """A Keras classifier behind a check of what it is sent.
 
+    A server asks from many threads, and Keras does not promise that they may predict together: it
+    builds what predicts at the first call, and notes the state of a prediction in the model. So
+    they predict one after another; each prediction uses all cores by itself.
+
     Args:
         classifier: A Keras model from uint8 (n, 28, 28, 1) to float32 (n, 10).
     """
 
     def __init__(self, classifier: Any) -> None:
         self._classifier = classifier
+        self._turn = threading.Lock()
 
     def predict(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """The probabilities of the classes.
@@ -116,9 +122,9 @@ class ServedClassifier:
         """
         values = grey_values(images)
         black = np.zeros((-len(values) % BATCH_SIZE, *values.shape[1:]), np.uint8)
-        found = self._classifier.predict(
-            np.concatenate([values, black]), batch_size=BATCH_SIZE, verbose=0
-        )
+        filled = np.concatenate([values, black])
+        with self._turn:
+            found = self._classifier.predict(filled, batch_size=BATCH_SIZE, verbose=0)
         return np.asarray(found[: len(values)], dtype=np.float32)
 
 
