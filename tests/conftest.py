@@ -38,6 +38,7 @@ ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"  # each process would compile TensorFlow and MLflow anew
 os.environ.pop(NO_BYTECODE, None)
 sys.dont_write_bytecode = False
+os.environ.pop("UV_RUN_RECURSION_DEPTH", None)  # messages have commands as they are typed
 
 collect_seldom()  # pytest keeps a test's objects, too
 

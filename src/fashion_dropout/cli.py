@@ -27,6 +27,7 @@ from fashion_dropout.commands import (
     upkeep,
 )
 from fashion_dropout.commands.launched import Verbs
+from fashion_dropout.commands.typed import as_typed
 from fashion_dropout.errors import FashionDropoutError, Interrupted, UsageError
 from fashion_dropout.interrupts import interruptible
 from fashion_dropout.tracking.store.secrets import without_password
@@ -146,9 +147,9 @@ def _run(arguments: list[str] | None) -> None:
 def _fail(error: BaseException, text: str, exit_code: int) -> None:
     _drop_unwritten(sys.stdout)
     try:
-        click.echo(f"Error: {escapes.message(without_password(text))}", err=True)
-        for note in getattr(error, "__notes__", ()):
-            click.echo(f"Note: {escapes.message(without_password(note))}", err=True)
+        lines = [f"Error: {text}", *(f"Note: {note}" for note in getattr(error, "__notes__", ()))]
+        for line in lines:
+            click.echo(as_typed(escapes.message(without_password(line))), err=True)
     except OSError:
         _drop_unwritten(sys.stderr)
     if "MLFLOW_RUN_ID" in os.environ:  # only under `mlflow run`: the import takes seconds

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from fashion_dropout.commands.options import (
     switch,
     wait_option,
 )
+from fashion_dropout.commands.typed import as_typed
 from fashion_dropout.errors import ExitCode, Interrupted, UndeliveredError, UsageError
 from fashion_dropout.escapes import visible
 from fashion_dropout.files import user_path, writable, write_whole
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from fashion_dropout.texts import Language
 
 _QUICK = "experiments/dropout/quick.toml"
-_UNDER_UV = "UV_RUN_RECURSION_DEPTH"  # uv sets it for what it runs
 
 
 @click.command(cls=WithSwitches)
@@ -110,14 +109,13 @@ def compare(
 
 def _next_steps(outcome: StudyOutcome) -> str:
     """What can be typed next; `promote` refuses a study that lacks runs."""
-    command = "uv run fashion-dropout" if _UNDER_UV in os.environ else "fashion-dropout"
-    promote = f"  to put its better model to use:    {command} promote {outcome.run_id}\n"
-    return (
+    promote = f"  to put its better model to use:    fashion-dropout promote {outcome.run_id}\n"
+    return as_typed(
         f"study run {outcome.run_id}; next:\n"
-        f"  to see its runs compared:          {command} ui\n"
-        f"  to read it with all figures:       {command} report {outcome.run_id}\n"
+        f"  to see its runs compared:          fashion-dropout ui\n"
+        f"  to read it with all figures:       fashion-dropout report {outcome.run_id}\n"
         f"{'' if outcome.missing else promote}"
-        f"  to repeat a run, bit for bit:      {command} verify <run id>"
+        f"  to repeat a run, bit for bit:      fashion-dropout verify <run id>"
     )
 
 

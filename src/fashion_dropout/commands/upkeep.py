@@ -7,6 +7,7 @@ import sys
 import click
 
 from fashion_dropout.commands.options import optional
+from fashion_dropout.commands.typed import as_typed
 from fashion_dropout.escapes import visible
 
 
@@ -20,7 +21,7 @@ def status() -> None:
     """
     from fashion_dropout.studies.status import describe_status
 
-    click.echo(describe_status())
+    click.echo(as_typed(describe_status()))
 
 
 @click.command()
@@ -61,7 +62,7 @@ def sync(ended: str | None) -> None:
 
     def say(line: str) -> None:
         lines.append(line)
-        click.echo(visible(line))
+        click.echo(as_typed(visible(line)))
 
     waiting = tidy(say, all_stores=True, ended=ended)
     tell_unseen(say, ended)
