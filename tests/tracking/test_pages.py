@@ -56,7 +56,7 @@ def test_every_page_is_in_the_mode_for_training():
         urls.run_page("7", "a" * 32),
         urls.run_page("7", "a" * 32, "report.html"),
         urls.studies_page("7"),
-        urls.single_runs_page("7"),
+        urls.view_page("7", urls.SINGLE_RUNS),
     ):
         assert query(page)["workflowType"] == "machine_learning"
     assert urls.run_page("7", "abc", "report.html").startswith(

@@ -164,7 +164,7 @@ def publish(folder: str, study: str | None, check: bool) -> None:
         for key in checked(Path(folder)):
             click.echo(f"{key}: the published files match it")
         return
-    from fashion_dropout.studies.report import publish_study
+    from fashion_dropout.studies.publish import publish_study
 
     for path in publish_study(run_of_study(study), Path(folder), _warn):
         click.echo(f"wrote {visible(str(path.absolute()))}")

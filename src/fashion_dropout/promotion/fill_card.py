@@ -19,7 +19,6 @@ from fashion_dropout.promotion.model_card import ModelCard
 from fashion_dropout.runs.summary import stored_epoch
 from fashion_dropout.texts import LANGUAGES, Language
 from fashion_dropout.tracking.reading import queries
-from fashion_dropout.tracking.reading.datasets import image_counts
 from fashion_dropout.tracking.store import tags
 
 CARD_FILES: dict[Language, str] = {"en": "MODEL_CARD.md", "ja": "MODEL_CARD.ja.md"}
@@ -46,7 +45,7 @@ def write_cards(
 def _card(candidate: Candidate, model: str, version: str) -> ModelCard:
     record, run, config = candidate.record, candidate.run, candidate.config
     choice = candidate.choice
-    images = image_counts(run)
+    images = queries.image_counts(run)
     return ModelCard(
         model=model,
         uri=f"models:/{model}/{version}",

@@ -48,7 +48,7 @@ def page_beside(experiment_id: str, study_tags: Mapping[str, str]) -> tuple[str,
     """Where a run is seen beside others: the page's name, and the page in MLflow's UI."""
     if study := study_tags.get(tags.STUDY_RUN_ID):
         return f"study {study_tags[tags.STUDY]}", urls.run_page(experiment_id, study)
-    return "runs outside of studies, by regime", urls.single_runs_page(experiment_id)
+    return "runs outside of studies, by regime", urls.view_page(experiment_id, urls.SINGLE_RUNS)
 
 
 def description(

@@ -81,12 +81,10 @@ def interrupted_run(run_id: str) -> UnfinishedRun:
     unreadable: CheckpointError | None = None
     for path in _folders():
         try:
-            run = read_unfinished(path)
+            if (run := read_unfinished(path)) and run.run_id == run_id:
+                return run
         except CheckpointError as error:
             unreadable = error
-            continue
-        if run and run.run_id == run_id:
-            return run
     if unreadable:
         raise unreadable
     raise UsageError(

@@ -26,7 +26,6 @@ class RunRequest:
     """One training run, as a command or a study asks for it.
 
     Attributes:
-        config: What decides the numbers.
         study_tags: More tags of the run, those of its study.
         experiment: The MLflow experiment; None for MLflow's own variables, else the project's.
         fresh: Train it from the first epoch, whatever was interrupted or has finished.

@@ -49,12 +49,8 @@ class RunFolder:
         """
         if self.interrupted is None:
             return
-        changed = [
-            f"{name} {then!r} then and {now!r} now"
-            for name, then, now in changes(
-                self.interrupted.identity.deciding, self.identity.deciding
-            )
-        ]
+        found = changes(self.interrupted.identity.deciding, self.identity.deciding)
+        changed = [f"{name} {then!r} then and {now!r} now" for name, then, now in found]
         if changed:
             raise CheckpointError(
                 f"expected to continue run {self.interrupted.run_id} with what it was begun with, "

@@ -94,7 +94,10 @@ def fit(
     )
     run.set_tags(_first_draws(trainer, config))
     if checkpoint is not None:
-        _restore(trainer, checkpoint, run, display)
+        trainer.restore(checkpoint.arrays)
+        for record in trainer.records:
+            run.log_metrics(record.metrics(), step=record.epoch)
+        display.epoch(checkpoint.epoch, trainer.records[-1].metrics())
     for record in trainer.epochs(display.batches):
         folder.save(record.epoch, trainer.state())
         run.log_metrics(record.metrics(), step=record.epoch)
@@ -125,13 +128,6 @@ def _first_draws(trainer: Trainer, config: TrainingConfig) -> dict[str, str]:
         tags.FIRST_MASKS_SHA256: masks,
         tags.FIRST_AUGMENTATION_SHA256: draws_sha256(config.seed_of("augment")),
     }
-
-
-def _restore(trainer: Trainer, checkpoint: Checkpoint, run: TrackedRun, display: Display) -> None:
-    trainer.restore(checkpoint.arrays)
-    for record in trainer.records:
-        run.log_metrics(record.metrics(), step=record.epoch)
-    display.epoch(checkpoint.epoch, trainer.records[-1].metrics())
 
 
 def store(

@@ -28,7 +28,6 @@ from fashion_dropout.tracking.store import tags
 if TYPE_CHECKING:
     from mlflow.data.numpy_dataset import NumpyDataset
 
-    from fashion_dropout.runs.identity import Identity
     from fashion_dropout.runs.resume import Beginning
     from fashion_dropout.tracking.recording.tracked_run import TrackedRun
 
@@ -108,13 +107,12 @@ def record_run(request: RunRequest, dataset: data.Dataset, display: Display) -> 
     if summary := _foreseen_to_be_finished(request, surroundings, display):
         return summary
     kernels = start_tensorflow(config.threads, config.kernels, config.device)
-    identity = surroundings.identity(request, kernels)
-    with run_folder(identity, request.folder) as folder:
+    with run_folder(surroundings.identity(request, kernels), request.folder) as folder:
         if done := nothing_left(request, surroundings, folder, display):
             return summary_of(done, config)
         start = beginning(request, surroundings.place, folder, display)
         try:
-            with _opened(request, surroundings, identity, folder, start) as run:
+            with _opened(request, surroundings, folder, start) as run:
                 summary = _train(run, request, surroundings, folder, start, display)
         except TrainingDivergedError:
             folder.remove()  # it would diverge again
@@ -147,11 +145,7 @@ def _foreseen_to_be_finished(
 
 @contextmanager
 def _opened(
-    request: RunRequest,
-    surroundings: Surroundings,
-    identity: Identity,
-    folder: RunFolder,
-    start: Beginning,
+    request: RunRequest, surroundings: Surroundings, folder: RunFolder, start: Beginning
 ) -> Iterator[TrackedRun]:
     """The run in MLflow, with its description, parameters, tags and provenance."""
     from fashion_dropout.tracking.recording.previous import give_up
@@ -167,9 +161,9 @@ def _opened(
         params=config.model_dump(),
         tags={
             **describing_tags(config, regime, surroundings.dataset, git),
-            **identity.conditions,
+            **folder.identity.conditions,
             **request.study_tags,
-            tags.BITS_SHA256: identity.bits,
+            tags.BITS_SHA256: folder.identity.bits,
         },
         resume=start.run_id,
     ) as run:

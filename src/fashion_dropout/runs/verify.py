@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from fashion_dropout.config.training import recorded_config
@@ -49,7 +49,7 @@ class Verification:
     compared: int
     drifts: list[Drift]
     weights: bool | None
-    changes: list[Change] = field(default_factory=list)
+    changes: list[Change]
 
     @property
     def reproduced(self) -> bool:
@@ -81,10 +81,8 @@ class Verification:
 def verify_run(run_id: str, display: DisplayOf, *, data_dir: Path | None = None) -> Verification:
     """Repeat a run from its record in MLflow, in a store of its own that is deleted afterwards.
 
-    Args:
-        run_id: A finished training run.
-        display: Gives a `Display` for a run of so many epochs, as a context manager.
-        data_dir: As for `learning.dataset.open_dataset`.
+    `display` gives a `Display` for a run of so many epochs, as a context manager; the folder of the
+    data is as for `learning.dataset.open_dataset`.
 
     Raises:
         UsageError: There is no such run, or it is not a finished training run; or the images of
@@ -127,11 +125,12 @@ def verify_run(run_id: str, display: DisplayOf, *, data_dir: Path | None = None)
             after = {name: queries.history(summary.run_id, name) for name in metrics}
         finally:
             mlflow.set_tracking_uri(home)
+    weights = recorded.data.tags.get(tags.WEIGHTS_SHA256)
     return Verification(
         run_id,
         len(metrics),
         [drift for name in metrics if (drift := _drift(name, before[name], after[name]))],
-        _same_weights(recorded.data.tags, repeated.data.tags),
+        weights == repeated.data.tags.get(tags.WEIGHTS_SHA256) if weights else None,
         changes(recorded.data.tags, repeated.data.tags, _WATCHED),
     )
 
@@ -142,8 +141,3 @@ def _drift(metric: str, before: dict[int, float], after: dict[int, float]) -> Dr
         return None
     sizes = [abs(after.get(step, float("nan")) - before[step]) for step in steps]
     return Drift(metric, max(sizes), min(steps))
-
-
-def _same_weights(then: dict[str, str], now: dict[str, str]) -> bool | None:
-    recorded = then.get(tags.WEIGHTS_SHA256)
-    return recorded == now.get(tags.WEIGHTS_SHA256) if recorded else None

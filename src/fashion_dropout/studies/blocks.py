@@ -25,7 +25,7 @@ from fashion_dropout.comparison.detail import (
     share_left,
     temperatures,
 )
-from fashion_dropout.comparison.figures import number
+from fashion_dropout.comparison.figures import number, with_interval
 from fashion_dropout.comparison.pair_details import half_width_without_pairs
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
@@ -110,14 +110,10 @@ def values(record: StudyRecord, comparison: Comparison) -> dict[str, str]:
 
 
 def filled(page: str, results: Mapping[str, Any], language: str) -> str:
-    """A page with the blocks and values of the published results.
+    """A page, Markdown, with the blocks and values of the published results.
 
-    A result that was published before a kind of block, or a value, was known leaves it as it is.
-
-    Args:
-        page: Markdown.
-        results: Study → its result, as `publish` writes it.
-        language: Of the page.
+    The results are by study, each as `publish.as_result` gives it. One that was published before a
+    kind of block, or a value, was known leaves it as it is.
 
     Raises:
         UsageError: A block is of an unknown kind, or a value has an unknown name.
@@ -146,12 +142,7 @@ def filled(page: str, results: Mapping[str, Any], language: str) -> str:
 
 
 def markdown_table(table: pd.DataFrame, *, code: bool = True) -> str:
-    """A table of texts in Markdown.
-
-    Args:
-        table: Its columns have names.
-        code: Whether the first column contains names, which are set as code.
-    """
+    """A table of texts in Markdown; with `code`, its first column has names, set as code."""
     rows = [list(table.columns), ["---"] * len(table.columns)]
     for row in table.itertuples(index=False):
         rows.append([f"`{row[0]}`" if code else row[0], *row[1:]])
@@ -174,9 +165,7 @@ def _short(record: StudyRecord, comparison: Comparison, language: Language) -> p
                 name = words["short"]["difference"].format(confidence=100 * difference.confidence)
                 if len(comparison.verdicts) > 1:
                     name = f"{regime_label(difference.regime, language)}: {name}"
-                row[name] = number(metric, difference.mean, "+")
-                if ends := _ends(metric, difference.low, difference.high, "+"):
-                    row[name] += f" {ends}"
+                row[name] = with_interval(difference)
         rows.append(row)
     return pd.DataFrame(rows).fillna("–")
 

@@ -27,6 +27,7 @@ from fashion_dropout.tracking.store import tags
 _REFUSED_SECONDS = 10  # how long a worker that is not fit keeps a cell
 _ATTEMPTS = 5  # to begin a cell, or to find what was delivered of it, while a store comes and goes
 _BETWEEN_SECONDS = 30  # times the number of the attempt: five minutes in all
+_dataset = lru_cache(maxsize=1)(data.open_dataset)  # all cells of a study have the same
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,8 @@ class Session:
     Attributes:
         name: The tag ``study.session`` of its runs.
         tracking_uri: The store, with its password.
-        experiment: The name of the experiment.
         data_dir: As for `learning.dataset.open_dataset`.
         dataset_sha256: The digest of the dataset, which a worker's must have, too.
-        study_run_id: The study's own run.
         colours: Regime → its colour in MLflow's charts, ``#rrggbb``.
         fresh: Whether its runs begin anew, whatever was interrupted.
         needs: What a worker must be like; None for the workers of this machine.
@@ -79,7 +78,6 @@ class CellResult:
     """How a cell ended: with a finished run, or with an error, or not at all.
 
     Attributes:
-        cell: The cell.
         run_id: Its finished run.
         error: Why there is none.
         held: Another program runs the cell; it says which one.
@@ -142,7 +140,7 @@ def _recorded(cell: Cell, session: Session, reporter: _Reporter) -> str:
     while True:
         until_it_answers(reporter.warn)
         folder = usual_dir(session.data_dir, cell.config.dataset)
-        dataset = _dataset(cell.config.dataset, folder, session.dataset_sha256)
+        dataset = _dataset(cell.config.dataset, folder, recorded=session.dataset_sha256)
         try:
             run_id = record_run(request, dataset, reporter).run_id
         except UndeliveredError as error:
@@ -159,21 +157,12 @@ def _recorded(cell: Cell, session: Session, reporter: _Reporter) -> str:
 
 
 def _refuse_unfit(needs: Needs, reporter: _Reporter) -> None:
-    """Give a cell back that this worker must not run.
-
-    Raises:
-        Reschedule: After a while, so that others get it rather than this worker again.
-    """
+    """Give a cell back that this worker must not run: after a while, so that others get it."""
     worker = get_worker()
     if why := fitness(needs, worker.state.nthreads).objection:
         reporter.warn(f"worker {worker.address}: {why}; it gets no cell")
         time.sleep(_REFUSED_SECONDS)
         raise Reschedule
-
-
-@lru_cache(maxsize=1)
-def _dataset(name: str, data_dir: Path | None, sha256: str) -> data.Dataset:
-    return data.open_dataset(name, data_dir, recorded=sha256)
 
 
 class _Reporter:

@@ -56,11 +56,6 @@ def finished_cells(study: Study, experiment_id: str, dataset_sha256: str) -> Fin
     and its regime's name, by which MLflow's pages group it. On which kernels it was computed is
     compared when the study is concluded.
 
-    Args:
-        study: As declared.
-        experiment_id: The experiment of its runs.
-        dataset_sha256: The digest of its dataset.
-
     Raises:
         UsageError: A cell of this study has finished runs only of other training code.
     """
@@ -98,16 +93,13 @@ def finished_cells(study: Study, experiment_id: str, dataset_sha256: str) -> Fin
 
 
 def _place(run: Run) -> tuple[str, TrainingConfig | None]:
-    return run.data.tags.get(tags.REGIME, ""), _config(run.data.params)
+    """Regime and configuration of a run; None for one that this version does not understand."""
+    regime = run.data.tags.get(tags.REGIME, "")
+    try:
+        return regime, recorded_config(run.data.params)
+    except UsageError:
+        return regime, None
 
 
 def _short(digest: str) -> str:
     return "code that is not recorded" if digest == NOTHING else digest[:12]
-
-
-def _config(params: dict[str, str]) -> TrainingConfig | None:
-    """The configuration of a run; None if this version does not understand it."""
-    try:
-        return recorded_config(params)
-    except UsageError:
-        return None

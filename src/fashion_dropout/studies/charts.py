@@ -15,10 +15,7 @@ def prepare_charts(
 ) -> tuple[dict[str, str], str | None]:
     """Let MLflow's chart page open on a study's regimes; once more changes nothing.
 
-    Args:
-        study: As declared.
-        experiment_id: The experiment of its runs.
-        runs: The ids of the runs that the study compares; None while it is not known.
+    `runs` are the ids of the runs that the study compares; None while it is not known.
 
     Returns:
         Name of each page → its path in MLflow's UI; and a warning if the store has refused.

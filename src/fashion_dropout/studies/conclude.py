@@ -47,13 +47,10 @@ class StudyOutcome:
 def conclude(
     study: Study, run: TrackedRun, failed: Mapping[str, str], test: Examples
 ) -> StudyOutcome:
-    """Compare the finished runs and write the result to the study's run.
+    """Compare the finished runs and write the result to the study's run, which is still open.
 
-    Args:
-        study: As declared.
-        run: The study's own run, still open.
-        failed: Cell → why it failed in this call of ``compare``.
-        test: The test set, for the images on which the regimes disagree most.
+    `failed` says of a cell why it failed in this call of ``compare``; the test set has the images
+    on which the regimes disagree most.
 
     Raises:
         UnpairedError: Two runs of a pair began differently; no verdict is recorded.

@@ -58,9 +58,9 @@ class Cost:
             rows.append(
                 (
                     f"{cores}",
-                    _range([duration(seconds) for seconds in held]),
-                    _range([f"{each:.2g}" if each < 10 else f"{each:.0f}" for each in hours]),
-                    f"{_range([f'{each * self.watts / 1000:.2g}' for each in hours])} kWh",
+                    span([duration(seconds) for seconds in held]),
+                    span([f"{each:.2g}" if each < 10 else f"{each:.0f}" for each in hours]),
+                    f"{span([f'{each * self.watts / 1000:.2g}' for each in hours])} kWh",
                 )
             )
         yield plain_table(rows)
@@ -70,6 +70,7 @@ class Cost:
         )
 
 
-def _range(ends: list[str]) -> str:
+def span(ends: list[str]) -> str:
+    """From the lower to the upper end, for a person; one text if both read the same."""
     low, high = ends
     return low if low == high else f"{low} to {high}"

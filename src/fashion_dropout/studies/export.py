@@ -16,7 +16,6 @@ from fashion_dropout.studies.read import read_finished
 from fashion_dropout.studies.report import computing_intervals
 from fashion_dropout.texts import Language
 from fashion_dropout.tracking.reading import queries
-from fashion_dropout.tracking.reading.datasets import image_counts
 
 _LARGEST = 2**30  # bytes of a file
 
@@ -26,14 +25,9 @@ def export_study(
 ) -> list[str]:
     """Write figures, tables and text of a study into a folder, from MLflow alone.
 
-    Args:
-        run_id: The study's own run.
-        folder: As `usable` gives it. It appears when it is complete, or stays as it was.
-        language: ``en`` or ``ja``.
-        warn: Told what the export lacks, a line each.
-
-    Returns:
-        The names of the files.
+    The folder is as `usable` gives it. It appears when it is complete, or stays as it was. The
+    language is ``en`` or ``ja``. `warn` is told what the export lacks, a line each. Returned are
+    the names of the files.
 
     Raises:
         UsageError: There is no such study, it has not finished, or the folder cannot be written.
@@ -47,7 +41,7 @@ def export_study(
         drawn = study_figures(record, comparison, language)
         figures = {name: for_paper(figure) for name, figure in drawn}
     some_run = queries.get_run(str(record.runs["run_id"].iloc[0]))
-    contents = paper_files(record, comparison, figures, image_counts(some_run), language)
+    contents = paper_files(record, comparison, figures, queries.image_counts(some_run), language)
     write_folder(folder, contents)
     return list(contents)
 

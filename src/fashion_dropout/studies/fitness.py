@@ -7,6 +7,7 @@ given its first cell. A worker of a cluster may be of another machine, and busy 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError
@@ -22,7 +23,8 @@ from fashion_dropout.learning.runtime import check_settings
 from fashion_dropout.sameness import changes
 from fashion_dropout.tracking.store.future import submitted
 
-_DASK = ("dask", "distributed")
+DASK = ("dask", "distributed")
+"""The packages that client, scheduler and workers must have in the same version."""
 _CODE = "training code"
 
 
@@ -33,10 +35,8 @@ class Needs:
     Attributes:
         versions: Package → version, and the digest of the training code.
         config: Of one cell: its dataset, and with what TensorFlow starts.
-        dataset_sha256: The digest of the dataset.
         data_dir: What the user has named as ``--data-dir``; None without it.
         tracking_uri: The store, with its password.
-        experiment_id: The experiment in it.
         place: Of the experiment, `tracking.recording.previous.Place.digest`.
         folder: The folder of the experiment's files and its inode, where it is none of a server.
     """
@@ -77,11 +77,9 @@ def own_versions() -> tuple[tuple[str, str], ...]:
     """
     found = dict(provenance.versions())
     found["python"] = ".".join(found["python"].split(".")[:2])
-    for name in _DASK:
-        try:
+    for name in DASK:
+        with suppress(PackageNotFoundError):  # a copy without metadata
             found[name] = provenance.version(name)
-        except PackageNotFoundError:  # a copy without metadata
-            continue
     return (*found.items(), (_CODE, provenance.training_code_sha256()[:12]))
 
 
@@ -90,11 +88,8 @@ def needs_of(
 ) -> Needs:
     """What a study needs of every worker, on the store that MLflow uses and that answers.
 
-    Args:
-        config: Of one of its cells.
-        dataset: The open dataset.
-        data_dir: As the user has named it.
-        experiment: As for `tracked_run`; it is made if need be, and so is a folder for its files.
+    The configuration is that of one of its cells. The experiment is as for `tracked_run`; it is
+    made if need be, and so is a folder for its files.
     """
     import mlflow
 
@@ -136,21 +131,13 @@ _found: dict[Needs, Fitness] = {}
 
 
 async def ask(needs: Needs, dask_worker: Any = None) -> Fitness:
-    """Ask a worker that may be busy; Dask runs this in its event loop.
-
-    Args:
-        needs: Of the study.
-        dask_worker: Given by Dask.
-    """
+    """Ask a worker that may be busy; Dask runs this in its event loop, and gives `dask_worker`."""
     return await asyncio.to_thread(fitness, needs, dask_worker.state.nthreads)
 
 
 def fitness(needs: Needs, threads: int) -> Fitness:
-    """Whether the worker of this process is fit; a worker that is will not be asked again.
-
-    Args:
-        needs: Of the study.
-        threads: How many tasks the worker runs at once.
+    """Whether the worker of this process, which runs so many tasks at once, is fit; one that is
+    will not be asked again.
     """
     try:  # each time: a cell of another study may have started TensorFlow since
         check_settings(needs.config.threads, needs.config.kernels, needs.config.device)

@@ -32,8 +32,7 @@ _ENDED = ("FINISHED", "FAILED")  # not KILLED, which goes on
 def read_cells(run_id: str) -> FoundCells:
     """What the store has of a study's cells so far; errors as of `read.read_record`."""
     run = studies.study_run(run_id)
-    declared = declaration(run)
-    rule = Decision.model_validate(declared["decision"])
+    declared, rule = declaration(run)
     return found_cells(run, declared, regime_configs(run, declared, rule.baseline))
 
 
@@ -42,7 +41,6 @@ class FoundCells:
     """What the store has of a study's cells.
 
     Attributes:
-        key: The study's key.
         declared: See `Study.recorded`.
         seeds: As declared, in their order; of several splits the numbers of the pairs.
         cells: See `_cells`.
@@ -60,15 +58,17 @@ class FoundCells:
     looks: Looks
 
 
-def found_cells(run: Run, declared: Mapping[str, Any], regimes: Mapping[str, Any]) -> FoundCells:
+def found_cells(run: Run, declared: Mapping[str, Any], regimes: Collection[str]) -> FoundCells:
     """The cells of a study; `regimes` begins with the baseline."""
     recorded = run.data.tags
     taken_over: dict[str, str] = json_artifact(run, TAKEN_OVER_FILE) or {}
+    # While it goes on, it may still have the end of its interruption, before its newest runs.
+    goes_on = run.info.status == "RUNNING" or run.info.end_time is None
     found = queries.study_runs(
         recorded[tags.STUDY],
         run.info.experiment_id,
         session=recorded[tags.SESSION] if recorded.get(tags.FRESH) == "True" else None,
-        until=_until(run),
+        until=None if goes_on else max(int(run.info.end_time), int(recorded.get(tags.NEWEST, 0))),
         also=taken_over.values(),
         crossed="split_seeds" in declared,
         code=recorded.get(tags.TRAINING_CODE),
@@ -76,33 +76,19 @@ def found_cells(run: Run, declared: Mapping[str, Any], regimes: Mapping[str, Any
     return _of_runs(recorded[tags.STUDY], declared, regimes, found)
 
 
-def _until(run: Run) -> int | None:
-    """Until when the runs of a study were begun; None while it goes on: it still has the end of
-    its interruption then, before its newest runs.
-    """
-    if run.info.status == "RUNNING" or run.info.end_time is None:
-        return None
-    return max(int(run.info.end_time), int(run.data.tags.get(tags.NEWEST, 0)))
-
-
 def declared_cells(study: Study, experiment_id: str, also: Collection[str]) -> FoundCells:
-    """The cells of a declared study as they are now, whether or not it has a run of its own.
-
-    Args:
-        study: As declared.
-        experiment_id: The experiment of its runs.
-        also: Ids of the runs that it takes over.
+    """The cells of a declared study as they are now, whether or not it has a run of its own; `also`
+    are the ids of the runs that it takes over.
     """
     declared = study.recorded()
-    order = (study.decision.baseline, *study.others)
-    regimes = {regime: declared["regimes"][regime] for regime in order}
+    regimes = (study.decision.baseline, *study.others)
     crossed, code = bool(study.split_seeds), provenance.training_code_sha256()
     found = queries.study_runs(study.key, experiment_id, also=also, crossed=crossed, code=code)
     return _of_runs(study.key, declared, regimes, found)
 
 
 def _of_runs(
-    key: str, declared: Mapping[str, Any], regimes: Mapping[str, Any], found: pd.DataFrame
+    key: str, declared: Mapping[str, Any], regimes: Collection[str], found: pd.DataFrame
 ) -> FoundCells:
     """What the runs of a study say of its cells; see `queries.study_runs`."""
     if splits := declared.get("split_seeds"):
@@ -132,8 +118,8 @@ def regime_configs(
     return {regime: declared["regimes"][regime] for regime in dict.fromkeys([baseline, *order])}
 
 
-def declaration(run: Run) -> dict[str, Any]:
-    """What a study's run says was declared; see `Study.recorded`.
+def declaration(run: Run) -> tuple[dict[str, Any], Decision]:
+    """What a study's run says was declared, see `Study.recorded`, and the rule in it.
 
     Raises:
         TrackingError: It does not say it.
@@ -147,13 +133,12 @@ def declaration(run: Run) -> dict[str, Any]:
             "none: it cannot be known what was declared; run `compare` again"
         )
     try:
-        Decision.model_validate(declared["decision"])
+        return declared, Decision.model_validate(declared["decision"])
     except (ValueError, KeyError, TypeError) as error:
         raise TrackingError(
             f"expected the artifact study.json of the study's run {run.info.run_id} to say "
             f"what was declared, received: {brief(error)}"
         ) from error
-    return declared
 
 
 def json_artifact(run: Run, name: str) -> dict[str, Any] | None:

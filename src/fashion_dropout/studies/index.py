@@ -28,10 +28,8 @@ _SUFFIX: dict[Language, str] = {"en": ".html", "ja": ".ja.html"}
 def write_index(folder: Path, language: Language, warn: Callable[[str], object]) -> Iterator[Path]:
     """Write the report of each study, then the page that links them; each file when it is complete.
 
-    Args:
-        folder: The folder; it is made if it is not there. Its other files stay as they are.
-        language: ``en`` or ``ja``.
-        warn: Told which study has no report, and what a report lacks, a line each.
+    The folder is made if it is not there; its other files stay as they are. The language is ``en``
+    or ``ja``. `warn` is told which study has no report, and what a report lacks, a line each.
 
     Yields:
         The files that were written; ``index.html`` or ``index.ja.html`` is the last.

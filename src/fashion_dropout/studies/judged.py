@@ -52,13 +52,8 @@ def place(output: Path) -> Path:
 def write_judged(judged: Judged, output: Path, language: Language) -> list[Path]:
     """Draw the figures and write the report, of a folder also figures, numbers and verdict.
 
-    Args:
-        judged: What was found.
-        output: As `place` gives it. It appears when it is complete, or stays as it was.
-        language: Of the report: ``en`` or ``ja``.
-
-    Returns:
-        The files that were written.
+    The output is as `place` gives it. It appears when it is complete, or stays as it was. The
+    language is ``en`` or ``ja``. Returned are the files that were written.
 
     Raises:
         UsageError: They cannot be written.

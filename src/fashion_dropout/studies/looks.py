@@ -33,25 +33,24 @@ class MissingCells:
 
     study: Study
     run: TrackedRun
-    dataset_sha256: str
-    fresh: bool
+    session: Session
     display: StudyDisplay
     ran: set[str] = field(default_factory=set)
     taken_over: dict[str, str] = field(default_factory=dict)
 
     def missing(self, pairs: int) -> list[Cell]:
         """The missing ones among the first so many pairs."""
-        seen = self.study.seen_by(pairs)
-        cells = [cell for cell in self.study.cells() if cell.config.seed in seen]
-        if not self.fresh:
-            found = finished_cells(self.study, self.run.experiment_id, self.dataset_sha256)
-            cells = [cell for cell in found.missing(self.study) if cell.config.seed in seen]
+        cells = self.study.cells()
+        if not self.session.fresh:
+            found = finished_cells(self.study, self.run.experiment_id, self.session.dataset_sha256)
+            cells = found.missing(self.study)
             if found.taken_over != self.taken_over:
                 self.taken_over = found.taken_over
                 self.display.note(found.sentence)
                 text = json.dumps(found.taken_over, indent=2)
                 self.run.log_text(f"{text}\n", TAKEN_OVER_FILE)
-        return [cell for cell in cells if cell.name not in self.ran]
+        seen = self.study.seen_by(pairs)
+        return [cell for cell in cells if cell.config.seed in seen and cell.name not in self.ran]
 
 
 def still_wanted(study: Study, experiment_id: str, dataset_sha256: str) -> list[Cell]:
@@ -71,13 +70,8 @@ def still_wanted(study: Study, experiment_id: str, dataset_sha256: str) -> list[
 
 def check_kernels(study: Study, experiment: str | None, dataset_sha256: str, fresh: bool) -> None:
     """Refuse kernels that this machine does not have, before each cell does. A study without a cell
-    to run needs none.
-
-    Args:
-        study: As declared; all its regimes have the same kernels.
-        experiment: As for `previous.place_of_next_run`.
-        dataset_sha256: The digest of its dataset.
-        fresh: Whether all of its cells are to be run.
+    to run needs none; all its regimes have the same. The experiment is as for
+    `previous.place_of_next_run`.
 
     Raises:
         UsageError: The CPU does not have them, or a variable of the user's rules them out.
@@ -97,14 +91,14 @@ def run_looks(
     """Run the missing cells look by look, until the study is decided or all have been run; returned
     is why each cell failed that did.
     """
-    cells = MissingCells(study, run, session.dataset_sha256, session.fresh, display)
+    cells = MissingCells(study, run, session, display)
     looks, experiment_id = study.looks, run.experiment_id
     results: list[CellResult] = []
     try:
         for number, pairs in enumerate(looks, start=1):
             if len(looks) > 1:
                 display.note(f"look {number} of {len(looks)}: after {pairs} pairs of runs")
-            results += _run_missing(cells, pairs, crew, session)
+            results += _run_missing(cells, pairs, crew)
             if pairs == looks[-1]:
                 break
             run.settle()
@@ -128,13 +122,12 @@ def run_looks(
     return {result.cell.name: result.error for result in results if result.error}
 
 
-def _run_missing(
-    cells: MissingCells, pairs: int, crew: Workers, session: Session
-) -> Iterator[CellResult]:
+def _run_missing(cells: MissingCells, pairs: int, crew: Workers) -> Iterator[CellResult]:
     """Run the cells that a look lacks; those that other programs run are waited for, and run here
     if they do not finish.
     """
-    display, held, announced = cells.display, dict[str, str](), set[str]()
+    display, session = cells.display, cells.session
+    held, announced = dict[str, str](), set[str]()
     others = Others(cells.run.experiment_id, session.name, display, session.fresh)
     missing, elsewhere = cells.missing(pairs), set[str]()
     if missing and not session.fresh:

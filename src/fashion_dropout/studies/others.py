@@ -27,19 +27,10 @@ _POLL_SECONDS = 5.0
 
 
 @dataclass
-class Heard:
-    """What was seen last of a run, and when it was something else before, by this clock."""
-
-    pulse: frozenset[tuple[str, int, int]]
-    since: float
-
-
-@dataclass
 class Others:
     """The cells of a study that programs elsewhere run, as the store knows them.
 
     Attributes:
-        experiment_id: The experiment of the study.
         session: Of this call of ``compare``.
         display: Told who is waited for, and what is taken over.
         fresh: Whether what others finish is run here all the same.
@@ -51,16 +42,14 @@ class Others:
     display: StudyDisplay
     fresh: bool = False
     done: set[str] = field(default_factory=set)
-    _heard: dict[str, Heard] = field(default_factory=dict)
+    # Run → its pulse as it was seen last, and since when it is that one, by this clock.
+    _heard: dict[str, tuple[frozenset[tuple[str, int, int]], float]] = field(default_factory=dict)
     _said: str = ""
 
     def wait(self, cells: Iterable[Cell]) -> set[str]:
-        """Wait until one of these cells must be run here after all, or all of them have finished.
+        """Wait until one of the cells of others must be run here after all, or all have finished.
 
         A store that is away for a while is waited for, too: nobody can be heard through it.
-
-        Args:
-            cells: Those that other programs have.
 
         Returns:
             The names of those that others still run.
@@ -121,11 +110,12 @@ class Others:
         """End the runs that have been silent for too long; whether there was one."""
         now, taken = time.monotonic(), False
         for name, run in list(held.items()):
-            heard, beat = self._heard.get(run.info.run_id), pulse(run)
-            if heard is None or heard.pulse != beat:
-                self._heard[run.info.run_id] = Heard(beat, now)
-            elif now - heard.since > SILENT_SECONDS and _is_silent(run, beat):
-                why = f"{owner(run)} has been silent for {duration(now - heard.since)}"
+            beat = pulse(run)
+            before, since = self._heard.setdefault(run.info.run_id, (beat, now))
+            if before != beat:
+                self._heard[run.info.run_id] = (beat, now)
+            elif now - since > SILENT_SECONDS and _is_silent(run, beat):
+                why = f"{owner(run)} has been silent for {duration(now - since)}"
                 mark(run, f"{why}: another program has taken the cell over")
                 self.display.note(f"taking over {name}: {why}, run {run.info.run_id}")
                 del held[name]

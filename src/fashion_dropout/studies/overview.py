@@ -12,7 +12,7 @@ from mlflow.entities import Run
 from fashion_dropout.escapes import visible
 from fashion_dropout.plain_table import plain_table
 from fashion_dropout.progress import duration
-from fashion_dropout.texts import Language, texts
+from fashion_dropout.texts import texts
 from fashion_dropout.tracking.reading.studies import all_studies, is_complete
 from fashion_dropout.tracking.recording.recovery import is_dead
 from fashion_dropout.tracking.store import tags
@@ -27,9 +27,6 @@ class Overview:
     """A study as its own run describes it, nothing of its other runs.
 
     Attributes:
-        run_id: The study's own run.
-        key: Its name and hash.
-        question: As declared.
         question_ja: As declared in Japanese; empty if it is not.
         verdict: The kind of the verdict, of several regimes each; – without one.
         pairs: How many pairs were compared, and how many are declared: ``7/16``.
@@ -76,7 +73,7 @@ def _state(run: Run) -> State:
     return "failed" if run.info.status == "FAILED" else "running"
 
 
-def describe_studies(language: Language = "en") -> str:
+def describe_studies() -> str:
     """The studies of the store that MLflow uses, the newest first, as a table for a terminal.
 
     Raises:
@@ -84,7 +81,7 @@ def describe_studies(language: Language = "en") -> str:
         TrackingError: It does not answer.
     """
     connect_to_existing()
-    words = texts(language)["studies"]
+    words = texts("en")["studies"]
     found = [overview(run) for run in all_studies()]
     if not found:
         return f"{words['none'].format(store=visible(store_name(mlflow.get_tracking_uri())))}\n"

@@ -31,10 +31,8 @@ def is_away(error: TrackingError) -> bool:
 
 
 def until_it_answers(say: Callable[[str], None]) -> None:
-    """Connect to the store of the study, in the folder and on the machine of this worker.
-
-    Args:
-        say: Told that it is waited for.
+    """Connect to the store of the study, in the folder and on the machine of this worker; `say` is
+    told that it is waited for.
 
     Raises:
         UsageError: It is a SQLite file that does not exist.
@@ -62,11 +60,8 @@ def until_it_answers(say: Callable[[str], None]) -> None:
 
 
 def until_delivered(error: UndeliveredError, say: Callable[[str], None]) -> None:
-    """Deliver what a run has recorded, as soon as the store takes it.
-
-    Args:
-        error: With which the run has ended.
-        say: Told that the store is waited for.
+    """Deliver what the run has recorded that ended with this error, as soon as the store takes it;
+    `say` is told that it is waited for.
 
     Raises:
         UndeliveredError: The store has taken neither it nor what was recorded before it for
@@ -91,7 +86,5 @@ def until_delivered(error: UndeliveredError, say: Callable[[str], None]) -> None
 
 
 def was_taken() -> None:
-    """Take note that the store has taken what a run has recorded: the next time it is waited for
-    anew.
-    """
+    """The store has taken what a run has recorded: the next time, it is waited for anew."""
     _kept_since.clear()

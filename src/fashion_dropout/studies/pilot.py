@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Spread:
     source: str
     deviations: Mapping[str, float]
     pairs: int | None = None
-    differs: tuple[str, ...] = field(default=())
+    differs: tuple[str, ...] = ()
 
     def interval(self, metric: str) -> tuple[float, float] | None:
         """The 95 % interval of a standard deviation, of normally distributed differences."""
@@ -136,12 +136,11 @@ def _recorded(run_id: str, study: Study) -> Spread:
     spread = _spread(f"the pilot {found.key}", metrics, study)
     code = set(found.runs[tags.TRAINING_CODE]) - {provenance.training_code_sha256()}
     if code:
-        primary = study.decision.primary
         raise UsageError(
             "--pilot: expected runs of this training code, received "
             f"{Count(len(code)):other version|other versions}, in which pairs may vary "
             "differently; if they do not, give their standard deviation: "
-            f"--sd {spread.deviations.get(primary, math.nan):.4g}"
+            f"--sd {spread.deviations.get(study.decision.primary, math.nan):.4g}"
         )
     return spread
 

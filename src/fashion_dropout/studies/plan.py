@@ -27,7 +27,7 @@ from fashion_dropout.plain_table import plain_table
 from fashion_dropout.progress import duration
 from fashion_dropout.reports.pictures import picture
 from fashion_dropout.reports.plots.power import power_curves
-from fashion_dropout.studies.cost import WATTS, Cost
+from fashion_dropout.studies.cost import WATTS, Cost, span
 from fashion_dropout.studies.pilot import Spread
 from fashion_dropout.texts import Language
 
@@ -37,12 +37,8 @@ _MOST_ROWS = 12
 
 @dataclass(frozen=True)
 class Plan:
-    """The power of a study over the number of its seeds, and what they cost on this machine.
-
-    Attributes:
-        study: As declared.
-        spread: How much its differences vary.
-        watts: Of a core at work.
+    """The power of a study over the number of its seeds, and what they cost on this machine, where
+    a core at work takes so many watts.
     """
 
     study: Study
@@ -91,12 +87,7 @@ class Plan:
         return "\n".join(self._lines())
 
     def figure(self, suffix: str, language: Language) -> bytes:
-        """The power over the number of seeds as a picture.
-
-        Args:
-            suffix: ``.png`` or ``.svg``.
-            language: Of the words.
-        """
+        """The power over the number of seeds, as a file with the suffix ``.png`` or ``.svg``."""
         drawn = picture(
             power_curves(
                 self.points,
@@ -202,16 +193,14 @@ class Plan:
         if self._run_seconds is None:
             return "–"
         in_turn = math.ceil(pairs * len(self.study.regimes) / provenance.cores())
-        fast, slow = (duration(in_turn * seconds) for seconds in self._run_seconds)
-        return fast if slow == fast else f"{fast} to {slow}"
+        return span([duration(in_turn * seconds) for seconds in self._run_seconds])
 
     @cached_property
     def _run_seconds(self) -> tuple[float, float] | None:
         """How long a run trains on one core of this machine, at best and at worst; a mean over
         the regimes. None if it is not known.
         """
-        regimes, seed = self.study.regimes, self.study.seeds[0]
-        configs = [self.study.config(regime, seed) for regime in regimes]
+        configs = [self.study.config(regime, self.study.seeds[0]) for regime in self.study.regimes]
         speeds = training_speed(configs[0].kernels)
         kind = data.DATASETS[self.study.dataset]
         if speeds is None or not kind.training_size:  # known once somebody names a folder

@@ -71,7 +71,7 @@ def read_results(
         if validation is None:
             uncalibrated.append(name)
         else:
-            figures = _recalibrated(probabilities, labels, *validation)
+            figures = _recalibrated((probabilities, labels), validation)
             recalibrated.append({"regime": regime, "seed": seed, **figures})
     absent = [
         *_absent(lacking, "predictions of", "no predictions.npz that can be read is recorded"),
@@ -99,14 +99,10 @@ def _scores(probabilities: NDArray[np.float32], labels: NDArray[np.uint8]) -> Im
     )
 
 
-def _recalibrated(
-    probabilities: NDArray[np.float32],
-    labels: NDArray[np.uint8],
-    validation_probabilities: NDArray[np.float32],
-    validation_labels: NDArray[np.uint8],
-) -> dict[str, float]:
+def _recalibrated(test: Predicted, validation: Predicted) -> dict[str, float]:
     """The temperature of the validation predictions, and test figures with it."""
-    temperature = calibration.fit_temperature(validation_probabilities, validation_labels)
+    probabilities, labels = test
+    temperature = calibration.fit_temperature(*validation)
     scaled = calibration.at_temperature(probabilities, temperature)
     measures = (metrics.negative_log_likelihood, metrics.expected_calibration_error)
     figures = [measure(scaled, labels) for measure in measures]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,23 +29,30 @@ OF_A_STUDY: Mapping[Language, Language] = {language: language for language in LA
 """Language → the words in which a study of this program is told."""
 
 
-def publish(
-    record: StudyRecord, comparison: Comparison, figures: Mapping[str, bytes], folder: Path
-) -> list[Path]:
-    """Write a study's figures and result, and every block that shows it.
+def publish_study(run_id: str, folder: Path, warn: Callable[[str], object]) -> list[Path]:
+    """Write a study's figures and result, and every block that shows it, from MLflow alone.
 
     Args:
-        record: The study.
-        comparison: The comparison of its runs.
-        figures: Name → PNG file.
+        run_id: The study's own run.
         folder: The folder of the study file, e.g. ``experiments/dropout``.
+        warn: Told what the published files lack, a line each.
 
     Returns:
         The files that were written.
 
     Raises:
-        UsageError: The folder has no study file of that name, or one that declares another study.
+        UsageError: There is no such study, or the folder has no study file of its name, or one
+            that declares another study.
+        TrackingError: The store does not answer, or does not say what was declared.
     """
+    from fashion_dropout.reports.pictures import draw
+    from fashion_dropout.studies.read import read_record
+
+    record = read_record(run_id)
+    for line in record.absent:
+        warn(f"what is published lacks {line}")
+    comparison = record.compare()
+    figures = {name: drawn.png for name, drawn in draw(record, comparison, "en").items()}
     name = record.key.rpartition("-")[0]
     declared = read_study(folder / f"{name}.toml")
     if declared.key != record.key:
@@ -80,12 +87,8 @@ def as_result(
 ) -> dict[str, Any]:
     """What a ``result.json`` holds, JSON values; see `comparison.result` for its schema.
 
-    Args:
-        record: The study.
-        comparison: The comparison of its runs.
-        regimes: Regime → all its parameters.
-        figures: Name → PNG file.
-        words: Language → the words of its texts.
+    Of each regime all parameters are given, of each figure the PNG file, of each language the words
+    of its texts.
     """
     cells = record.cells
     names = map(cell_name, cells["regime"], cells["seed"])
@@ -111,10 +114,7 @@ def as_json(result: Mapping[str, Any]) -> bytes:
 
 
 def check(folder: Path) -> list[str]:
-    """Check the published files of a folder against its study files.
-
-    Returns:
-        The keys of the published studies.
+    """Check the published files of a folder against its study files; give the keys of the studies.
 
     Raises:
         UsageError: Nothing is published there.

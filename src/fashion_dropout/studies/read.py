@@ -16,7 +16,7 @@ from fashion_dropout import provenance
 from fashion_dropout.comparison.pairing import misplaced, mixed_pairs
 from fashion_dropout.comparison.record import Changed, StudyRecord
 from fashion_dropout.config.cell import seed_and_split
-from fashion_dropout.config.decision import Decision, Promotion
+from fashion_dropout.config.decision import Promotion
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.config.vary import SOURCES
 from fashion_dropout.errors import UsageError
@@ -41,12 +41,10 @@ _SHOWN = (
 
 
 def read_record(run_id: str, test: Examples | None = None) -> StudyRecord:
-    """Everything that MLflow holds about a study.
+    """Everything that MLflow holds about a study, by its own run.
 
-    Args:
-        run_id: The study's own run.
-        test: The test set, to look for the images on which the regimes disagree most; None to
-            take those that the study's run has stored.
+    In a test set, the images are looked for on which the regimes disagree most; without one, those
+    are taken that the study's run has stored.
 
     Raises:
         UsageError: There is no such run, or it is not the run of a study.
@@ -54,13 +52,11 @@ def read_record(run_id: str, test: Examples | None = None) -> StudyRecord:
     """
     run = studies.study_run(run_id)
     recorded = run.data.tags
-    declared = declaration(run)
-    rule = Decision.model_validate(declared["decision"])
+    declared, rule = declaration(run)
     configs = regime_configs(run, declared, rule.baseline)
     differing, common = _differing(configs)
     classes = json.loads(recorded.get(tags.CLASSES, "[]")) or DATASETS[common["dataset"]].classes
     found = found_cells(run, declared, configs)
-    looks = found.looks
     runs, histories, cells = _seen(found)
     mixed = mixed_pairs(runs, tags.KERNELS)
     record = StudyRecord(
@@ -83,7 +79,7 @@ def read_record(run_id: str, test: Examples | None = None) -> StudyRecord:
             None if recorded.get(tags.FRESH) == "True" else _changed(run, declared, found.runs)
         ),
         undecided=Promotion.model_validate(declared.get("promotion", {})).undecided,
-        looks=looks,
+        looks=found.looks,
         unused=len(found.runs) - len(runs),
         misplaced=misplaced(runs, seeds_behind(runs, common), tags.SOURCES),
     )
@@ -95,11 +91,8 @@ def read_record(run_id: str, test: Examples | None = None) -> StudyRecord:
 
 
 def seeds_behind(runs: pd.DataFrame, common: Mapping[str, Any]) -> dict[str, list[int]]:
-    """Source of randomness → the seed from which each run draws.
-
-    Args:
-        runs: A table of runs of a study.
-        common: The parameters that all its regimes share.
+    """Source of randomness → the seed from which each run of a study draws; `common` are the
+    parameters that all its regimes share.
     """
     shared = {name: common[name] for name in ("vary", "split_seed") if name in common}
     configs = []
@@ -111,8 +104,7 @@ def seeds_behind(runs: pd.DataFrame, common: Mapping[str, Any]) -> dict[str, lis
 
 def images_of(record: StudyRecord, data_dir: Path | None) -> Dataset:
     """The dataset of a study, opened; arguments and errors as of `dataset.open_dataset`."""
-    digests = record.environment[tags.DATASET_SHA256]
-    recorded = digests[0] if digests else None
+    recorded = next(iter(record.environment[tags.DATASET_SHA256]), None)
     return open_dataset(record.common["dataset"], data_dir, recorded=recorded)
 
 
@@ -129,20 +121,16 @@ def read_finished(run_id: str) -> StudyRecord:
 
 
 def check_finished(run: Run, cells: pd.DataFrame) -> None:
-    """Refuse a study that has not finished.
-
-    Args:
-        run: The study's own run.
-        cells: A row for each declared cell, with the column state.
+    """Refuse a study that has not finished, by its own run; `cells` has a row for each declared
+    cell, with the column state.
 
     Raises:
         UsageError: It has not.
     """
-    unfinished = int((cells["state"] != "FINISHED").sum())
-    if run.info.status != "FINISHED" or unfinished:
-        received = [f"status {run.info.status}"] if run.info.status != "FINISHED" else []
-        if unfinished:
-            received.append(f"{unfinished} of {len(cells)} cells without a finished run")
+    received = [f"status {run.info.status}"] if run.info.status != "FINISHED" else []
+    if unfinished := int((cells["state"] != "FINISHED").sum()):
+        received.append(f"{unfinished} of {len(cells)} cells without a finished run")
+    if received:
         raise UsageError(
             f"expected a finished study, received {run.info.run_id} with {' and '.join(received)}; "
             "run `compare` again and give the id that it prints"

@@ -10,7 +10,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,13 +21,14 @@ from distributed.versions import VersionMismatchWarning, get_versions
 
 from fashion_dropout.errors import ClusterError, UsageError
 from fashion_dropout.escapes import brief
+from fashion_dropout.sameness import changes
 from fashion_dropout.studies import fitness
-from fashion_dropout.studies.fitness import Fitness, Needs
+from fashion_dropout.studies.fitness import DASK, Fitness, Needs
 from fashion_dropout.texts import Count
 from fashion_dropout.tracking.store.calls import one_line
 from fashion_dropout.tracking.store.timeouts import NoAnswerError, bounded
 
-_ADDRESS = re.compile(r"(?:(tcp|tls)://)?(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}", re.ASCII)
+_ADDRESS = re.compile(r"(?:tcp|tls)://(?:\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}", re.ASCII)
 _CONNECT_SECONDS = 10
 _ASK_SECONDS = 600  # the data may have to be downloaded
 _PAUSE_SECONDS = 0.2
@@ -41,11 +42,8 @@ _CERTIFICATES = (
 
 @dataclass(frozen=True)
 class Scheduler:
-    """Where a scheduler is, and how long its first worker is waited for.
-
-    Attributes:
-        address: ``tcp://host:port`` or ``tls://host:port``.
-        wait_seconds: How long to wait for a worker.
+    """Where a scheduler is, ``tcp://host:port`` or ``tls://host:port``, and for how many seconds
+    its first worker is waited for.
     """
 
     address: str
@@ -58,18 +56,14 @@ class Scheduler:
         Raises:
             UsageError: It is none.
         """
-        found = _ADDRESS.fullmatch(address)
-        whole = address if found and found[1] else f"tcp://{address}"
-        try:
-            known = found is not None and urlsplit(whole).port is not None
-        except ValueError:  # a port above 65535, or brackets around what is no IPv6 address
-            known = False
-        if not known:
-            raise UsageError(
-                "expected the address of a Dask scheduler, such as localhost:8786, "
-                f"tcp://10.0.0.1:8786 or tls://10.0.0.1:8786, received {brief(address)}"
-            )
-        return Scheduler(whole, wait_seconds)
+        whole = address if "://" in address else f"tcp://{address}"
+        with suppress(ValueError):  # a port above 65535, or no IPv6 address in brackets
+            if _ADDRESS.fullmatch(whole) and urlsplit(whole).port is not None:
+                return Scheduler(whole, wait_seconds)
+        raise UsageError(
+            "expected the address of a Dask scheduler, such as localhost:8786, "
+            f"tcp://10.0.0.1:8786 or tls://10.0.0.1:8786, received {brief(address)}"
+        )
 
 
 @contextmanager
@@ -96,9 +90,10 @@ def connected(scheduler: Scheduler) -> Iterator[Client]:
             f"expected a Dask scheduler at {address}, received {_first_cause(error)}; "
             f"{_CERTIFICATES if address.startswith('tls:') else _START}"
         ) from error
-    if differing := _other_dask(get_versions()["packages"], versions["packages"]):
+    if differing := changes(get_versions()["packages"], versions["packages"], DASK):
+        named = ", ".join(f"{name} {own}, received {theirs}" for name, own, theirs in differing)
         raise ClusterError(
-            f"expected the scheduler {address} to have the Dask of this program, {differing}; "
+            f"expected the scheduler {address} to have the Dask of this program, {named}; "
             "start it from the same environment"
         )
     with warnings.catch_warnings():
@@ -126,13 +121,8 @@ def quieten() -> None:
 def check_workers(
     client: Client, scheduler: Scheduler, needs: Needs, say: Callable[[str], None]
 ) -> None:
-    """Wait for the first worker, then ask every worker that is there whether it is fit.
-
-    Args:
-        client: Of the scheduler.
-        scheduler: The same.
-        needs: What the study needs.
-        say: Told what a person should know.
+    """Wait for the first worker, then ask every worker that is there whether it is fit; `say` is
+    told what a person should know.
 
     Raises:
         ClusterError: There is no worker in time, or one is not fit: the first such is named.
@@ -196,14 +186,6 @@ def _objection(answer: Fitness | BaseException) -> str:
             f"({one_line(answer)}); install it in the environment of `dask worker`"
         )
     return answer.objection
-
-
-def _other_dask(own: Mapping[str, str], theirs: Mapping[str, str]) -> str:
-    return ", ".join(
-        f"{name} {own[name]}, received {theirs.get(name)}"
-        for name in ("dask", "distributed")
-        if own[name] != theirs.get(name)
-    )
 
 
 def _first_cause(error: BaseException) -> str:

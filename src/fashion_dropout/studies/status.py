@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 
 import mlflow
 from mlflow.entities import Run
@@ -37,7 +36,12 @@ def describe_status() -> str:
     unreadable: list[str] = []
     if exists := is_there(uri):
         connect()
-        runs, resumable = running(), _with_checkpoints(unreadable.append)
+        runs = running()
+        resumable = {
+            unfinished.run_id: _interrupted(unfinished, epoch, stored)
+            for unfinished, epoch in interrupted_runs(unreadable.append)
+            if (stored := unfinished_run(unfinished.run_id))
+        }
     lines = [
         *(
             (_dead if is_dead(run) else _running)(run)
@@ -80,17 +84,6 @@ def _dead(run: Run) -> str:
         f"interrupted: {_named(run)}, still says RUNNING\n"
         f"  `fashion-dropout sync` marks it; to run it: {_again(run)}"
     )
-
-
-def _with_checkpoints(say: Callable[[str], None]) -> dict[str, str]:
-    """Id → what to say, for each interrupted run of this store that goes on from a checkpoint;
-    `say` is as for `interrupted_runs`.
-    """
-    return {
-        unfinished.run_id: _interrupted(unfinished, epoch, run)
-        for unfinished, epoch in interrupted_runs(say)
-        if (run := unfinished_run(unfinished.run_id))
-    }
 
 
 def _interrupted(unfinished: UnfinishedRun, epoch: int, run: Run) -> str:

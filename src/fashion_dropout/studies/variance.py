@@ -28,6 +28,7 @@ from fashion_dropout.plain_table import plain_table
 from fashion_dropout.reports import html
 from fashion_dropout.reports.pictures import picture
 from fashion_dropout.reports.plots.variance import spread_by_source
+from fashion_dropout.sameness import changes
 from fashion_dropout.studies.found import FoundCells, read_cells
 from fashion_dropout.studies.read import check_finished, seeds_behind
 from fashion_dropout.texts import Language, texts
@@ -40,13 +41,7 @@ BESIDE = ("val/loss", "val/accuracy", "test/accuracy")
 
 @dataclass(frozen=True)
 class VarianceStudy:
-    """One of the studies.
-
-    Attributes:
-        sources: What its seeds decide, joined by +.
-        run_id: Its own run.
-        found: Its cells.
-    """
+    """One of the studies: what its seeds decide, joined by +, its own run, and its cells."""
 
     sources: str
     run_id: str
@@ -77,7 +72,6 @@ class VarianceOf:
     Attributes:
         studies: By their sources, single ones first.
         rule: Of all of them, as far as they share it.
-        variance: The spreads.
         misplaced: The keys of the studies whose digests are not as declared.
     """
 
@@ -139,11 +133,8 @@ class VarianceOf:
 
 
 def read_variance(run_ids: Sequence[str], warn: Callable[[str], object]) -> VarianceOf:
-    """Read finished studies that differ only in what their seeds decide.
-
-    Args:
-        run_ids: Their own runs.
-        warn: Told what a reader must know, a line each.
+    """Read finished studies, by their own runs, that differ only in what their seeds decide; `warn`
+    is told what a reader must know, a line each.
 
     Raises:
         UsageError: One has not finished, two differ otherwise or move the same, or none moves all
@@ -187,11 +178,7 @@ def _check(read: Sequence[VarianceStudy], everything: str) -> None:
                 f"expected studies of one split each, received {study.found.key} with several; "
                 "in a study of the split, it varies with the seed"
             )
-        names = first.shared.keys() | study.shared.keys()
-        differs = [
-            name for name in sorted(names) if first.shared.get(name) != study.shared.get(name)
-        ]
-        if differs:
+        if differs := [change.name for change in changes(first.shared, study.shared)]:
             raise UsageError(
                 f"expected studies that differ only in vary, received {study.found.key}, which "
                 f"differs from {first.found.key} in {', '.join(differs[:3])}"

@@ -45,9 +45,7 @@ class Workers:
     def begin(self, count: int, config: TrainingConfig) -> None:
         """Begin a cluster of this machine beside this thread, if there is none, and let it import.
 
-        Args:
-            count: How many cells there are for it at first.
-            config: Of one of them: with what TensorFlow starts.
+        At first there are `count` cells for it; one of them says with what TensorFlow starts.
         """
         if self.scheduler is not None or self._client is not None:
             return
@@ -111,14 +109,8 @@ def ending(workers: Workers) -> Iterator[None]:
 
 
 def _start_workers(client: Client, config: TrainingConfig) -> list[distributed.Future]:
-    """Let every worker import what a cell needs, before it is given one.
-
-    Args:
-        client: Of a local cluster.
-        config: Of one of the cells: with what TensorFlow starts.
-
-    Returns:
-        What must be kept until the workers have cells: Dask drops what nobody waits for.
+    """Let every worker of a local cluster import what a cell needs, before it is given one. What is
+    returned must be kept until then: Dask drops what nobody waits for.
     """
     settings = (config.threads, config.kernels, config.device)
     addresses = client.scheduler_info(n_workers=-1)["workers"]

@@ -96,25 +96,17 @@ def _find(reference: str, model_name: str, download: Path) -> Path:
 
 
 def _weights(model: Path) -> Path:
-    """The weights of a model: a bare file, or those in a model's folder, which are verified.
+    """A bare file of weights, or those in a model's folder, which are verified however named."""
+    from fashion_dropout.tracking.models import loader
 
-    A file that lies where a model's folder has its weights is verified, too.
-    """
-    from fashion_dropout.tracking.models.loader import (
-        CHECKSUMS_FILE,
-        WEIGHTS_FILE,
-        DamagedModelError,
-        verify_checksums,
-    )
-
-    weights = model / WEIGHTS_FILE
+    weights = model / loader.WEIGHTS_FILE
     if not model.is_dir():
         weights, model = model, model.parent.parent
-        if weights.name != "model.keras" or not (model / CHECKSUMS_FILE).is_file():
+        if weights.name != "model.keras" or not (model / loader.CHECKSUMS_FILE).is_file():
             return weights
     try:
-        verify_checksums(model)
-    except (DamagedModelError, OSError) as error:
+        loader.verify_checksums(model)
+    except (loader.DamagedModelError, OSError) as error:
         raise DataError(str(error)) from error
     return weights
 
@@ -146,9 +138,7 @@ def _location_in_run(run_id: str, name: str | None = None) -> str:
     client = mlflow.MlflowClient()
     outputs = client.get_run(run_id).outputs
     steps = {output.model_id: output.step for output in (outputs.model_outputs if outputs else ())}
-    models = [
-        client.get_logged_model(model_id) for model_id in sorted(steps, key=lambda k: steps[k])
-    ]
+    models = [client.get_logged_model(each) for each in sorted(steps, key=steps.__getitem__)]
     wanted = [model for model in models if name in (None, model.name)]
     if not wanted:
         raise UsageError(

@@ -17,7 +17,6 @@ class Pages:
     """The pages that show a study, or the runs that belong to none.
 
     Attributes:
-        shown: What they show.
         paths: Name of each page → its path in MLflow's UI. The first is opened.
         warning: Why MLflow's own page is shown and not a prepared one; None if there is no reason.
         notes: Which study is shown, if its name leaves that open.
@@ -31,11 +30,8 @@ class Pages:
 
 
 def find_pages(named: str | None) -> Pages:
-    """The pages of a study.
-
-    Args:
-        named: The study; see `studies.named_study`. None for the one that was begun last; if there
-            is none, for the runs that belong to no study.
+    """The pages of a study, as `studies.named_study` knows it; unnamed, of the one that was begun
+    last or, if there is none, of the runs that belong to no study.
 
     Raises:
         UsageError: There is no such study, or nothing at all to show.

@@ -24,14 +24,12 @@ from fashion_dropout.tracking.store.connect import examine
 from fashion_dropout.tracking.store.future import Future, submitted
 from fashion_dropout.tracking.store.secrets import without_login
 
-Say = Callable[[str], object]
-
 _HOST = "127.0.0.1"
 _START_SECONDS = 90
 _STOP_SECONDS = 10
 
 
-def show_study(named: str | None, port: int, browser: bool, say: Say) -> None:
+def show_study(named: str | None, port: int, browser: bool, say: Callable[[str], object]) -> None:
     """Serve the store, print and open the pages that compare a study's runs; Ctrl-C ends it.
 
     A store that is a tracking server already is not served again: its pages are opened.
@@ -113,9 +111,7 @@ def served(
 
 def _answers(address: str, server: subprocess.Popen[bytes], study: Future[Pages]) -> bool:
     until = time.monotonic() + _START_SECONDS
-    while time.monotonic() < until and server.poll() is None:
-        if study.failed:
-            return False
+    while time.monotonic() < until and server.poll() is None and not study.failed:
         try:
             with urllib.request.urlopen(f"{address}/health", timeout=2):  # noqa: S310
                 return True
@@ -127,16 +123,12 @@ def _answers(address: str, server: subprocess.Popen[bytes], study: Future[Pages]
 def _stop(server: subprocess.Popen[bytes]) -> None:
     """End the server and its worker; what does not end is killed."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(server.pid, number)
             server.wait(_STOP_SECONDS)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
 
 
-def _present(pages: Pages, address: str, browser: bool, say: Say) -> None:
+def _present(pages: Pages, address: str, browser: bool, say: Callable[[str], object]) -> None:
     for note in pages.notes:
         say(f"note: {note}")
     say(f"{pages.shown}:")
@@ -164,11 +156,6 @@ def _known_store() -> str | None:
 
 def _free_port(wanted: int) -> int:
     for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((_HOST, port))
-            except OSError:
-                continue
+        with suppress(OSError), socket.create_server((_HOST, port)) as probe:
             return int(probe.getsockname()[1])
     raise TrackingError(f"expected a free port on {_HOST}, received none")

@@ -31,27 +31,12 @@ TAG = "mlflow.sharedViewState."
 COMPRESSED = "deflate;"
 """How MLflow's UI marks such a tag as compressed; the rest is zlib's bytes in base64."""
 
-_EVERY_RUN = "every-run"
-
 # Section → (name, whether it is open). MLflow files its own charts under the last name.
 _SECTIONS = {
     "curves": ("How the regimes differ", True),
     "end": ("At the end", True),
     "training": ("Speed and learning rate", False),
     "system": ("System metrics", False),
-}
-
-# The state of the page beside the charts. Servers of MLflow 3.1 show an error without it; later
-# ones fill in the same.
-_TABLE: dict[str, Any] = {
-    "selectedColumns": [f"attributes.`{name}`" for name in ("Source", "Models", "Dataset")],
-    "runsExpanded": {},
-    "runsPinned": [],
-    "runsHidden": [],
-    "runsVisibilityMap": {},
-    "groupsExpanded": {},
-    "viewMaximized": False,
-    "runListHidden": False,
 }
 
 
@@ -98,7 +83,16 @@ class View:
             "runsHiddenMode": "SHOW_ALL",
             "hideEmptyCharts": True,
             "isAccordionReordered": True,
-            **_TABLE,
+            # Beside the charts. Servers of MLflow 3.1 show an error without these; later ones fill
+            # in the same.
+            "selectedColumns": [f"attributes.`{name}`" for name in ("Source", "Models", "Dataset")],
+            "runsExpanded": {},
+            "runsPinned": [],
+            "runsHidden": [],
+            "runsVisibilityMap": {},
+            "groupsExpanded": {},
+            "viewMaximized": False,
+            "runListHidden": False,
             "compareRunSections": [
                 {"uuid": uuid, "name": name, "display": opened, "isReordered": True}
                 for uuid, (name, opened) in _SECTIONS.items()
@@ -133,13 +127,9 @@ def of_study(
     parameters: Sequence[str],
     run_ids: Collection[str] | None = None,
 ) -> tuple[View, View]:
-    """The two views of a study: one line a regime, and one line a run.
-
-    Args:
-        study: The study's key.
-        primary: The metric that decides.
-        parameters: Those in which the regimes differ.
-        run_ids: The runs to show; None for all finished runs that carry the study's key.
+    """The two views of a study: one line a regime, and one line a run. They show the runs of these
+    ids; without ids, all finished runs that carry the study's key. The parameters are those in
+    which the regimes differ.
     """
     runs = finished_runs_of(study)
     if run_ids is not None:
@@ -157,7 +147,7 @@ def of_single_runs() -> tuple[View, View]:
 
 
 def _both(view: View) -> tuple[View, View]:
-    return view, replace(view, key=f"{view.key}.{_EVERY_RUN}", grouped=False)
+    return view, replace(view, key=f"{view.key}.every-run", grouped=False)
 
 
 def finished_runs_of(study: str) -> str:
@@ -169,10 +159,8 @@ def finished_runs_of(study: str) -> str:
 
 
 def prepare(experiment_id: str, views: Iterable[View]) -> str | None:
-    """Write views into an experiment, unless they are there as they should be.
-
-    Returns:
-        Why they could not be written, in one line; None if all of them are there.
+    """Write views into an experiment, unless they are there as they should be; returns why they
+    could not be written, in one line, or None.
     """
     try:
         _write(experiment_id, views)

@@ -1,7 +1,8 @@
-"""Runs of a study, from MLflow into a table."""
+"""Runs of a study, from MLflow into a table, and the images that they were given."""
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Callable, Collection, Iterator
@@ -15,6 +16,7 @@ import requests
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from fashion_dropout.config.values import plain
 from fashion_dropout.errors import UsageError
@@ -156,6 +158,15 @@ def history(run_id: str, metric: str) -> dict[int, float]:
         entry.step: entry.value
         for entry in mlflow.MlflowClient().get_metric_history(run_id, metric)
     }
+
+
+def image_counts(run: Run) -> dict[str, int]:
+    """``training``, ``validation``, ``test`` → the number of images that the run was given."""
+    counts = {}
+    for given in run.inputs.dataset_inputs:
+        context = {tag.key: tag.value for tag in given.tags}[MLFLOW_DATASET_CONTEXT]
+        counts[context] = int(json.loads(given.dataset.profile)["features_shape"][0])
+    return counts
 
 
 @contextmanager

@@ -24,15 +24,12 @@ _RUN_ID = re.compile("[0-9a-f]{32}")
 
 
 def named_study(named: str, say: Callable[[str], object]) -> str:
-    """The run of the study that a user names; whoever takes a study takes all these names.
+    """The id of the run of the study that a user names; who takes a study takes all these names.
 
     Args:
         named: `LATEST`, the name of a study, its key, or the id of its own run. Of several studies
             or runs of one name, the newest that has finished is meant.
         say: Told which one is meant, if the name leaves that open.
-
-    Returns:
-        The id of the study's own run.
 
     Raises:
         UsageError: There is no such study.
@@ -137,12 +134,8 @@ def earlier_study_run(name: str, study: str, experiment_id: str, before: int) ->
 
 @asks_mlflow()
 def interrupted_study(study: str, experiment_id: str, whose: Mapping[str, str]) -> str | None:
-    """The id of the newest run of a study that was begun and killed; None if there is none.
-
-    Args:
-        study: The study's key.
-        experiment_id: The experiment of its runs.
-        whose: Tags of the run: two machines must not take up the same one.
+    """The id of the newest run of a study that was begun and killed; None if there is none. It has
+    the tags `whose`, as two machines must not take up the same one.
     """
     wanted = {tags.STUDY: study, tags.ROLE: tags.STUDY_RUN, tags.FRESH: "False", **whose}
     found = _newest(having(wanted, "attributes.status = 'KILLED'"), experiment_id)
@@ -151,11 +144,9 @@ def interrupted_study(study: str, experiment_id: str, whose: Mapping[str, str]) 
 
 @asks_mlflow()
 def concluded_beside(run_id: str) -> tuple[str, list[Run]]:
-    """The verdict of a study's own run, and the other runs of the same study that have one and
-    ended after this one began, or go on: other programs have concluded it, too.
-
-    Args:
-        run_id: The study's own run; its verdict is empty if the store does not have it yet.
+    """The verdict of a study's own run, empty if the store does not have it yet; and the other runs
+    of the same study that have one and ended after this one began, or go on: other programs have
+    concluded it, too.
     """
     own = mlflow.get_run(run_id)
     wanted = {

@@ -37,10 +37,7 @@ class Claim:
     """A cell of a study, as its runs are tagged, and who wants it.
 
     Attributes:
-        experiment_id: The experiment of the study.
         study: The study's key, which covers the parameters of its regimes.
-        regime: The cell's regime.
-        seed: Its seed.
         cell: Its name, as the tag of its runs has it; empty in a journal of before all had one.
         code: The digest of the training code.
         dataset: The digest of the dataset.
@@ -98,12 +95,8 @@ def hold(claim: Claim, run_id: str) -> None:
 def first_finished(
     client: mlflow.MlflowClient, recorded: dict[str, str] | None, run_id: str
 ) -> str:
-    """The id of a run that has finished the cell of a run before it; empty if there is none.
-
-    Args:
-        client: Of the store.
-        recorded: The claim to it, as a journal has it; None for a run that is of no cell.
-        run_id: The run that is about to end.
+    """The id of a run that has finished the cell of a run before it; empty if there is none. The
+    claim to it is `recorded` as a journal has it; None for a run that is of no cell.
     """
     if recorded is None:
         return ""
@@ -114,16 +107,7 @@ def first_finished(
 
 @asks_mlflow()
 def running_elsewhere(experiment_id: str, study: str, session: str) -> dict[str, Run]:
-    """The cells of a study that other programs run or may run.
-
-    Args:
-        experiment_id: The experiment of its runs.
-        study: The study's key.
-        session: The caller's.
-
-    Returns:
-        Name of the cell → the run.
-    """
+    """Name of the cell → its run, of the cells of a study that other sessions run or may run."""
     wanted = having({tags.STUDY: study, tags.ROLE: tags.RUN}, "attributes.status = 'RUNNING'")
     return {
         _cell_of(run.data.tags): run

@@ -37,11 +37,9 @@ from fashion_dropout.tracking.store.timeouts import FILES_SECONDS, bounded
 _SECONDS = 20
 _ALREADY_THERE = re.compile(r"UNIQUE constraint|IntegrityError|[Dd]uplicate")
 # What the store says of an entry that it will never take. All else may be otherwise tomorrow.
-_REFUSALS = frozenset(
-    {
-        *("BAD_REQUEST", "INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE"),
-        *("RESOURCE_DOES_NOT_EXIST", "PERMISSION_DENIED"),
-    }
+_REFUSALS = (
+    *("BAD_REQUEST", "INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE"),
+    *("RESOURCE_DOES_NOT_EXIST", "PERMISSION_DENIED"),
 )
 # What is answered today and another time not: too slow, too large, too many. So is 401: a password
 # may be right tomorrow, and MLflow's server says so while the database of its users is away.
@@ -62,13 +60,8 @@ def is_refusal(error: BaseException) -> bool:
 
 
 def deliver(client: mlflow.MlflowClient, journal: Journal, entries: list[Entry]) -> None:
-    """Bring entries to the store.
-
-    Args:
-        client: Of the store.
-        journal: The journal of the entries.
-        entries: One of the kinds ``artifacts``, ``model`` and ``end``, or any number of the kind
-            ``input``, or of the kinds ``metrics``, ``tags`` and ``params``.
+    """Bring entries to the store: one of the kinds ``artifacts``, ``model`` and ``end``, or any
+    number of the kind ``input``, or of the kinds ``metrics``, ``tags`` and ``params``.
     """
     run_id, entry = journal.folder.name, entries[0]
     match entry["kind"]:
@@ -96,13 +89,10 @@ def deliver(client: mlflow.MlflowClient, journal: Journal, entries: list[Entry])
 
 
 def deliver_all(client: mlflow.MlflowClient, journal: Journal) -> int:
-    """Deliver what waits in a journal, and stop when the store does not answer.
-
-    Returns:
-        How many entries were delivered.
+    """Deliver what waits in a journal; returns how many entries that were.
 
     Raises:
-        TrackingError: The store does not answer.
+        TrackingError: The store does not answer; the rest still waits.
     """
     count = 0
     while entries := journal.next(0):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from fashion_dropout.escapes import brief
@@ -23,11 +22,6 @@ def parsed(line: bytes) -> Entry:
     if not isinstance(entry, dict) or entry.get("kind") not in _KINDS:
         raise ValueError(f"an entry of an unknown kind: {brief(line.decode(errors='replace'))}")
     return entry
-
-
-def whole_lines(path: Path) -> list[bytes]:
-    """The lines of a file but for one that was cut off when its writer was killed."""
-    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
 
 
 def together(waiting: Iterable[Entry]) -> list[Entry]:

@@ -15,7 +15,6 @@ from typing import Any
 import mlflow
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
-from mlflow.utils.name_utils import _GENERATOR_NOUNS, _GENERATOR_PREDICATES
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 
 from fashion_dropout.config.training import TrainingConfig, parse_parameter
@@ -126,14 +125,6 @@ def without_launched_run() -> Iterator[None]:
             os.environ[_VARIABLE] = run_id
 
 
-def has_invented_name(run: Run) -> bool:
-    """Whether MLflow invented the run's name, as in ``able-newt-12``; others are the user's."""
-    first, _, rest = str(run.info.run_name).partition("-")
-    second, _, number = rest.partition("-")
-    invented = first in _GENERATOR_PREDICATES and second in _GENERATOR_NOUNS
-    return bool(invented and number.isdecimal())
-
-
 def parameters_to_log(run: Run, params: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters that are not recorded yet.
 
@@ -163,10 +154,8 @@ def _meant(name: str, typed: str) -> str:
 
 
 def keep_with_launched_run(path: Path) -> str | None:
-    """Store a file with the launched run: a git URL's working directory is a temporary clone.
-
-    Returns:
-        The id of the run; None if ``mlflow run`` has not made one for this process.
+    """Store a file with the launched run, as a git URL's working directory is a temporary clone;
+    returns the id of the run, None without one.
 
     Raises:
         TrackingError: MLflow refused it or went away.
@@ -198,15 +187,11 @@ def end_launched_run(error: BaseException) -> None:
 
     A run that has begun is not the launcher's any more: the variable was left over.
     """
-    run_id = launched_run_id()
-    if not run_id:
-        return
-    try:
-        with shielded():
+    if run_id := launched_run_id():
+        # Where this fails, the launcher itself marks the run as FAILED.
+        with suppress(FashionDropoutError, OSError), shielded():
             connect_to_existing()
             _end(run_id, error)
-    except (FashionDropoutError, OSError):
-        pass  # the launcher itself marks the run as FAILED then
 
 
 @asks_mlflow()

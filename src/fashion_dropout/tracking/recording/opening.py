@@ -10,16 +10,13 @@ import mlflow
 from mlflow.entities import Experiment, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
+from mlflow.utils.name_utils import _GENERATOR_NOUNS, _GENERATOR_PREDICATES
 
 from fashion_dropout.config.values import experiment_name
 from fashion_dropout.errors import TrackingError, UsageError
 from fashion_dropout.escapes import brief
 from fashion_dropout.tracking.recording.delivery import deliver_all, once_more_if_there
-from fashion_dropout.tracking.recording.launched import (
-    forget_launched_run,
-    has_invented_name,
-    usable_launched_run,
-)
+from fashion_dropout.tracking.recording.launched import forget_launched_run, usable_launched_run
 from fashion_dropout.tracking.recording.outbox import HeldError, Journal, journals
 from fashion_dropout.tracking.recording.processes import this_process
 from fashion_dropout.tracking.store import tags as tag_names
@@ -112,7 +109,12 @@ def experiment_id(name: str | None) -> str:
     client = mlflow.MlflowClient()
     name = name or os.environ.get("MLFLOW_EXPERIMENT_NAME")
     if not name and (chosen := os.environ.get("MLFLOW_EXPERIMENT_ID")):
-        return _active(_experiment_of(chosen))
+        if found := if_there(lambda: client.get_experiment(chosen)):
+            return _active(found)
+        raise UsageError(
+            "expected in MLFLOW_EXPERIMENT_ID the id of an experiment of this store, received "
+            f"{brief(chosen)}; `mlflow experiments search` lists them, or give --experiment-name"
+        )
     name = name or EXPERIMENT
     if found := client.get_experiment_by_name(name):
         return _active(found)
@@ -122,15 +124,6 @@ def experiment_id(name: str | None) -> str:
         if found := client.get_experiment_by_name(name):  # another process was faster
             return str(found.experiment_id)
         raise
-
-
-def _experiment_of(chosen: str) -> Experiment:
-    if found := if_there(lambda: mlflow.MlflowClient().get_experiment(chosen)):
-        return found
-    raise UsageError(
-        "expected in MLFLOW_EXPERIMENT_ID the id of an experiment of this store, received "
-        f"{brief(chosen)}; `mlflow experiments search` lists them, or give --experiment-name"
-    )
 
 
 @asks_mlflow()
@@ -170,13 +163,22 @@ def _has_finished(experiment: Experiment) -> bool:
     )
 
 
+def _has_invented_name(run: Run) -> bool:
+    """Whether MLflow invented the run's name, as in ``able-newt-12``; others are the user's."""
+    first, _, rest = str(run.info.run_name).partition("-")
+    second, _, number = rest.partition("-")
+    invented = first in _GENERATOR_PREDICATES and second in _GENERATOR_NOUNS
+    return bool(invented and number.isdecimal())
+
+
 def name_run(run: Run, name: str) -> None:
     """Give a run its name, unless the user has, and its experiment a description if it has none."""
     client, experiment = mlflow.MlflowClient(), run.info.experiment_id
-    if has_invented_name(run):
+    if _has_invented_name(run):
         client.update_run(run.info.run_id, name=name)
     if not client.get_experiment(experiment).tags.get(tag_names.NOTE):  # "" is none
         described = _DESCRIPTION.format(
-            studies=urls.studies_page(experiment), single_runs=urls.single_runs_page(experiment)
+            studies=urls.studies_page(experiment),
+            single_runs=urls.view_page(experiment, urls.SINGLE_RUNS),
         )
         once_more_if_there(lambda: client.set_experiment_tag(experiment, tag_names.NOTE, described))

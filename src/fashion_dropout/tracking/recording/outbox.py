@@ -33,13 +33,7 @@ from filelock import FileLock, Timeout
 
 from fashion_dropout.errors import TrackingError
 from fashion_dropout.state import VARIABLE, state_folder, write_durably
-from fashion_dropout.tracking.recording.entries import (
-    OF_A_BATCH,
-    Entry,
-    parsed,
-    together,
-    whole_lines,
-)
+from fashion_dropout.tracking.recording.entries import OF_A_BATCH, Entry, parsed, together
 
 _ABOUT, _ENTRIES, _DELIVERED = "run.json", "entries.jsonl", "delivered"
 _FILES, _MODEL, _REFUSED = "files", "model_id", "refused"
@@ -53,8 +47,10 @@ class Journal:
     """One journal, held by this process until it is closed.
 
     Args:
-        folder: Its folder.
         about: What `run.json` is to say; None to read it.
+
+    Attributes:
+        ended: Whether the last entry, delivered or not, is the end of the run.
 
     Raises:
         HeldError: Another process holds it.
@@ -72,12 +68,14 @@ class Journal:
             if about is not None:
                 write_durably(folder / _ABOUT, [json.dumps(about).encode()])
             self.about = _about(folder / _ABOUT)
-            whole = whole_lines(folder / _ENTRIES)
-            self.delivered = min(_number(folder / _DELIVERED), len(whole))
+            entries = folder / _ENTRIES
+            # What stands behind the last line break was cut off when its writer was killed.
+            whole = entries.read_bytes().split(b"\n")[:-1] if entries.exists() else []
+            self.delivered = min(int(self._read(_DELIVERED) or 0), len(whole))
             self._waiting = deque(map(parsed, whole[self.delivered :]))
-            self._ended = bool(whole) and parsed(whole[-1])["kind"] == "end"
+            self.ended = bool(whole) and parsed(whole[-1])["kind"] == "end"
             self._refusal = self._read(_REFUSED)
-            self._stream = (folder / _ENTRIES).open("ab", buffering=0)
+            self._stream = entries.open("ab", buffering=0)
             self._size = sum(len(line) + 1 for line in whole)
             self._stream.truncate(self._size)
         except Timeout as error:
@@ -100,10 +98,7 @@ class Journal:
             ) from error
 
     def write(self, kind: str, **content: Any) -> int:
-        """Bring an entry to the disk.
-
-        Returns:
-            The time that it carries, in milliseconds since 1970.
+        """Bring an entry to the disk; returns its time, in milliseconds since 1970.
 
         Raises:
             TrackingError: There is no room, or the folder is gone.
@@ -122,7 +117,7 @@ class Journal:
                     f"expected room for what the run records in {self.folder}, received: {error}"
                 ) from error
             self._size += len(line)
-            self._ended = kind == "end"
+            self.ended = kind == "end"
             self._waiting.append(entry)
             self._changed.notify_all()
         return now
@@ -184,11 +179,6 @@ class Journal:
         return len(self._waiting)
 
     @property
-    def ended(self) -> bool:
-        """Whether the last entry, delivered or not, is the end of the run."""
-        return self._ended
-
-    @property
     def model_id(self) -> str | None:
         """The id that the store has given to the run's model; None before it has."""
         return self._read(_MODEL) or None
@@ -239,7 +229,3 @@ def _about(path: Path) -> dict[str, str]:
     if not isinstance(about, dict) or not {"store", "name"} <= about.keys():
         raise ValueError(f"a file {path.name} that does not name a run and its store")
     return about
-
-
-def _number(path: Path) -> int:
-    return int(path.read_text(encoding="ascii") or 0) if path.exists() else 0

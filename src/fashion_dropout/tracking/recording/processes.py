@@ -33,11 +33,7 @@ def has_died(tags: Mapping[str, str], ended_host: str | None = None) -> bool:
     """Whether the process that these tags name was one of this machine, and is no more.
 
     A process of another machine cannot be seen from here. It is said to have died only if the user
-    says so.
-
-    Args:
-        tags: As `this_process` gives them.
-        ended_host: Another machine, or another name of this one, whose processes have ended.
+    says so of `ended_host`, which may be another name of this machine.
     """
     if not is_of_this_machine(tags):
         return ended_host is not None and tags.get(HOST) == ended_host

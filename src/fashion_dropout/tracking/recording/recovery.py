@@ -22,10 +22,8 @@ from fashion_dropout.tracking.store.search import find_runs, having
 from fashion_dropout.tracking.store.secrets import are_given
 from fashion_dropout.tracking.store.timeouts import QUESTION_SECONDS, bounded
 
-MISSING = "RESOURCE_DOES_NOT_EXIST"
 WHY = "its process has ended without saying so, as after kill -9 or a power cut"
 _HIDDEN = "***"
-_ROLES = (tags.RUN, tags.STUDY_RUN, tags.PROMOTION)
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,6 @@ class Undelivered:
     """What a run has recorded and its store does not have.
 
     Attributes:
-        run_id: The run.
-        name: Its name.
         store: Its store, without a password.
         entries: How many entries wait.
         host: The machine that recorded them; empty for this one.
@@ -48,10 +44,8 @@ class Undelivered:
 
 
 def undelivered(say: Callable[[str], None]) -> list[Undelivered]:
-    """The journals that no living process works on, of all stores; nothing is delivered.
-
-    Args:
-        say: Told of each journal that cannot be read, and why.
+    """The journals that no living process works on, of all stores; nothing is delivered. `say` is
+    as for `left_behind`.
     """
     found = []
     for journal in left_behind(say):
@@ -62,15 +56,9 @@ def undelivered(say: Callable[[str], None]) -> list[Undelivered]:
     return found
 
 
-def left_behind(
-    say: Callable[[str], None], wanted: Callable[[Journal], bool] = lambda journal: True
-) -> Iterator[Journal]:
-    """Every journal that no living process holds, each open for the caller.
-
-    Args:
-        say: Told of each journal that cannot be opened, and why.
-        wanted: Which ones. Where several machines share the folder, one cannot see whether a
-            process of another lives.
+def left_behind(say: Callable[[str], None]) -> Iterator[Journal]:
+    """Every journal that no living process holds, each open for the caller. Of one that cannot be
+    opened, `say` is told why.
     """
     folder = journals()
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
@@ -83,17 +71,14 @@ def left_behind(
                 if has_journal(path.name):  # else its run has ended meanwhile
                     say(str(error))
                 continue
-            if wanted(journal):
-                yield journal
-            else:
-                journal.close(remove=False)
+            yield journal
 
 
 @asks_mlflow()
 def running() -> list[Run]:
     """All runs of this program that say RUNNING in the store that MLflow uses."""
     found: list[Run] = []
-    for role in _ROLES:
+    for role in (tags.RUN, tags.STUDY_RUN, tags.PROMOTION):
         wanted = having({tags.ROLE: role}, "attributes.status = 'RUNNING'")
         found += find_runs(wanted, newest_first=True)
     return found
@@ -121,19 +106,9 @@ def tidy(say: Callable[[str], None], *, all_stores: bool = False, ended: str | N
     """
     own, waiting, silent = store_name(mlflow.get_tracking_uri()), 0, set[str]()
     unreadable: list[str] = []
-    for journal in left_behind(unreadable.append, lambda journal: _is_left(journal, ended)):
-        store = store_name(journal.about["store"])  # 0.1.0 did not encode it
-        if store != own and not all_stores:
-            journal.close(remove=False)
-            continue
-        if not is_there(store):
-            say(
-                f"{_name(journal)}: its store {store} is gone; if it is gone for good, remove "
-                f"{journal.folder}"
-            )
-            journal.close(remove=False)
-            continue
-        done = store not in silent and _deliver(journal, store, own, silent, say)
+    for journal in left_behind(unreadable.append):
+        wanted = _is_left(journal, ended) and (all_stores or _store_of(journal) == own)
+        done = _deliver(journal, own, silent, say) if wanted else None
         journal.close(remove=bool(done))
         waiting += done is False
     for run in running() if is_there(mlflow.get_tracking_uri()) else ():
@@ -145,26 +120,30 @@ def tidy(say: Callable[[str], None], *, all_stores: bool = False, ended: str | N
 
 
 def _is_left(journal: Journal, ended: str | None) -> bool:
+    # Where several machines share the folder, one cannot see whether a process of another lives.
     named = ended is not None and ended in (journal.about.get(HOST), journal.folder.name)
     return named or is_of_this_machine(journal.about)
 
 
-def _name(journal: Journal) -> str:
-    return f"{journal.about['name']}, run {journal.folder.name}"
+def _store_of(journal: Journal) -> str:
+    return store_name(journal.about["store"])  # 0.1.0 did not encode it
 
 
 def _deliver(
-    journal: Journal, store: str, own: str, silent: set[str], say: Callable[[str], None]
+    journal: Journal, own: str, silent: set[str], say: Callable[[str], None]
 ) -> bool | None:
-    """Deliver a journal; its run is KILLED if its process has not said how it has ended.
+    """Whether a journal could be delivered; None if the store is gone, or does not have the run any
+    more. The run is KILLED if its process has not said how it has ended.
 
     A store that need not be asked for the other journals is added to the silent ones. One that does
     not take what this one has sent is none of them.
-
-    Returns:
-        Whether it is delivered; None if the store does not have the run any more.
     """
-    run = _name(journal)
+    run, store = f"{journal.about['name']}, run {journal.folder.name}", _store_of(journal)
+    if not is_there(store):
+        say(f"{run}: its store {store} is gone; if it is gone for good, remove {journal.folder}")
+        return None
+    if store in silent:
+        return False
     if store != own and (_HIDDEN in store or (store.startswith("http") and are_given())):
         say(f"{run}: set MLFLOW_TRACKING_URI to its store {store}, and type this again")
         silent.add(store)
@@ -207,7 +186,7 @@ def _gone(client: mlflow.MlflowClient, run_id: str) -> str:
     try:
         run = client.get_run(run_id)
     except MlflowException as error:
-        if error.error_code == MISSING:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return "does not have this run, as if it was replaced by another store"
         raise
     if run.info.lifecycle_stage != "active":

@@ -140,7 +140,7 @@ def _end_after(error: BaseException, run: TrackedRun) -> BaseException:
     except TrackingError as second:  # there is no room for the journal
         try:
             run.end_directly(status_after(error), one_line(error))
-        except (*REFUSED, OSError, TrackingError):
+        except (OSError, TrackingError):
             reported.add_note(
                 f"the end of run {run.run_id} could not be recorded: {one_line(second)}"
             )

@@ -20,9 +20,7 @@ _log = logging.getLogger("fashion_dropout")
 class Sender:
     """Delivers a journal in a thread of its own, in order, and again until the store takes it.
 
-    Args:
-        journal: The journal; the sender has it until `stop`.
-        tracking_uri: The store.
+    The journal is the sender's until `stop`.
 
     Attributes:
         trouble: Why the store has not taken something, in one line.
@@ -42,20 +40,14 @@ class Sender:
         self._thread.start()
 
     def settle(self, timeout: float) -> bool:
-        """Wait until all is delivered, as long as it goes on.
-
-        Args:
-            timeout: It is given up after so many seconds without progress, or after two attempts.
-
-        Returns:
-            Whether all is delivered.
+        """Wait until all is delivered; whether it is. It is given up after so many seconds without
+        progress, or after two attempts.
         """
         failures, began = self._failures, time.monotonic()
         self._wake.set()
         while not self._journal.wait_until_delivered(0.1):
-            if time.monotonic() - max(began, self._progress) > timeout:
-                return False
-            if self._failures >= failures + 2:
+            stalled = time.monotonic() - max(began, self._progress) > timeout
+            if stalled or self._failures >= failures + 2:
                 return False
         return True
 

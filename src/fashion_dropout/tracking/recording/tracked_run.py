@@ -23,8 +23,7 @@ from fashion_dropout.tracking.recording.claims import Claim, hold
 from fashion_dropout.tracking.recording.outbox import Journal
 from fashion_dropout.tracking.recording.sender import Sender
 from fashion_dropout.tracking.store import tags as tag_names
-from fashion_dropout.tracking.store.calls import REFUSED, one_line
-from fashion_dropout.tracking.store.timeouts import bounded
+from fashion_dropout.tracking.store.calls import REFUSED, asks_mlflow, one_line
 
 _DIGEST_LENGTH = 36  # the longest that MLflow's dataset field takes
 _TIMEOUT_SECONDS = 25
@@ -35,9 +34,7 @@ class TrackedRun:
     """The run that `run.tracked_run` has opened.
 
     Args:
-        run: As the store has it.
         journal: Its journal, which this object closes.
-        sender: What delivers the journal.
         written: The metrics that it has already; see `opening.written_metrics`.
 
     Attributes:
@@ -65,17 +62,13 @@ class TrackedRun:
         """Be the one run of a study's cell that goes on, and the only one that finishes.
 
         If another run has finished the cell before this one does, this one ends as KILLED, whenever
-        that is delivered.
-
-        Args:
-            claim: To the cell; None for a run of none, which nobody else wants.
+        that is delivered. A run of no cell has no claim, and nobody else wants it.
 
         Raises:
             ClaimedError: Another program runs the cell, or has just finished it.
         """
-        if claim is None:
-            return
-        hold(claim, self.run_id)
+        if claim is not None:
+            hold(claim, self.run_id)
         self._claim = claim
 
     def log_metrics(
@@ -144,10 +137,8 @@ class TrackedRun:
     ) -> AbstractContextManager[Path]:
         """A folder whose files become the run's model when the block ends; see `models.save`.
 
-        Args:
-            step: The epoch that the model is of; the run's metrics of that step become its own.
-            params: Shown with the model.
-            tags: Shown with the model.
+        The step is the epoch that the model is of: the run's metrics of that step become its own.
+        Parameters and tags are shown with the model.
         """
         texts = {name: str(value) for name, value in params.items()}
         metrics = {name: at[step] for name, at in self._written.items() if step in at}
@@ -197,15 +188,12 @@ class TrackedRun:
         if status == "FINISHED":
             self._check()
 
+    @asks_mlflow(seconds=_DIRECT_SECONDS)
     def end_directly(self, status: str, why: str) -> None:
         """Say how the run has ended without its journal."""
-
-        def tell() -> None:
-            client = mlflow.MlflowClient()
-            client.set_tag(self.run_id, tag_names.ERROR, why)
-            client.set_terminated(self.run_id, status)
-
-        bounded(tell, _DIRECT_SECONDS)
+        client = mlflow.MlflowClient()
+        client.set_tag(self.run_id, tag_names.ERROR, why)
+        client.set_terminated(self.run_id, status)
 
     def note_error(self, why: str) -> None:
         """Say why the run has failed, also after the store has refused something else."""

@@ -44,8 +44,9 @@ def tell_unseen(say: Callable[[str], None], ended: str | None = None) -> None:
             mark_and_say(run, UNBEGUN, say)
         else:
             say(may_begin(run))
-    for host, names in sorted(_of_other_hosts(ended).items()):
-        say(f"{', '.join(names)}: {of_host(host)}")
+    for host, runs in sorted(_of_other_hosts(ended).items()):
+        names = ", ".join(f"{name}, run {run_id}" for run_id, name in runs.items())
+        say(f"{names}: {of_host(host)}")
 
 
 @asks_mlflow()
@@ -92,8 +93,8 @@ def of_host(host: str) -> str:
     )
 
 
-def _of_other_hosts(ended: str | None) -> dict[str, list[str]]:
-    """Host → the names of the runs that it has left or still has."""
+def _of_other_hosts(ended: str | None) -> dict[str, dict[str, str]]:
+    """Host → id → name, of the runs that it has left or still has."""
     found: dict[str, dict[str, str]] = {}
     for journal in undelivered(lambda line: None):
         if journal.host and ended not in (journal.host, journal.run_id):
@@ -102,7 +103,4 @@ def _of_other_hosts(ended: str | None) -> dict[str, list[str]]:
         host = run.data.tags.get(HOST, "")
         if host and not is_of_this_machine(run.data.tags) and not is_dead(run, ended):
             found.setdefault(host, {})[run.info.run_id] = str(run.info.run_name)
-    return {
-        host: [f"{name}, run {run_id}" for run_id, name in runs.items()]
-        for host, runs in found.items()
-    }
+    return found

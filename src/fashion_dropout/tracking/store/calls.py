@@ -80,9 +80,8 @@ def asks_mlflow(
 
 def explained(error: BaseException, expected: str = "") -> TrackingError:
     """The error that a user is shown for one of `REFUSED`, where something was expected."""
-    if expected:
-        return TrackingError(f"expected {expected}, received: {one_line(error)}")
-    return TrackingError(f"MLflow refused or went away: {one_line(error)}")
+    what = f"expected {expected}, received" if expected else "MLflow refused or went away"
+    return TrackingError(f"{what}: {one_line(error)}")
 
 
 def if_there(question: Callable[[], Answer]) -> Answer | None:

@@ -49,7 +49,8 @@ def connect() -> None:
         TrackingError: It does not answer, or is none; it is of another version of MLflow, or was
             moved.
     """
-    quieten()
+    for name, level in _LEAST_LEVELS.items():  # what is no news to a user; other warnings show
+        logging.getLogger(name).setLevel(level)
     given = mlflow.get_tracking_uri()
     uri = database.absolute(given)
     if uri != given:
@@ -175,9 +176,3 @@ def store_name(uri: str) -> str:
     """What a store is called in journals, whoever uses it from wherever, without its password."""
     path = database.database_file(uri)
     return database.sqlite_uri(path) if path else without_password(uri)
-
-
-def quieten() -> None:
-    """Leave out what is no news to a user; other warnings still show."""
-    for name, level in _LEAST_LEVELS.items():
-        logging.getLogger(name).setLevel(level)

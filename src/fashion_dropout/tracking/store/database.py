@@ -29,13 +29,11 @@ def sqlite_path(uri: str) -> Path | None:
     """
     if not uri.startswith("sqlite:"):
         return None
-    try:
-        name = sqlalchemy.make_url(uri).database
-    except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # of a port that is no number
-        raise UsageError(
-            f"expected a SQLite store such as sqlite:///mlflow.db, received {uri}; set "
-            "MLFLOW_TRACKING_URI to one"
-        ) from error
+    name = _parsed(
+        uri,
+        f"expected a SQLite store such as sqlite:///mlflow.db, received {uri}; set "
+        "MLFLOW_TRACKING_URI to one",
+    ).database
     return Path(name.removeprefix("file:")) if name and name != ":memory:" else None
 
 
@@ -111,7 +109,13 @@ def opened(uri: str) -> Iterator[Connection | None]:
             poolclass=sqlalchemy.NullPool,
         )
     else:
-        url = _parsed(uri)
+        # Nothing of what cannot be read is shown: who knows where its password is?
+        url = _parsed(
+            uri,
+            "expected the URI of a database, such as postgresql://user:password@host:5432/name, "
+            "received one that cannot be read; in the user and the password write @ as %40, : as "
+            "%3A and / as %2F, and set MLFLOW_TRACKING_URI to it",
+        )
         port = url.port or _PORTS.get(url.get_backend_name())
         if url.host and port:  # a driver would wait for minutes
             socket.create_connection((url.host, port), timeout=_CONNECT_SECONDS).close()
@@ -123,20 +127,12 @@ def opened(uri: str) -> Iterator[Connection | None]:
         engine.dispose()
 
 
-def _parsed(uri: str) -> sqlalchemy.URL:
-    """The parts of a database's URI.
-
-    Raises:
-        UsageError: It cannot be read. Nothing of it is shown: who knows where its password is?
-    """
+def _parsed(uri: str, problem: str) -> sqlalchemy.URL:
+    """The parts of a database's URI; the problem is what a user is told if it cannot be read."""
     try:
         return sqlalchemy.make_url(uri)
     except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # of a port that is no number
-        raise UsageError(
-            "expected the URI of a database, such as postgresql://user:password@host:5432/name, "
-            "received one that cannot be read; in the user and the password write @ as %40, : as "
-            "%3A and / as %2F, and set MLFLOW_TRACKING_URI to it"
-        ) from error
+        raise UsageError(problem) from error
 
 
 def _has_run(path: Path, run_id: str) -> bool:

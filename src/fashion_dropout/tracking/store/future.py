@@ -44,14 +44,10 @@ class Future(Generic[Answer]):
         self._received: tuple[Answer | None, FashionDropoutError | None] | None = None
 
     @property
-    def done(self) -> bool:
-        """Whether there is an answer or an error."""
-        return self._received is not None or self._connection.poll()
-
-    @property
     def failed(self) -> bool:
         """Whether an error has arrived."""
-        return self.done and self._receive()[1] is not None
+        arrived = self._received is not None or self._connection.poll()
+        return arrived and self._receive()[1] is not None
 
     def result(self) -> Answer:
         """Wait for what the call returns.
@@ -84,11 +80,8 @@ def submitted(
 ) -> Iterator[Future[Answer]]:
     """Call a function in another process, which ends with the block at the latest.
 
-    Args:
-        question: A function at the top level of a module that is quick to import. The function
-            itself imports MLflow. What it prints is dropped.
-        args: Its arguments. They and the answer must be picklable.
-        kwargs: Its keyword arguments, as `args`.
+    The function is at the top level of a module that is quick to import, and imports MLflow itself.
+    What it prints is dropped. Its arguments and the answer must be picklable.
     """
     parent_end, child_end = Pipe()
     with parent_end:

@@ -76,15 +76,9 @@ def check_places(connection: Connection, database: Path) -> None:
 
 
 def gone(location: str, uri: str) -> str:
-    """What to say of files that are not where a store records them.
-
-    Args:
-        location: A folder of an experiment or of a run, as the store has it.
-        uri: The store.
-
-    Returns:
-        Empty, if they are there, or are a server's own, or belong beside the database, where new
-        ones come to the right place.
+    """What to say of the files of an experiment or a run that are not in the location that a store
+    records; empty, if they are there, or are a server's own, or belong beside the database, where
+    new ones come to the right place.
     """
     folder, database = local_folder(location), database_file(uri)
     if folder is None or os.access(folder, os.F_OK) or uri.startswith("http"):

@@ -60,10 +60,6 @@ def with_models(runs: Iterable[Run], client: mlflow.MlflowClient | None = None) 
 
     Servers before MLflow 3.6 leave the models out of what they find: there, each finished training
     run is asked for once more. One that has been deleted for good meanwhile is left out.
-
-    Args:
-        runs: As `find_runs` gives them.
-        client: As for `find_runs`.
     """
     client = client or mlflow.MlflowClient()
     return [found for run in runs if (found := _with_models(run, client))]

@@ -104,14 +104,8 @@ and augmentation had one have none.
 KERNELS = (ONEDNN, INSTRUCTION_SET, DEVICE)
 """What a training run was computed with. Runs recorded before these tags existed have none."""
 
-CONDITIONS = (
-    *(*SAME_PAIR, TRAINING_CODE, *KERNELS),
-    *map(version_of, provenance.PACKAGES),
-)
+CONDITIONS = (*SAME_PAIR, TRAINING_CODE, *KERNELS, *map(version_of, provenance.PACKAGES))
 """What decides the bits of a training run beside its parameters."""
 
-PROVENANCE = (
-    *(DATASET, GIT_COMMIT, GIT_DIRTY, CPU, *KERNELS),
-    *map(version_of, provenance.PACKAGES),
-)
+PROVENANCE = (DATASET, GIT_COMMIT, GIT_DIRTY, CPU, *KERNELS, *map(version_of, provenance.PACKAGES))
 """What a training run records about code, packages and machine."""

@@ -32,12 +32,8 @@ _left_alone: list[threading.Thread] = []
 def bounded(
     call: Callable[[], Answer], seconds: float, late: Callable[[Answer], None] | None = None
 ) -> Answer:
-    """Call a function and wait for it, but no longer than so many seconds.
-
-    Args:
-        call: The function.
-        seconds: How long it may take.
-        late: Given what the function returns when nobody waits for it any more.
+    """Call a function and wait for it, but no longer than so many seconds. What it returns when
+    nobody waits for it any more is given to `late`.
 
     Raises:
         NoAnswerError: It has not answered in time. It goes on in its thread, which does not keep

@@ -33,11 +33,6 @@ def studies_page(experiment_id: str) -> str:
     return table_page(experiment_id, f"tags.{tags.ROLE} = '{tags.STUDY_RUN}'")
 
 
-def single_runs_page(experiment_id: str) -> str:
-    """The prepared page of the runs that belong to no study, from inside MLflow's UI."""
-    return view_page(experiment_id, SINGLE_RUNS)
-
-
 def view_page(experiment_id: str, key: str) -> str:
     """The chart page of a prepared view, from inside MLflow's UI."""
     return (
