@@ -41,6 +41,29 @@ from fashion_dropout.tracking.store.timeouts import someone_still_waits
         "max_content_width": 100,
         "show_default": True,
     },
+    commands=[
+        runs.train,
+        runs.verify,
+        runs.data,
+        studies.plan,
+        studies.compare,
+        judge.judge,
+        results.studies,
+        results.report,
+        results.variance,
+        results.export,
+        results.publish,
+        studies.ui,
+        examination.stress,
+        examination.audit,
+        prediction.predict,
+        promotion.promote,
+        promotion.rollback,
+        promotion.history,
+        upkeep.status,
+        upkeep.sync,
+        upkeep.relocate,
+    ],
 )
 @click.version_option(__version__)
 def cli() -> None:
@@ -62,32 +85,6 @@ def cli() -> None:
             "expected a home folder, received none: HOME is not set and this user id has no name; "
             "set HOME to a folder that may be written to"
         ) from error
-
-
-for verb in (
-    runs.train,
-    runs.verify,
-    runs.data,
-    studies.plan,
-    studies.compare,
-    judge.judge,
-    results.studies,
-    results.report,
-    results.variance,
-    results.export,
-    results.publish,
-    studies.ui,
-    examination.stress,
-    examination.audit,
-    prediction.predict,
-    promotion.promote,
-    promotion.rollback,
-    promotion.history,
-    upkeep.status,
-    upkeep.sync,
-    upkeep.relocate,
-):
-    cli.add_command(verb)
 
 
 def main(arguments: list[str] | None = None) -> None:

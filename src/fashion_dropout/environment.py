@@ -224,12 +224,10 @@ def _ask_this_machine_directly() -> None:
 
 def _name_the_user() -> None:
     """A user id without a name, as in a container: MLflow wants one for each run."""
-    try:
-        import pwd
+    import pwd  # not above: a stored model may be loaded where there is none
 
+    try:
         pwd.getpwuid(os.getuid())
     except KeyError:
         if not any(os.environ.get(name) for name in ("LOGNAME", "USER", "LNAME", "USERNAME")):
             os.environ["LOGNAME"] = f"uid{os.getuid()}"
-    except (ImportError, AttributeError):  # no such users on this system
-        return

@@ -20,12 +20,8 @@ class Change(NamedTuple):
 def changes(
     then: Mapping[str, str], now: Mapping[str, str], names: Iterable[str] | None = None
 ) -> list[Change]:
-    """In what two runs differ.
-
-    Args:
-        then: Name → what the one has recorded.
-        now: The same of the other.
-        names: What to compare; None for all that either has, sorted.
+    """In what two runs differ, each given as name → what it has recorded: in `names`, or, where
+    these are None, in all that either has, sorted.
     """
     compared = sorted(then.keys() | now.keys()) if names is None else names
     return [

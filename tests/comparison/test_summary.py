@@ -57,7 +57,7 @@ def test_two_regimes_give_short_metric_names_and_more_give_the_regime():
 def test_the_tables_hold_every_figure():
     table = runs(-0.1)
     comparison = compared(table)
-    differences = summary.differences_table(comparison)
+    differences = summary.differences_table(comparison, {})
     assert differences["metric"].tolist() == ["gap/loss", "test/accuracy"]
     assert differences.loc[0, [f"seed {s}" for s in range(8)]].notna().all()
     shown = summary.summary_table(table, ["none", "dropout"], comparison)

@@ -63,9 +63,7 @@ def make_card(**changes: object) -> ModelCard:
             "dataset": "fashion-mnist",
             "dataset_sha256": DATASET,
             "split_sha256": SPLIT,
-            "training_images": 55_000,
-            "validation_images": 5_000,
-            "test_images": 10_000,
+            "images": {"training": 55_000, "validation": 5_000, "test": 10_000},
             "parameters": {
                 "dropout": 0.5,
                 "seed": 7,

@@ -66,5 +66,6 @@ def test_the_median_run_is_taken_and_of_two_the_worse(losses, seed):
         [{"regime": "much", "seed": s, "val/loss": loss} for s, loss in enumerate(losses)]
         + [{"regime": "none", "seed": 9, "val/loss": 0.0}]
     )
+    runs["run_id"] = runs["seed"].astype(str)
     for order in (runs, runs[::-1]):
-        assert selection.median_run(order, "much", "val/loss")["seed"] == seed
+        assert selection.median_run(order, "much", "val/loss") == str(seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Self
 
 import click
@@ -98,14 +98,11 @@ class LiveBar(_Live):
         self.note(epoch_line(epoch, self.epochs, metrics))
 
 
-@contextmanager
-def display(epochs: int) -> Iterator[Display]:
+def display(epochs: int) -> AbstractContextManager[Display]:
     """A live bar if standard output is a terminal, plain lines otherwise."""
     if sys.stdout and sys.stdout.isatty():  # not rich's own answer, which FORCE_COLOR changes
-        with LiveBar(epochs, Console()).shown() as bar:
-            yield bar
-    else:
-        yield Lines(epochs)
+        return LiveBar(epochs, Console()).shown()
+    return nullcontext(Lines(epochs))
 
 
 def epoch_line(epoch: int, epochs: int, metrics: Mapping[str, float]) -> str:
@@ -180,14 +177,11 @@ class StudyBars(_Live):
         )
 
 
-@contextmanager
-def study_display() -> Iterator[StudyDisplay]:
+def study_display() -> AbstractContextManager[StudyDisplay]:
     """Live bars if standard output is a terminal, plain lines otherwise."""
     if sys.stdout and sys.stdout.isatty():
-        with StudyBars(Console()).shown() as bars:
-            yield bars
-    else:
-        yield StudyLines()
+        return StudyBars(Console()).shown()
+    return nullcontext(StudyLines())
 
 
 def _epoch_of_a_cell(progress: CellProgress) -> str:

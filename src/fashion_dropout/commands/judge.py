@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,12 +11,7 @@ from fashion_dropout.commands.options import language_option, optional
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief, visible
 from fashion_dropout.files import user_path
-from fashion_dropout.texts import Count
-
-if TYPE_CHECKING:
-    from fashion_dropout.texts import Language
-
-_DIRECTIONS = ("lower", "higher")
+from fashion_dropout.texts import Count, Language
 
 
 def _looks(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...]:
@@ -50,7 +45,7 @@ def _told(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dic
     found: dict[str, Any] = {}
     for value in values:
         metric, _equals, direction = value.rpartition("=")
-        if direction not in _DIRECTIONS or found.get(metric, direction) != direction:
+        if direction not in ("lower", "higher") or found.get(metric, direction) != direction:
             raise UsageError(
                 "--direction: expected lower or higher for the primary metric, or such as "
                 f"accuracy=higher for another, received {brief(value)}"

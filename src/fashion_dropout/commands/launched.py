@@ -11,7 +11,6 @@ import click
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief
 
-_LAUNCHED = "MLFLOW_RUN_ID"
 _ENTRY_POINTS = ("train", "compare", "report", "promote", "verify")
 """The verbs that MLproject calls."""
 
@@ -23,19 +22,16 @@ class Verbs(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, verb, rest = super().resolve_command(ctx, args)
-        if verb and name in _ENTRY_POINTS and os.environ.get(_LAUNCHED):
+        if verb and name in _ENTRY_POINTS and os.environ.get("MLFLOW_RUN_ID"):
             _check_names(verb, rest)
         return name, verb, rest
 
 
 def _check_names(verb: click.Command, words: Iterable[str]) -> None:
-    """Refuse a parameter that MLproject does not declare.
+    """Refuse a parameter that MLproject does not declare, and say which name to write.
 
     MLflow passes it on behind those that MLproject declares, and records it beside them:
     ``-P learning-rate=0.01`` is ``--learning-rate`` a second time.
-
-    Raises:
-        UsageError: There is one; the message has the name to write.
     """
     options = {name for of in verb.params if isinstance(of, click.Option) for name in of.opts}
     options.add("--help")  # which click adds itself

@@ -87,20 +87,14 @@ class WithSwitches(click.Command):
         switches = {name for of in self.params if isinstance(of.type, _Switch) for name in of.opts}
         takes_words = any(isinstance(of, click.Argument) for of in self.params)
 
-        def alone(following: str | None) -> bool:
-            return (
-                following is None
-                or following.startswith("-")
-                or (takes_words and not _Switch.is_value(following))
-            )
+        def alone(following: str) -> bool:
+            return following.startswith("-") or (takes_words and not _Switch.is_value(following))
 
-        return super().parse_args(
-            ctx,
-            [
-                f"{word}=yes" if word in switches and alone(following) else word
-                for word, following in zip(args, [*args, None][1:], strict=True)
-            ],
-        )
+        words = [
+            f"{word}=yes" if word in switches and alone(following) else word
+            for word, following in zip(args, [*args, "-"][1:], strict=True)
+        ]
+        return super().parse_args(ctx, words)
 
 
 class _Switch(click.ParamType[Any]):
@@ -121,19 +115,12 @@ class _Switch(click.ParamType[Any]):
                 param,
                 ctx,
             )
-        return value.lower()
+        return value.lower() in _YES
 
 
 def switch(*names: str, **settings: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A switch of a verb of the class `WithSwitches`."""
-    return click.option(
-        *names,
-        type=_Switch(),
-        default="no",
-        show_default=False,
-        callback=lambda _, __, value: value in _YES,
-        **settings,
-    )
+    return click.option(*names, type=_Switch(), default="no", show_default=False, **settings)
 
 
 data_dir_option = optional(
@@ -161,19 +148,6 @@ experiment_option = optional(
     "experiment",
     callback=_experiment,
     help="MLflow experiment. Default: MLflow's own variables, else fashion-mnist-dropout.",
-)
-
-scheduler_option = optional(
-    "--scheduler",
-    help="Address of a Dask scheduler (host:port, tcp://… or tls://…) to run the cells on, instead "
-    "of --workers.",
-)
-
-wait_option = click.option(
-    "--wait-for-workers",
-    type=WholeNumber(0, 86_400),
-    default=30,
-    help="How many seconds to wait until the scheduler has a worker.",
 )
 
 

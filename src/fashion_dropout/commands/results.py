@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +11,7 @@ from fashion_dropout.commands.options import given, language_option, optional, r
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import visible
 from fashion_dropout.files import user_path, writable, write_whole
-
-if TYPE_CHECKING:
-    from fashion_dropout.texts import Language
+from fashion_dropout.texts import Language
 
 
 @click.command()

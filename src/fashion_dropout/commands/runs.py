@@ -92,11 +92,7 @@ def train(
 def _config_of(
     run_id: str, wanted: Mapping[str, Any], fresh: bool, experiment: str | None
 ) -> TrainingConfig:
-    """The parameters that an interrupted run was begun with.
-
-    Raises:
-        UsageError: There is none of that id, or other parameters are wanted for it.
-    """
+    """The parameters that an interrupted run was begun with; others than these are refused."""
     from fashion_dropout.runs.interrupted import interrupted_run
 
     for option, chosen in (("--fresh", fresh), ("--experiment-name", experiment)):

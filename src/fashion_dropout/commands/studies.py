@@ -17,9 +17,7 @@ from fashion_dropout.commands.options import (
     language_option,
     optional,
     run_of_study,
-    scheduler_option,
     switch,
-    wait_option,
 )
 from fashion_dropout.commands.typed import as_typed
 from fashion_dropout.errors import ExitCode, Interrupted, UndeliveredError, UsageError
@@ -41,8 +39,17 @@ _QUICK = "experiments/dropout/quick.toml"
     default=0,
     help="Number of processes that run cells, one core each; 0: one for each core.",
 )
-@scheduler_option
-@wait_option
+@optional(
+    "--scheduler",
+    help="Address of a Dask scheduler (host:port, tcp://… or tls://…) to run the cells on, instead "
+    "of --workers.",
+)
+@click.option(
+    "--wait-for-workers",
+    type=WholeNumber(0, 86_400),
+    default=30,
+    help="How many seconds to wait until the scheduler has a worker.",
+)
 @switch(
     "--fresh",
     help="Run every cell from its first epoch, even if it has finished or was interrupted.",

@@ -12,8 +12,6 @@ _COMMAND = re.compile(r"(?:(?<=`)|(?<=: )|(?<= {2}))fashion-dropout(?= [a-z])")
 def as_typed(text: str) -> str:
     """The text, with `uv run` before each command of this program if it was started so.
 
-    Args:
-        text: A message; a command in it stands in backquotes, after a colon, or in a column of its
-            own.
+    A command in it stands in backquotes, after a colon, or in a column of its own.
     """
     return _COMMAND.sub("uv run fashion-dropout", text) if _UNDER_UV in os.environ else text

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 
+_NOT_UTF8 = re.compile("[\ud800-\udfff]")  # how Python shows bytes of a path that it cannot read
 _NO_ROOM = (
     "make room there; TMPDIR names another folder for temporary files, MLFLOW_TRACKING_URI another "
     "store"
 )
 _NO_RIGHT = "give this user the right to it, or choose another place"
 _ADVICE = {
-    errno.ENOSPC: _NO_ROOM,
-    errno.EDQUOT: _NO_ROOM,
-    errno.EFBIG: _NO_ROOM,
-    errno.EACCES: _NO_RIGHT,
-    errno.EPERM: _NO_RIGHT,
-    errno.EROFS: _NO_RIGHT,
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _NO_ROOM),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _NO_RIGHT),
 }
 
 
 def explain(error: Exception) -> str | None:
-    """What a user should know of an error of the system, the store or the memory.
-
-    Returns:
-        One line; None if the error is a fault of the program, which needs its traceback.
+    """What a user should know of an error of the system, the store or the memory, in one line; None
+    if the error is a fault of the program, which needs its traceback.
     """
     packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
     if packages & {"mlflow", "sqlalchemy", "requests"}:
@@ -39,7 +35,7 @@ def explain(error: Exception) -> str | None:
         return f"expected to use {place}, received: {error.strerror or error}" + (
             f"; {advice}" if advice else ""
         )
-    if isinstance(error, UnicodeEncodeError) and not _is_utf8(folder := os.getcwd()):  # noqa: PTH109
+    if isinstance(error, UnicodeEncodeError) and _NOT_UTF8.search(folder := os.getcwd()):  # noqa: PTH109
         return (
             f"expected a working directory with a name in UTF-8, received {folder}; rename it, go "
             "to another one, or name a store elsewhere with MLFLOW_TRACKING_URI"
@@ -47,12 +43,3 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, MemoryError):
         return "expected more memory than this machine gives; close other programs"
     return None
-
-
-def _is_utf8(path: str) -> bool:
-    """Whether MLflow can make a URI of a path: its bytes are UTF-8, and were read as such."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

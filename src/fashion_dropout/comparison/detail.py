@@ -16,7 +16,7 @@ from fashion_dropout.comparison.pair_details import Detail, effects, pairing
 from fashion_dropout.comparison.record import RECALIBRATED, StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
 from fashion_dropout.comparison.spread import Estimate
-from fashion_dropout.comparison.statistics import Difference, t_interval
+from fashion_dropout.comparison.statistics import Difference, interval
 from fashion_dropout.comparison.summary import mean_interval
 from fashion_dropout.comparison.two_level import METRICS as IMAGE_METRICS
 from fashion_dropout.config.cell import are_crossed
@@ -87,9 +87,8 @@ def images(record: StudyRecord, comparison: Comparison, language: Language) -> D
             continue
         place = difference.regime, difference.metric
         low, high = record.image_intervals.get(place, (math.nan, math.nan))
-        values = np.array(list(difference.by_seed.values()), dtype=float)
         label = difference_label(difference.regime, comparison.rule.baseline, language)
-        ends = _ends(*t_interval(values, confidence)), _ends(low, high)
+        ends = _ends(*interval(difference.by_seed, confidence)), _ends(low, high)
         rows.append((difference.metric, label, f"{Signed(difference.mean):+.4f}", *ends))
     headings = ("metric", "difference", "mean", "these", "like_these")
     return Detail(pd.DataFrame(rows, columns=[words[name] for name in headings]))

@@ -47,9 +47,6 @@ def best_dose(record: StudyRecord) -> BestDose | None:
     Values that were not tried are no choice, so an interval ends at values that were. Of few seeds
     a bootstrap makes too little, so their counts are spread out as in `two_level`.
 
-    Args:
-        record: The study.
-
     Returns:
         None if the regimes do not differ in one number, if seeds are crossed with splits, or if
         fewer than two seeds have all runs.

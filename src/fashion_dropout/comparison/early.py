@@ -27,11 +27,8 @@ def bias_adjusted(
     at these values (Fan, DeMets and Lan 2004, *Conditional bias of point estimates following a
     group sequential test*), which is subtracted. Guards are left out of the simulated rule.
 
-    Args:
-        values: The paired differences in the order in which they were seen, float64 of shape (n,).
-        sizes: How many of them each look up to this one has seen; the last is n.
-        rule: The decision rule that the study declared.
-        comparisons: How many regimes the study compares with the baseline.
+    The values, float64 of shape (n,), and the sizes are as `sequential.in_order` gives them, for
+    the looks up to this one.
 
     Returns:
         The adjusted mean; the plain one if too few simulated studies stop at this look.

@@ -20,7 +20,7 @@ from fashion_dropout.config.cell import are_crossed
 
 OVER_RANGE = "val/loss_over_equal_fit"
 VALIDATION_LOSS, EPOCHS = "val/loss_at_equal_fit", "epochs_to_equal_fit"
-_COLUMNS = (OVER_RANGE, VALIDATION_LOSS, EPOCHS)
+METRICS = (OVER_RANGE, VALIDATION_LOSS, EPOCHS)
 """The metrics of a pair, as columns of `at_equal_fit`."""
 
 FEWEST_PAIRS = 5
@@ -106,12 +106,7 @@ def at_equal_fit(histories: pd.DataFrame, regime: str, baseline: str) -> pd.Data
     The common range of a pair begins at the larger of its two lowest training losses and ends at
     the smaller of the two after the first epoch. `VALIDATION_LOSS` and `EPOCHS` are read at its
     lower end, `OVER_RANGE` is the mean over it (see `mean_over`). The values of the baseline depend
-    on the regime that it is paired with.
-
-    Args:
-        histories: As for `loss_curves`.
-        regime: The regime that is compared.
-        baseline: The one it is compared with.
+    on the regime that it is paired with. The histories are as for `loss_curves`.
 
     Returns:
         A table of runs (see `statistics`): two rows for each seed that both regimes have, with the
@@ -119,7 +114,7 @@ def at_equal_fit(histories: pd.DataFrame, regime: str, baseline: str) -> pd.Data
         are NaN where a curve of the pair is not finite; `OVER_RANGE` is NaN also where the range is
         empty.
     """
-    columns = ["regime", "seed", *_COLUMNS]
+    columns = ["regime", "seed", *METRICS]
     if histories.empty:
         return pd.DataFrame(columns=columns)
     curves = loss_curves(histories)
@@ -145,11 +140,8 @@ def at_equal_fit(histories: pd.DataFrame, regime: str, baseline: str) -> pd.Data
 def common_range(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float]:
     """The training losses, in nats, that both runs of a pair pass: (low, high), low < high.
 
-    Empty, with low ≥ high, if one run begins where the other one never comes.
-
-    Args:
-        first: Training loss of one run after each epoch from the first, float64 of shape (E,).
-        second: That of the other one.
+    Empty, with low ≥ high, if one run begins where the other one never comes. Each run is given by
+    its training loss after each epoch from the first, float64 of shape (E,).
     """
     return float(max(first.min(), second.min())), float(min(first[0], second[0]))
 

@@ -14,9 +14,8 @@ def number(metric: str, value: float, sign: str = "") -> str:
     return f"{Signed(value):{sign}.{metrics.of(metric).decimals}f}"
 
 
-def with_interval(difference: Difference) -> str:
+def with_interval(of: Difference) -> str:
     """A difference with its interval, for a person."""
-    of = difference
     return mean_text(of.metric, of.mean, of.low, of.high, sign="+")
 
 

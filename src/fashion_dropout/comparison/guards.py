@@ -43,13 +43,7 @@ def guard(difference: Difference, margin: float, alpha: float, direction: Direct
     """Whether a metric suffers, by the paired one-sided limits of Student's t.
 
     All guards have to hold, so that each is tested at alpha itself (the intersection–union
-    principle; Berger 1982).
-
-    Args:
-        difference: The difference in the metric.
-        margin: The harm that would matter.
-        alpha: The level of each one-sided limit.
-        direction: Which values of the metric are better.
+    principle; Berger 1982). The margin is in the metric's unit.
     """
     sign = -GAIN[direction]
     harm = {pair: sign * value for pair, value in difference.by_seed.items()}

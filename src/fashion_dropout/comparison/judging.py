@@ -10,8 +10,7 @@ from typing import Any
 import pandas as pd
 from pydantic import Field, ValidationError
 
-from fashion_dropout.comparison import sentences, summary
-from fashion_dropout.comparison.equal_fit import EPOCHS, OVER_RANGE, VALIDATION_LOSS
+from fashion_dropout.comparison import equal_fit, sentences, summary
 from fashion_dropout.comparison.overview import overview
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
@@ -121,7 +120,7 @@ def judge(  # noqa: PLR0913
     known = table if isinstance(table, Table) else read_table(table)
     regimes, curves = _regimes(known.rows, baseline), curves_of(known.rows)
     metrics = [*dict.fromkeys(known.rows["metric"])]
-    metrics += [OVER_RANGE, VALIDATION_LOSS, EPOCHS] if len(curves) else []
+    metrics += equal_fit.METRICS if len(curves) else ()
     chosen = metrics if secondary is None else secondary
     given = {**(directions or {}), **({metric: direction} if direction else {})}
     check_known([metric, *chosen, *(guards or {}), *given], metrics, "metric of the table")

@@ -21,14 +21,8 @@ def overview(
 ) -> str:
     """The text, lines for a person.
 
-    Args:
-        key: What is compared.
-        table: See `summary.summary_table` and `summary.deciding_rows`.
-        notes: See `summary.table_notes`.
-        statements: The sentence of each verdict, then what stands beside them.
-        warnings: What else a reader must know.
-        missing: Cell → why it has no finished run.
-        verdicts: How many of the statements are verdicts.
+    Table and notes are those of `summary`. The statements are the sentences of so many verdicts,
+    then what stands beside them; `missing` is cell → why it has no finished run.
     """
     lines = [
         f"{visible(key)}: mean [95 % CI] of each regime, difference over pairs of a seed",

@@ -21,12 +21,7 @@ from fashion_dropout.texts import Language, Signed, difference_label, regime_lab
 
 @dataclass(frozen=True)
 class Detail:
-    """A small table with what it says.
-
-    Attributes:
-        table: Text columns with headings for a person; may be empty.
-        sentences: What the figures say.
-    """
+    """A small table of texts with headings for a person, maybe empty, and what its figures say."""
 
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
     sentences: tuple[str, ...] = ()
@@ -101,19 +96,14 @@ def hedges_g(
 
     The standard deviation is that of the two regimes' mean variance, and the correction for few
     values that of 2n − 2 degrees of freedom, as in DABEST (Lakens 2013, g_av). The interval is that
-    of the non-central t of the pairs, scaled (Algina and Keselman 2003).
-
-    Args:
-        own: The values of the regime, float64 of shape (n,).
-        baseline: Those of the baseline.
-        pairs: Their paired differences.
+    of the non-central t of the pairs, scaled (Algina and Keselman 2003). The values of the regime
+    and those of the baseline are float64 of shape (n,).
 
     Returns:
         (g, low, high); NaN where all values of both regimes are equal.
     """
-    differences = np.array(list(pairs.by_seed.values()))
     spread = math.sqrt((own.var(ddof=1) + baseline.var(ddof=1)) / 2)
-    error = float(stats.sem(differences))
+    error = float(stats.sem(list(pairs.by_seed.values())))
     if not spread > 1e-12 * max(np.abs(own).max(), np.abs(baseline).max()):  # but for rounding
         return math.nan, math.nan, math.nan
     half = pairs.n - 1  # of 2n − 2 degrees of freedom
@@ -149,12 +139,8 @@ def chance_better(difference: Difference, direction: Direction, beyond: float = 
     """The probability that the regime is better by more than `beyond`, by Student's t.
 
     The posterior of the mean of normally distributed differences if every mean, and every logarithm
-    of their standard deviation, was equally plausible beforehand (a flat prior).
-
-    Args:
-        difference: The difference, of two pairs or more that are not all equal.
-        direction: Which values are better.
-        beyond: By how much.
+    of their standard deviation, was equally plausible beforehand (a flat prior). The difference is
+    one of two pairs or more that are not all equal.
     """
     gain = GAIN[direction] * difference.mean
     error = float(stats.sem(list(difference.by_seed.values())))

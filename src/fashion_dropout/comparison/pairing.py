@@ -79,11 +79,7 @@ def paired_seeds(runs: pd.DataFrame, regime: str, baseline: str) -> set[int]:
 
 
 def mixed_pairs(runs: pd.DataFrame, columns: Sequence[str]) -> list[int] | None:
-    """The pairs whose runs differ in something that should be equal and need not be.
-
-    Args:
-        runs: A table of runs (see `statistics`).
-        columns: What should be equal in all runs.
+    """The pairs of a table of runs that differ in columns which should be equal and need not be.
 
     Returns:
         The seeds of these pairs, in their order; an empty list if only runs of different pairs
@@ -103,11 +99,8 @@ def unpaired_half_width(
     By hand, because SciPy's interval has other last bits, and the published figures are held to
     theirs. What pairing gains is this against the half-width over pairs (Bouthillier et al. 2021,
     arXiv 2103.03098, call for randomizing every source of variance and pairing what is compared).
-
-    Args:
-        first: The values of one regime, float64 of shape (n,).
-        second: Those of the other one, float64 of shape (m,).
-        confidence: Of both sides together.
+    The values of the regimes are float64 of shape (n,) and (m,); the confidence is of both sides
+    together.
 
     Returns:
         A number >= 0; NaN if one has fewer than two values.

@@ -79,10 +79,7 @@ def power(
 def seeds_needed(deviation: float, rule: Decision, comparisons: int = 1) -> int:
     """The fewest pairs that show a difference of the smallest size of interest with `POWER`.
 
-    Args:
-        deviation: The standard deviation of the paired differences in the primary metric.
-        rule: The decision rule of the study.
-        comparisons: How many regimes are compared with the baseline.
+    The deviation is that of the primary metric, as in `power`; so are the other arguments.
     """
     return seeds_for_no_harm({rule.primary: deviation}, rule, comparisons)
 
@@ -192,11 +189,8 @@ def signs(pairs: int) -> NDArray[np.float32]:
     All those of the first 12 pairs, each with random signs of the others, so that the patterns of a
     smaller number of pairs are found among those of a larger one.
 
-    Args:
-        pairs: n.
-
     Returns:
-        ±1, float32 of shape (patterns, n); the first pattern is all +1.
+        ±1, float32 of shape (patterns, pairs); the first pattern is all +1.
     """
     exact = min(pairs, _EXACT_UP_TO)
     bits = np.arange(2 ** (exact - 1))[:, None] >> np.arange(exact) & 1

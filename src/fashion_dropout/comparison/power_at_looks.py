@@ -22,12 +22,7 @@ def power_at_looks(
     """The power of a study by each of its looks, that of the earlier ones included.
 
     Simulated: the sign-flip tests spend alpha over the looks as in `sequential.sign_flip_looks`,
-    intervals and guards are those of `verdict.decide`.
-
-    Args:
-        deviations: As for `power.power`.
-        rule: The decision rule that the study declares, with its looks.
-        comparisons: How many regimes are compared with the baseline.
+    intervals and guards are those of `verdict.decide`. The arguments are as for `power.power`.
 
     Returns:
         One for each look; its probabilities never fall from look to look.
@@ -64,13 +59,8 @@ def power_at_looks(
 
 
 def expected_pairs(looks: Sequence[Power], decided: Sequence[float], comparisons: int = 1) -> float:
-    """How many pairs a study has on average when it ends.
-
-    Args:
-        looks: As `power_at_looks` gives them.
-        decided: The probability that one regime is decided by each look.
-        comparisons: How many regimes are compared with the baseline: the study ends when all are
-            decided, here independently.
+    """How many pairs a study has on average when it ends, by the probabilities that one regime is
+    decided by each of its looks; it ends when all regimes are decided, here independently.
     """
     over = [0.0, *(share**comparisons for share in decided[:-1]), 1.0]
     ends = [after - before for before, after in pairwise(over)]

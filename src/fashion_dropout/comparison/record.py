@@ -69,10 +69,8 @@ class TestResults:
     f1: Mapping[tuple[str, int], NDArray[np.float64]]
     bins: pd.DataFrame
     disagreements: Disagreements | None
-    scores: Mapping[tuple[str, int], ImageScores] = field(default_factory=dict)
-    recalibrated: pd.DataFrame = field(
-        default_factory=lambda: pd.DataFrame(columns=["regime", "seed"])
-    )
+    scores: Mapping[tuple[str, int], ImageScores]
+    recalibrated: pd.DataFrame
 
 
 @dataclass(frozen=True)

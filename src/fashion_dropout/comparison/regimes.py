@@ -84,11 +84,8 @@ def verdicts_of(
 ) -> list[Verdict]:
     """The verdict for each regime: that of the first look at which it is decided, else the last.
 
-    Args:
-        runs: A table of runs (see `statistics`).
-        equal_fit: Regime → its pairs at equal fit, of every regime that is compared.
-        rule: The decision rule that the study declared.
-        looks: As for `compare_regimes`.
+    `equal_fit` is regime → its pairs at equal fit, of every regime that is compared; the other
+    arguments are as for `compare_regimes`.
     """
     everything = tuple(sorted(map(int, runs["seed"].unique())))
     if not rule.looks:

@@ -31,10 +31,6 @@ def numbers(record: StudyRecord, comparison: Comparison) -> dict[str, Any]:
     """Everything from which the verdicts follow, and what follows, as JSON values.
 
     A number that does not exist, or is not finite, is None.
-
-    Args:
-        record: The study.
-        comparison: The comparison of its runs.
     """
     rule = comparison.rule
     return {
@@ -68,10 +64,8 @@ def _measurements(record: StudyRecord, comparison: Comparison) -> Iterator[dict[
 
 
 def _values(
-    table: pd.DataFrame, metric: str, paired_with: dict[str, str | None] | dict[str, str]
+    table: pd.DataFrame, metric: str, paired_with: Mapping[str, str | None]
 ) -> Iterator[dict[str, Any]]:
-    if metric not in table:
-        return
     for regime, other in paired_with.items():
         own = table[table["regime"] == regime].sort_values("seed")
         for pair, value in zip(own["seed"], own[metric], strict=True):

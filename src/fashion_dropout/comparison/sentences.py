@@ -26,13 +26,8 @@ _GUARDS = ("harm", "harm not excluded", "no harm that matters", "improved")
 def sentence(
     verdict: Verdict, rule: Decision, language: Language = "en", *, advice: bool = True
 ) -> str:
-    """One verdict in words, with the values that it rests on.
-
-    Args:
-        verdict: The verdict.
-        rule: The rule that it follows.
-        language: Of the words.
-        advice: Whether what a study would need to show more is said, too.
+    """One verdict in words, with the values that it rests on; with `advice` also what a study
+    would need to show more.
     """
     words = texts(language)
     phrases = words["verdict"]
@@ -211,11 +206,8 @@ def guard_warnings(record: StudyRecord, language: Language = "en") -> list[str]:
 
 
 def kernel_warning(mixed_pairs: Sequence[int] | None, language: Language = "en") -> str | None:
-    """What a reader must know of runs that were computed with different kernels; None if nothing.
-
-    Args:
-        mixed_pairs: As `pairing.mixed_pairs` gives it.
-        language: The language of the sentence.
+    """What a reader must know of runs that were computed with different kernels, by what
+    `pairing.mixed_pairs` gives; None if nothing.
     """
     if mixed_pairs is None:
         return None

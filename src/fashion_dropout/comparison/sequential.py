@@ -57,9 +57,6 @@ def sign_flip_looks(
         sizes: How many of them are seen at each look, increasing; the last is n.
         spending: What may be newly spent at each look, as a share; see `Decision.spending`.
         two_sided: Whether a mean below zero counts as one above it.
-
-    Returns:
-        The test at each look.
     """
     if not len(values):
         return [Look(1.0, 0.0) for _ in sizes]
@@ -70,13 +67,7 @@ def sign_flip_looks(
 def of_studies(
     values: NDArray[np.float64], sizes: Sequence[int], spending: Sequence[float], *, two_sided: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """`sign_flip_looks` of many studies at once.
-
-    Args:
-        values: The paired differences of each study, float64 of shape (studies, n).
-        sizes: As there.
-        spending: As there.
-        two_sided: As there.
+    """`sign_flip_looks` of many studies at once; the values are float64 of shape (studies, n).
 
     Returns:
         p and level of each study and look, float64 of shape (studies, looks).
@@ -150,11 +141,8 @@ def random_patterns(pairs: int) -> NDArray[np.int8]:
 
     Those of fewer pairs are their beginning: what a look has found stays so when more pairs come.
 
-    Args:
-        pairs: n.
-
     Returns:
-        ±1, int8 of shape (10,001, n).
+        ±1, int8 of shape (10,001, pairs).
     """
     rng = np.random.default_rng(_SEED)
     flipped = rng.integers(0, 2, (pairs, 1 + RESAMPLES), dtype=np.int8).T

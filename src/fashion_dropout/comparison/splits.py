@@ -80,11 +80,8 @@ def splits_sentences(
 
 
 def with_splits(table: pd.DataFrame) -> pd.DataFrame:
-    """A table with the seed and the split of each pair in columns of their own, if there are
-    several splits.
-
-    Args:
-        table: With the column seed, as a table of runs has it.
+    """A table with the column seed, as a table of runs has it, with the seed and the split of each
+    pair in columns of their own, if there are several splits.
     """
     if not are_crossed(table["seed"]):
         return table

@@ -29,12 +29,8 @@ class Estimate(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Of what the spread is: the values of a regime's runs, or its differences from the baseline.
-
-    Attributes:
-        metric: Which one.
-        regime: The regime.
-        paired: Whether the differences over pairs are meant.
+    """Of what the spread is: the values of a regime's runs or, if `paired`, its differences from
+    the baseline over pairs.
     """
 
     metric: str
@@ -126,10 +122,7 @@ def deviation(values: Sequence[float]) -> Estimate:
     """The standard deviation of normally distributed values, with its chi-square interval.
 
     (n − 1)·s²/σ² has the chi-square distribution with n − 1 degrees of freedom. Of values that are
-    all equal it is 0, without doubt.
-
-    Args:
-        values: Two or more.
+    all equal it is 0, without doubt; of fewer than two it is NaN.
     """
     if len(values) < 2:
         return Estimate(math.nan, math.nan, math.nan)
@@ -138,12 +131,7 @@ def deviation(values: Sequence[float]) -> Estimate:
 
 
 def chi_square_interval(seen: float, freedom: int) -> tuple[float, float]:
-    """The 95 % interval of a standard deviation.
-
-    Args:
-        seen: The one of the sample.
-        freedom: The number of values − 1.
-    """
+    """The 95 % interval of a standard deviation that is seen with n − 1 degrees of freedom."""
     quantiles = stats.chi2.ppf([(1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2], freedom)
     low, high = seen * np.sqrt(freedom / quantiles)
     return float(low), float(high)
@@ -154,15 +142,11 @@ def share(values: Sequence[float], everything: Sequence[float]) -> Estimate:
 
     (s₁²/σ₁²)/(s₂²/σ₂²) has the F distribution if both are normal and independent. Studies of the
     same seeds are not: what moves in both is drawn alike, so their variances go up and down
-    together, and the interval is rather too wide than too narrow.
-
-    Args:
-        values: Two or more.
-        everything: Those that the whole is seen in, two or more.
+    together, and the interval is rather too wide than too narrow. The share is NaN of fewer than
+    two values, and where those that the whole is seen in do not vary.
     """
-    nothing = Estimate(math.nan, math.nan, math.nan)
     if min(len(values), len(everything)) < 2 or not _deviation(everything) > 0:
-        return nothing
+        return Estimate(math.nan, math.nan, math.nan)
     ratio = (_deviation(values) / _deviation(everything)) ** 2
     if values is everything:
         return Estimate(1.0, math.nan, math.nan)

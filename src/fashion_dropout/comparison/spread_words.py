@@ -56,10 +56,8 @@ def spread_table(variance: Variance, metric: str, language: Language = "en") -> 
 
 
 def of_the_split(variance: Variance, primary: str, language: Language = "en") -> Iterator[str]:
-    """What the split alone does to the paired differences in the primary metric.
-
-    Yields:
-        Nothing if it moves alone in no study.
+    """What the split alone does to the paired differences in the primary metric; nothing if it
+    moves alone in no study.
     """
     words = texts(language)["variance"]
     for place in places_of(variance, primary):

@@ -108,24 +108,16 @@ def compare(
 ) -> Difference:
     """All statistics of one metric and one pair of regimes; `p_holm` is `p` until `with_holm`.
 
-    Args:
-        runs: A table of runs.
-        metric: A column of it.
-        regime: The regime that is compared.
-        baseline: The one it is compared with.
-        direction: Which values are better; None if that is not known, and then the share of pairs
-            in which the regime is better is NaN.
-        confidence: Of the intervals.
+    The direction says which values are better; None if that is not known, and then the share of
+    pairs in which the regime is better is NaN. The arguments before it are those of
+    `paired_differences`.
     """
     by_seed = paired_differences(runs, metric, regime, baseline)
     values = np.array(list(by_seed.values()), dtype=float)
     low, high = interval(by_seed, confidence)
-    bca_low, bca_high = math.nan, math.nan
-    if are_crossed(by_seed):
-        p = two_way(layout(by_seed)).p
-    else:
-        bca_low, bca_high = bca_interval(values, confidence)
-        p = sign_flip_p(values)
+    crossed = are_crossed(by_seed)
+    p = two_way(layout(by_seed)).p if crossed else sign_flip_p(values)
+    bca_low, bca_high = (math.nan, math.nan) if crossed else bca_interval(values, confidence)
     signs = GAIN[direction] * np.sign(values) if direction else np.full(len(values), np.nan)
     return Difference(
         metric=metric,
@@ -146,9 +138,7 @@ def compare(
 def interval(by_pair: Mapping[int, float], confidence: float = CONFIDENCE) -> tuple[float, float]:
     """The interval of the mean of pairs, or of runs: by `t_interval`, of several splits `two_way`.
 
-    Args:
-        by_pair: Seed, or number of a pair, → a finite value, as `paired_differences` gives them.
-        confidence: Of the interval.
+    Values are finite, by seed or number of a pair, as `paired_differences` gives them.
     """
     if not are_crossed(by_pair):
         return t_interval(np.array(list(by_pair.values()), dtype=float), confidence)
@@ -157,23 +147,20 @@ def interval(by_pair: Mapping[int, float], confidence: float = CONFIDENCE) -> tu
 
 
 def row_intervals(
-    table: pd.DataFrame, confidence: float = CONFIDENCE
+    table: pd.DataFrame,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """As `t_intervals`, of a table with a column for each seed or pair; of several splits by
     `two_way`, without seeds that lack one.
     """
     if not are_crossed(map(int, table.columns)):
-        return t_intervals(table.to_numpy(dtype=float), confidence)
+        return t_intervals(table.to_numpy(dtype=float))
     found = two_way(layouts(table))
-    return (found.mean, *found.interval(confidence))
+    return (found.mean, *found.interval(CONFIDENCE))
 
 
 def t_interval(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The interval of the mean by Student's t; (NaN, NaN) for fewer than two values.
-
-    Args:
-        values: Finite numbers, float64 of shape (n,).
-        confidence: Of the interval.
+    """The interval of the mean of finite numbers, float64 of shape (n,), by Student's t;
+    (NaN, NaN) for fewer than two values.
     """
     _, low, high = t_intervals(values[np.newaxis], confidence)
     return float(low[0]), float(high[0])

@@ -34,40 +34,36 @@ def difference_metrics(comparison: Comparison) -> dict[str, float]:
     With more than one regime beside the baseline: ``diff/<regime>/<metric>/mean``.
     """
     several = len(comparison.verdicts) > 1
-    found = {}
+
+    def place(of: Difference) -> str:
+        return f"{of.regime}/{of.metric}" if several else of.metric
+
+    found: dict[str, float] = {}
     for difference in comparison.differences:
-        place = f"{difference.regime}/{difference.metric}" if several else difference.metric
         adjusted = several or difference.metric != comparison.rule.primary
         for name in _FIGURES:
-            value = getattr(difference, name)
-            shown = name != "confidence" and (adjusted or name != "p_holm")
-            if shown and math.isfinite(value):
-                found[f"diff/{place}/{name}"] = value
+            if name != "confidence" and (adjusted or name != "p_holm"):
+                found[f"diff/{place(difference)}/{name}"] = getattr(difference, name)
     for verdict in comparison.verdicts:
         if verdict.adjusted is not None:
-            place = f"{verdict.difference.regime}/" if several else ""
-            found[f"diff/{place}{comparison.rule.primary}/mean_adjusted"] = verdict.adjusted
+            found[f"diff/{place(verdict.difference)}/mean_adjusted"] = verdict.adjusted
         for guarded in verdict.guards:
-            regime = f"{guarded.difference.regime}/" if several else ""
-            for name, value in (("low", guarded.low), ("high", guarded.high)):
-                if math.isfinite(value):
-                    found[f"guard/{regime}{guarded.difference.metric}/harm_{name}"] = value
-    return found
+            harm = f"guard/{place(guarded.difference)}/harm"
+            found |= {f"{harm}_low": guarded.low, f"{harm}_high": guarded.high}
+    return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
 def differences_table(
-    comparison: Comparison, images: Mapping[tuple[str, str], tuple[float, float]] | None = None
+    comparison: Comparison, images: Mapping[tuple[str, str], tuple[float, float]]
 ) -> pd.DataFrame:
     """A row for each regime and metric, with every value and the difference of every seed.
 
-    Args:
-        comparison: The comparison of a study's runs.
-        images: (regime, metric of the test set) → its interval for images like these.
+    `images` is (regime, metric of the test set) → its interval for images like these.
     """
     rows = []
     for difference in comparison.differences:
         place = difference.regime, difference.metric
-        low, high = (images or {}).get(place, (math.nan, math.nan))
+        low, high = images.get(place, (math.nan, math.nan))
         rows.append(
             {
                 "regime": difference.regime,
@@ -88,11 +84,7 @@ def summary_table(
 ) -> pd.DataFrame:
     """What a person reads first: for each metric, mean and interval of each regime and difference.
 
-    Args:
-        runs: A table of runs.
-        regimes: All of them, the baseline included.
-        comparison: The comparison of these runs.
-        language: Of the names of the columns.
+    The regimes are all of them, the baseline included.
 
     Returns:
         Text columns, `FIRST` at the top. Of one regime beside the baseline a row for each metric:
@@ -114,8 +106,9 @@ def summary_table(
         rule, several = comparison.rule, len(comparison.verdicts) > 1
         adjusted = metric in rule.secondary or (metric == rule.primary and several)
         pairs = len(paired_seeds(runs, regime, base))
+        some = f", n = {difference.n}" if 0 < difference.n < pairs else ""  # some have no value
         return {
-            label: _difference(difference, pairs),
+            label: with_interval(difference) + some,
             words["p"]: p_text(difference.p if difference.n else math.nan),
             words["holm"]: p_text(difference.p_holm if difference.n and adjusted else math.nan),
         }
@@ -242,9 +235,3 @@ def values_of_runs(runs: pd.DataFrame, comparison: Comparison) -> dict[tuple[str
             for seed, value in zip(own["seed"], own[metric], strict=True):
                 found[regime, int(seed)] = float(value)
     return {place: value for place, value in found.items() if math.isfinite(value)}
-
-
-def _difference(difference: Difference, pairs: int) -> str:
-    """A difference with its interval; and from how many pairs, if some have no value."""
-    some = 0 < difference.n < pairs
-    return with_interval(difference) + (f", n = {difference.n}" if some else "")

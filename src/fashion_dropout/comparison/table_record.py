@@ -23,11 +23,7 @@ def record_of(
 ) -> StudyRecord:
     """The record: of each metric the value of the last epoch, of the pairs that looks have seen.
 
-    Args:
-        table: The values.
-        rule: The decision rule.
-        regimes: All of them, the baseline first.
-        curves: See `curves_of`.
+    The regimes are all of them, the baseline first; the curves are those of `curves_of`.
 
     Raises:
         UsageError: The looks of the rule cannot be; see `Decision.check_looks`.
@@ -41,10 +37,8 @@ def record_of(
     cells = cells.assign(state="FINISHED", reason="").reset_index(drop=True)
     runs = runs.merge(cells[[*_RUN, "run_id"]], on=_RUN)
     present = sorted(int(seed) for seed in rows["seed"].unique())
-    to_come = range(
-        present[-1] + 1, present[-1] + 1 + max(0, max(rule.looks, default=0) - len(present))
-    )
-    seeds = (*present, *to_come)  # of the pairs that the looks declare
+    to_come = max(rule.looks, default=0) - len(present)  # pairs that the looks declare, if above 0
+    seeds = (*present, *range(present[-1] + 1, present[-1] + 1 + to_come))
     others = [regime for regime in regimes if regime != rule.baseline]
     try:
         rule.check_looks(len(seeds), len(others))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from fashion_dropout.comparison.equal_fit import EPOCHS, OVER_RANGE, VALIDATION_LOSS
+from fashion_dropout.comparison import equal_fit
 from fashion_dropout.config.values import as_meant
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief, shortened, visible
@@ -29,7 +29,6 @@ _MISSING = ("", "nan", "na", "null", "none")
 _LONGEST_NAME = {"regime": 40, "metric": 100}  # regimes stand beside the lines of figures
 _OF_MLFLOW = {"regime": ("tags.regime", "params.regime"), "seed": ("params.seed", "tags.seed")}
 _NO_METRICS = ("run_id", "regime", "seed", "epoch")
-_COMPUTED = (OVER_RANGE, VALIDATION_LOSS, EPOCHS)
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def read_table(
             that cannot be shown, or a place twice.
     """
     if isinstance(source, pd.DataFrame):
-        return _checked(source, Table(source), seed_column, regime_column)
+        return _checked(Table(source), seed_column, regime_column)
     path = user_path(str(source))
     try:
         content = read_file(path, _LARGEST)
@@ -89,8 +88,8 @@ def read_table(
         raise UsageError(
             f"{path}: expected a CSV or Parquet file, received: {str(error).strip()}"
         ) from error
-    empty = Table(found, visible(path.name), hashlib.sha256(content).hexdigest())
-    return _checked(found, empty, seed_column, regime_column)
+    table = Table(found, visible(path.name), hashlib.sha256(content).hexdigest())
+    return _checked(table, seed_column, regime_column)
 
 
 def _parsed(content: bytes) -> pd.DataFrame:
@@ -108,10 +107,8 @@ def _parsed(content: bytes) -> pd.DataFrame:
     return text.fillna("")  # a short row
 
 
-def _checked(
-    found: pd.DataFrame, table: Table, seed_column: str | None, regime_column: str | None
-) -> Table:
-    names = {"seed": seed_column, "regime": regime_column}
+def _checked(table: Table, seed_column: str | None, regime_column: str | None) -> Table:
+    found, names = table.rows, {"seed": seed_column, "regime": regime_column}
     left_out = 0
     if "run_id" in found and any(str(name).startswith("metrics.") for name in found):
         rows, left_out = _of_mlflow(found, names)
@@ -180,7 +177,7 @@ def _missing(values: pd.Series) -> pd.Series:
 def _names(rows: pd.DataFrame, column: str) -> pd.Series:
     """Names that every terminal and every table can show."""
     names = rows[column].map(lambda name: "" if pd.isna(name) else str(name))
-    taken = {"regime": headings(), "metric": {*_NO_METRICS, *_COMPUTED}}[column]
+    taken = {"regime": headings(), "metric": {*_NO_METRICS, *equal_fit.METRICS}}[column]
     for name in names.unique():
         if not name.strip() or len(name) > _LONGEST_NAME[column] or visible(name) != name:
             what = f"a name of 1 to {_LONGEST_NAME[column]} characters that can be seen"

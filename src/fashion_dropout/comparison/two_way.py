@@ -44,9 +44,6 @@ class TwoWay:
 
     def interval(self, confidence: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The ends of the interval of each mean; NaN for one seed or one split."""
-        if not self.freedom:
-            nothing = np.full(len(self.mean), math.nan)
-            return nothing, nothing
         half = stats.t.ppf((1 + confidence) / 2, self.freedom) * self.error
         return self.mean - half, self.mean + half
 
@@ -70,10 +67,8 @@ _LEAST = 1e-300  # no p is 0
 
 
 def two_way(tables: NDArray[np.float64]) -> TwoWay:
-    """The mean of each table over its seeds and splits.
-
-    Args:
-        tables: float64 of shape (tables, seeds, splits).
+    """The mean of each table over its seeds and splits; the tables are float64 of shape (tables,
+    seeds, splits).
     """
     count, seeds, splits = tables.shape
     mean = tables.mean(axis=(1, 2)) if tables.size else np.full(count, math.nan)
@@ -119,10 +114,8 @@ def layout(by_pair: Mapping[int, float]) -> NDArray[np.float64]:
 
 
 def layouts(table: pd.DataFrame) -> NDArray[np.float64]:
-    """A table of seeds × splits for each row, float64 of shape (rows, seeds, splits).
-
-    Args:
-        table: A column for each pair.
+    """A table of seeds × splits for each row of a table with a column for each pair: float64 of
+    shape (rows, seeds, splits).
     """
     seeds, splits = complete(map(int, table.columns))
     pairs = [pair_number(seed, split) for seed in seeds for split in splits]

@@ -151,14 +151,8 @@ def _kind(shown: bool, equivalent: bool, worst: float, best: float, guards: set[
 
 @dataclass(frozen=True)
 class _Tests:
-    """What the tests of a difference say so far.
-
-    Attributes:
-        two_sided: That of a difference, at the last look.
-        one_sided: Those of equivalence, at the last look.
-        interval: The t interval that belongs to them.
-        shown: Whether a difference is shown, at this look or at an earlier one.
-        equivalent: Whether it is shown to be smaller than the smallest difference of interest.
+    """What the tests of a difference say so far: those of the last look, with the t interval that
+    belongs to those of equivalence, and what is shown at this look or at an earlier one.
     """
 
     two_sided: Look | None = None

@@ -50,7 +50,6 @@ class Cell:
 
     Attributes:
         study: The study's key.
-        regime: The name of the regime.
         config: The parameters of the run, its seed among them.
         crossed: Whether the study has several splits.
     """

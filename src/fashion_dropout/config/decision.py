@@ -7,21 +7,17 @@ import math
 from collections import Counter
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from fashion_dropout.config.metrics import COMPARED, GUARDS, METRICS, Direction
-from fashion_dropout.config.toml import check_known, suggestion
+from fashion_dropout.config.toml import Declaration, check_known, suggestion
 from fashion_dropout.config.values import Number
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief
 
 
-class Decision(BaseModel):
+class Decision(Declaration):
     """The decision rule: declared before the study runs."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
 
     primary: str
     """The deciding metric. It cannot be a test-set metric."""
@@ -48,7 +44,7 @@ class Decision(BaseModel):
         "test/ece",
     )
     """Metrics that are reported but do not decide. The default leaves the primary one out."""
-    guards: dict[str, Annotated[Number, Field(gt=0)]] = {}
+    guards: dict[str, Annotated[Number, Field(gt=0)]] = Field(default={})
     """Metrics that must not get worse → the harm that would matter, in the metric's unit."""
     looks: tuple[Annotated[int, Field(ge=1, strict=True)], ...] = ()
     """Numbers of pairs after which the study ends if its verdict is decided; without it, one look
@@ -101,11 +97,8 @@ class Decision(BaseModel):
         return COMPARED.get(metric)
 
     def check_looks(self, seeds: int, comparisons: int) -> None:
-        """Refuse looks at which nothing can be decided, or that never come.
-
-        Args:
-            seeds: How many the study declares.
-            comparisons: How many regimes it compares with the baseline.
+        """Refuse looks at which nothing can be decided, or that never come, where a study declares
+        so many seeds and compares so many regimes with the baseline.
 
         Raises:
             UsageError: The looks are not increasing, too early, or more than there are seeds.
@@ -168,10 +161,8 @@ class Decision(BaseModel):
                 )
 
 
-class Promotion(BaseModel):
+class Promotion(Declaration):
     """Which regime's model becomes a candidate for the registry when the verdict names none."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     undecided: str = "simpler"
     """What is offered when the verdict names no regime. ``simpler``: the regime of the fewest

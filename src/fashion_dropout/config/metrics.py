@@ -47,11 +47,6 @@ class Metric:
         """How many are shown."""
         return 1 if self.unit == "epochs" else 4
 
-    @property
-    def guards(self) -> bool:
-        """Whether a guard can be set on it: never of the test set, which decides nothing."""
-        return self.direction is not None and self.split == "validation"
-
 
 METRICS: Mapping[str, Metric] = {
     "gap/loss": Metric("lower", "validation", "epoch", "loss", -math.inf, chart=("curves", 1)),
@@ -81,8 +76,8 @@ COMPARED: Mapping[str, Direction] = {
 }
 """Every metric that a study can compare, and which of its values are better."""
 
-GUARDS = tuple(name for name, metric in METRICS.items() if metric.guards)
-"""Those that a guard can be set on."""
+GUARDS = tuple(name for name in COMPARED if METRICS[name].split == "validation")
+"""Those that a guard can be set on: never of the test set, which decides nothing."""
 
 
 _OTHER = Metric(None, None, "end", smallest=-math.inf)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from fashion_dropout.config.toml import check_keys, first_of, read_toml
+from fashion_dropout.config.toml import Declaration, check_keys, first_of, read_toml
 from fashion_dropout.config.values import Number
 from fashion_dropout.errors import UsageError
 
@@ -16,15 +16,10 @@ POLICY_FILE = "experiments/promotion.toml"
 
 _PACKAGED = Path(__file__).with_name("promotion.toml")
 _CHECKOUT = Path(__file__).resolve().parents[3] / POLICY_FILE
-_SETTINGS = ConfigDict(
-    frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-)
 
 
-class Floors(BaseModel):
+class Floors(Declaration):
     """What every champion must reach on the validation images, with or without one before it."""
-
-    model_config = _SETTINGS
 
     accuracy: Number = Field(ge=0, le=1)
     """The smallest accuracy."""
@@ -34,10 +29,8 @@ class Floors(BaseModel):
     """The smallest recall of any class."""
 
 
-class AgainstChampion(BaseModel):
+class AgainstChampion(Declaration):
     """What a challenger must show against the champion on the same validation images."""
-
-    model_config = _SETTINGS
 
     non_inferiority_margin: Number = Field(gt=0, lt=1)
     """The interval of the accuracy difference must be above −`non_inferiority_margin`."""
@@ -49,10 +42,8 @@ class AgainstChampion(BaseModel):
     """Whether McNemar's test must show the difference, or is only reported."""
 
 
-class Policy(BaseModel):
+class Policy(Declaration):
     """The policy of the promotion gate."""
-
-    model_config = _SETTINGS
 
     largest_drift: Number = Field(ge=0, lt=1)
     """How far a repeated probability may be from the recorded one on another kind of CPU, which

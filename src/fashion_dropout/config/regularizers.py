@@ -17,11 +17,7 @@ REGULARIZERS: Mapping[str, str] = {
 
 
 def regularizers(parameters: Mapping[str, Any]) -> list[str]:
-    """What regularizes a run, by the names in `REGULARIZERS`.
-
-    Args:
-        parameters: Of the run; what is not among them does not regularize it.
-    """
+    """What regularizes a run, by the names in `REGULARIZERS`; what is not given does not."""
     return [called for name, called in REGULARIZERS.items() if is_on(parameters.get(name, 0))]
 
 

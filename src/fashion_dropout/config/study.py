@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from fashion_dropout.config.cell import Cell
 from fashion_dropout.config.decision import Decision, Promotion
 from fashion_dropout.config.study_checks import check_study
-from fashion_dropout.config.toml import check_keys, check_known, first_of, read_toml
+from fashion_dropout.config.toml import Declaration, check_keys, check_known, first_of, read_toml
 from fashion_dropout.config.training import TrainingConfig
 from fashion_dropout.config.values import Whole
 from fashion_dropout.config.vary import USUAL, joined
@@ -28,10 +28,8 @@ _REGIME_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _OF_THE_STUDY = ("seed", "dataset", "split_seed", "vary")
 
 
-class Study(BaseModel):
+class Study(Declaration):
     """Regimes × seeds, everything else equal, and the rule by which they are compared."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)
     """Lower-case letters, digits and hyphens. ``publish`` expects the file to have this name."""
@@ -55,7 +53,7 @@ class Study(BaseModel):
     """What a seed decides: ``init``, ``order``, ``masks``, ``augment``, ``split``. All else is the
     same in all runs, and recorded digests show it. With ``split``, seed and split are one number.
     """
-    base: dict[str, Any] = {}
+    base: dict[str, Any] = Field(default={})
     """The parameters that all regimes share."""
     regimes: dict[str, dict[str, Any]] = Field(min_length=2)
     """Name → the parameters in which the regime differs."""

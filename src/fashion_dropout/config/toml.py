@@ -8,19 +8,23 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fashion_dropout.errors import UsageError
 from fashion_dropout.escapes import brief, shortened
 from fashion_dropout.files import LARGEST_TEXT, beginning_of, read_file
 
 
-def read_toml(path: Path, what: str) -> dict[str, Any]:
-    """A TOML document.
+class Declaration(BaseModel):
+    """A table of such a file. The docstring of a field is its description in the reference."""
 
-    Args:
-        path: The file.
-        what: What it should be, e.g. ``a study file``.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """A TOML document; `what` it should be is said in errors, e.g. ``a study file``.
 
     Raises:
         UsageError: It cannot be read, or is not TOML.
@@ -40,12 +44,7 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
 
 
 def check_known(names: Iterable[str], allowed: Iterable[str], what: str) -> None:
-    """Refuse the first name that is not allowed, with a suggestion.
-
-    Args:
-        names: As they were written.
-        allowed: The allowed names.
-        what: What they name, for the message.
+    """Refuse the first name that is not allowed, with a suggestion; `what` says what it names.
 
     Raises:
         UsageError: One is not allowed.
@@ -60,12 +59,7 @@ def check_known(names: Iterable[str], allowed: Iterable[str], what: str) -> None
 
 
 def check_keys(declared: Mapping[str, Any], model: type[BaseModel]) -> None:
-    """Refuse the first key that a model, or one of its tables, does not have; see `check_known`.
-
-    Args:
-        declared: A parsed document.
-        model: What it declares.
-    """
+    """Refuse the first key that a model, or one of its tables, does not have; see `check_known`."""
     check_known(declared, model.model_fields, "key")
     for name, field in model.model_fields.items():
         table, of = declared.get(name), field.annotation

@@ -17,10 +17,8 @@ _LONGEST_NAME = 500  # MLflow's own limit
 
 
 def as_meant(value: Any) -> Any:
-    """A number in the form that its type takes: ``"2.0"`` and ``"2e0"`` become 2.
-
-    Args:
-        value: What was written; what is not exactly a whole number comes back as it is.
+    """A number in the form that its type takes: ``"2.0"`` and ``"2e0"`` become 2, and what is not
+    exactly a whole number comes back as it is.
 
     Raises:
         PydanticCustomError: It is true or false, which Python would take for 1 or 0.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,78 +26,65 @@ from fashion_dropout.examination.twins import NEAR, NEARER, near_twins
 from fashion_dropout.learning import metrics
 from fashion_dropout.learning.examples import Examples
 from fashion_dropout.learning.split import split_of
-from fashion_dropout.texts import Count, Language, texts
+from fashion_dropout.texts import Count, texts
 from fashion_dropout.tracking.store import tags
 
 _SHOWN = 24
 _MEASURES: Mapping[str, Direction] = {"accuracy": "higher", "nll": "lower"}
 
 
-@dataclass(frozen=True)
-class Audit:
-    """What a study says about the labels of its data.
+def _text(
+    record: StudyRecord,
+    runs: int,
+    doubtful: pd.DataFrame,
+    twins: pd.DataFrame,
+    compared: Mapping[tuple[str, str], Sequence[tuple[Difference, Difference]]],
+) -> str:
+    """What was found, for a terminal."""
+    from fashion_dropout.comparison.figures import with_interval
+    from fashion_dropout.plain_table import plain_table
 
-    Attributes:
-        runs: How many runs have recorded predictions.
-        doubtful: A row for each image that every run doubts, the surest first, with the columns
-            part, place (in it, from 0), label, said (what most runs say), confidence (the mean).
-        twins: A row for each test image with a near-twin, the nearest first, with the columns
-            place, label, twin (its place among the labelled images), twin_label and distance.
-        compared: (part, measure) → for each regime the difference with all images, and without
-            the doubtful ones and, of the test set, without those with a twin nearer than `NEAR`.
-    """
+    counts = doubtful["part"].value_counts()
+    parts = " and ".join(f"{counts.get(part, 0)} {part}" for part in PARTS)
+    nearer = int((twins["distance"] < NEARER).sum())
+    differing = int((twins["label"] != twins["twin_label"]).sum())
+    rows = [["stored models", "regime", "all images", "without these images"]]
+    rows += [
+        [f"{part} {measure}", every.regime, with_interval(every), with_interval(without)]
+        for (part, measure), differences in compared.items()
+        for every, without in differences
+    ]
+    return (
+        f"{record.key}: {Count(runs):run|runs}\n"
+        f"doubtful labels: {parts} images, for which each run is at least {CONFIDENCE:.0%} "
+        "sure of another class\n"
+        f"near-twins: {Count(len(twins)):test image|test images} nearer than {NEAR} to a "
+        f"training or validation image, {nearer} of them nearer than {NEARER}; "
+        f"{Count(differing):pair has|pairs have} different labels\n\n"
+        f"differences from {record.rule.baseline}, "
+        f"{100 * (1 - record.rule.alpha):g} % CI:\n{plain_table(rows)}\n"
+        "Metrics over epochs, such as the primary one at equal fit, cannot be computed "
+        "without single images: what is recorded of each image belongs to the stored models."
+    )
 
-    record: StudyRecord
-    runs: int
-    doubtful: pd.DataFrame
-    twins: pd.DataFrame
-    compared: Mapping[tuple[str, str], Sequence[tuple[Difference, Difference]]]
 
-    def text(self) -> str:
-        """What was found, for a terminal."""
-        from fashion_dropout.comparison.figures import with_interval
-        from fashion_dropout.plain_table import plain_table
+def _contact_sheet(doubtful: pd.DataFrame, data: Mapping[str, Examples]) -> bytes:
+    """A contact sheet of the doubtful images, PNG."""
+    from fashion_dropout.reports.pictures import picture
+    from fashion_dropout.reports.plots.examination import contact_sheet
 
-        counts = self.doubtful["part"].value_counts()
-        parts = " and ".join(f"{counts.get(part, 0)} {part}" for part in PARTS)
-        nearer = int((self.twins["distance"] < NEARER).sum())
-        differing = int((self.twins["label"] != self.twins["twin_label"]).sum())
-        rows = [["stored models", "regime", "all images", "without these images"]]
-        rows += [
-            [f"{part} {measure}", every.regime, with_interval(every), with_interval(without)]
-            for (part, measure), differences in self.compared.items()
-            for every, without in differences
-        ]
-        return (
-            f"{self.record.key}: {Count(self.runs):run|runs}\n"
-            f"doubtful labels: {parts} images, for which each run is at least {CONFIDENCE:.0%} "
-            "sure of another class\n"
-            f"near-twins: {Count(len(self.twins)):test image|test images} nearer than {NEAR} to a "
-            f"training or validation image, {nearer} of them nearer than {NEARER}; "
-            f"{Count(differing):pair has|pairs have} different labels\n\n"
-            f"differences from {self.record.rule.baseline}, "
-            f"{100 * (1 - self.record.rule.alpha):g} % CI:\n{plain_table(rows)}\n"
-            "Metrics over epochs, such as the primary one at equal fit, cannot be computed "
-            "without single images: what is recorded of each image belongs to the stored models."
+    words = texts("en")["plots"]
+    rows = doubtful.head(_SHOWN).to_dict("records")
+    images = [data[row["part"]].images[row["place"], ..., 0] for row in rows]
+    captions = [
+        words["doubt"].format(
+            part=row["part"], place=row["place"], label=row["label"], said=row["said"],
+            share=row["confidence"],
         )
-
-    def figure(self, data: Mapping[str, Examples], language: Language) -> bytes:
-        """A contact sheet of the doubtful images, PNG."""
-        from fashion_dropout.reports.pictures import picture
-        from fashion_dropout.reports.plots.examination import contact_sheet
-
-        words = texts(language)["plots"]
-        rows = self.doubtful.head(_SHOWN).to_dict("records")
-        images = [data[row["part"]].images[row["place"], ..., 0] for row in rows]
-        captions = [
-            words["doubt"].format(
-                part=row["part"], place=row["place"], label=row["label"], said=row["said"],
-                share=row["confidence"],
-            )
-            for row in rows
-        ]  # fmt: skip
-        title = words["doubtful"].format(shown=len(rows), n=Count(len(self.doubtful)))
-        return picture(contact_sheet(np.array(images), captions, title, language)).png
+        for row in rows
+    ]  # fmt: skip
+    title = words["doubtful"].format(shown=len(rows), n=Count(len(doubtful)))
+    return picture(contact_sheet(np.array(images), captions, title, "en")).png
 
 
 def audit_study(run_id: str, say: Callable[[str], object], *, data_dir: Path | None) -> None:
@@ -140,13 +126,12 @@ def audit_study(run_id: str, say: Callable[[str], object], *, data_dir: Path | N
     ).sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
     say("comparing test images with training images")
     twins = near_twins(dataset, data["test"])
-    found = Audit(record, len(predicted), doubtful, twins,
-                  _compared(record, data, predicted, doubtful, twins))  # fmt: skip
-    say(f"\n{found.text()}")
+    compared = _compared(record, data, predicted, doubtful, twins)
+    say(f"\n{_text(record, len(predicted), doubtful, twins, compared)}")
     with tempfile.TemporaryDirectory() as folder:
         doubtful.to_csv(Path(folder, "audit_labels.csv"), index=False)
         twins.to_csv(Path(folder, "audit_twins.csv"), index=False)
-        Path(folder, "audit.png").write_bytes(found.figure(data, "en"))
+        Path(folder, "audit.png").write_bytes(_contact_sheet(doubtful, data))
         add_files(run_id, Path(folder))
 
 
@@ -157,6 +142,9 @@ def _compared(
     doubtful: pd.DataFrame,
     twins: pd.DataFrame,
 ) -> dict[tuple[str, str], list[tuple[Difference, Difference]]]:
+    """(part, measure) → for each regime the difference with all images, and without the doubtful
+    ones and, of the test set, without those with a near-twin.
+    """
     found = {}
     for part in PARTS:
         left_out = doubtful.loc[doubtful["part"] == part, "place"].to_numpy(dtype=int)

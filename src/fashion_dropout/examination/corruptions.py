@@ -19,28 +19,11 @@ SEVERITIES = range(1, 6)
 """From hardly to strongly."""
 
 _SEED = 0
-_LEVELS: Mapping[str, tuple[float, ...]] = {
-    "noise": (10, 20, 30, 45, 65),  # standard deviation, grey values
-    "blur": (0.5, 0.75, 1, 1.5, 2),  # standard deviation of the Gaussian, pixels
-    "shift": (1, 2, 3, 4, 5),  # pixels, to one of four sides
-    "rotation": (5, 10, 20, 30, 45),  # degrees, to either side
-    "contrast": (0.75, 0.5, 0.35, 0.25, 0.15),  # share of the contrast that is left
-    "occlusion": (4, 6, 8, 11, 14),  # pixels, the side of a black square
-}
-CORRUPTIONS = tuple(_LEVELS)
-"""What can be done to images."""
 
 
 def corrupted(images: Images, kind: str, severity: int) -> Images:
-    """Images after one corruption.
-
-    Args:
-        images: uint8 of shape (n, 28, 28, 1).
-        kind: One of `CORRUPTIONS`.
-        severity: One of `SEVERITIES`.
-
-    Returns:
-        New images of the same shape.
+    """New images after one of the `CORRUPTIONS`, at one of the `SEVERITIES`; given and returned
+    are uint8 of shape (n, 28, 28, 1).
     """
     grey = images[..., 0].astype(np.float32)
 
@@ -50,7 +33,8 @@ def corrupted(images: Images, kind: str, severity: int) -> Images:
         words = seeds.random_words(_SEED, name, len(grey) * int(np.prod(shape)))
         return ((words >> np.uint64(11)) + 0.5).reshape(len(grey), *shape) / 2**53
 
-    found = _APPLY[kind](grey, _LEVELS[kind][severity - 1], drawn)
+    apply, levels = _KINDS[kind]
+    found = apply(grey, levels[severity - 1], drawn)
     return np.clip(np.rint(found), 0, 255).astype(np.uint8)[..., np.newaxis]
 
 
@@ -98,11 +82,13 @@ def _occlude(grey: _Grey, side: float, drawn: _Drawn) -> _Grey:
     return np.where(covered, np.float32(0), grey)
 
 
-_APPLY: Mapping[str, Callable[[_Grey, float, _Drawn], _Grey]] = {
-    "noise": _noise,
-    "blur": _blur,
-    "shift": _shift,
-    "rotation": _rotate,
-    "contrast": _fade,
-    "occlusion": _occlude,
+_KINDS: Mapping[str, tuple[Callable[[_Grey, float, _Drawn], _Grey], tuple[float, ...]]] = {
+    "noise": (_noise, (10, 20, 30, 45, 65)),  # standard deviation, grey values
+    "blur": (_blur, (0.5, 0.75, 1, 1.5, 2)),  # standard deviation of the Gaussian, pixels
+    "shift": (_shift, (1, 2, 3, 4, 5)),  # pixels, to one of four sides
+    "rotation": (_rotate, (5, 10, 20, 30, 45)),  # degrees, to either side
+    "contrast": (_fade, (0.75, 0.5, 0.35, 0.25, 0.15)),  # share of the contrast that is left
+    "occlusion": (_occlude, (4, 6, 8, 11, 14)),  # pixels, the side of a black square
 }
+CORRUPTIONS = tuple(_KINDS)
+"""What can be done to images."""

@@ -41,7 +41,9 @@ def recorded_predictions(
 def doubtful_images(
     part: str, examples: Examples, predicted: Predictions, classes: tuple[str, ...]
 ) -> pd.DataFrame:
-    """The images of a part that every run doubts."""
+    """A row for each image of a part that every run doubts, with the columns part, place (in it,
+    from 0), label, said (what most runs say) and confidence (the mean).
+    """
     labels, places = examples.labels, np.arange(len(examples))
     sure = np.ones(len(labels), dtype=bool)
     total = np.zeros((len(labels), len(classes)))

@@ -43,17 +43,14 @@ class Stress:
 
         Their p-values are adjusted as one family, without that of the images as they are.
         """
-        found = {
-            kind: [self._difference(kind, regime) for regime in self.record.others]
+        runs = self.table.pivot_table("accuracy", ["regime", "seed"], "corruption").reset_index()
+        others = self.record.others
+        found = [
+            self.record.difference(runs, kind, regime, "higher")
             for kind in (CLEAN, *CORRUPTIONS)
-        }
-        family = [of for kind in CORRUPTIONS for of in found[kind]]
-        return [*found[CLEAN], *statistics.with_holm(family)]
-
-    def _difference(self, kind: str, regime: str) -> Difference:
-        of_kind = self.table[self.table["corruption"] == kind]
-        runs = of_kind.groupby(["regime", "seed"])["accuracy"].mean().rename(kind).reset_index()
-        return self.record.difference(runs, kind, regime, "higher")
+            for regime in others
+        ]
+        return [*found[: len(others)], *statistics.with_holm(found[len(others) :])]
 
     def text(self) -> str:
         """The differences as a table, for a terminal."""

@@ -41,7 +41,9 @@ def nearest(
 
 
 def near_twins(dataset: Dataset, test: Examples) -> pd.DataFrame:
-    """A row for each test image with a near-twin, the nearest first; see `audit.Audit.twins`."""
+    """A row for each test image with a near-twin, the nearest first, with the columns place, label,
+    twin (its place among the labelled images), twin_label and distance.
+    """
     labelled = dataset.training()
     twin, distance = nearest(test.images, labelled.images)
     names = np.array(dataset.classes, dtype=object)

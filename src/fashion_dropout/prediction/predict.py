@@ -128,9 +128,6 @@ def _read_classes(weights: Path, model: str) -> tuple[str, ...]:
 
     Of a bare file it is only known whether it was trained on Fashion-MNIST: by the name of the
     model in it.
-
-    Raises:
-        DataError: They are no ten names.
     """
     weights = weights.absolute()  # "model.keras" alone has no second parent
     stored = weights.parent.parent / loader.CLASSES_FILE

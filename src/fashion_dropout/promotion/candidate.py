@@ -94,11 +94,8 @@ class Candidate:
 
 
 def read_candidate(study: str) -> Candidate | None:
-    """Read a finished study, by the id of its own run, and choose its candidate.
-
-    Returns:
-        The candidate; None if the verdict names no regime and the study declares that there is
-        no candidate then.
+    """The candidate of a finished study, by the id of its own run; None if the verdict names no
+    regime and the study declares that there is no candidate then.
 
     Raises:
         UsageError: There is no such study, or it is not finished.
@@ -110,5 +107,5 @@ def read_candidate(study: str) -> Candidate | None:
         return None
     select = {**record.common, **record.regimes[choice.regime]}["select"]
     metric = STORED_MODEL_METRICS[select][0]
-    row = selection.median_run(record.runs, choice.regime, metric)
-    return Candidate(record, comparison, choice, metric, queries.get_run(row["run_id"]))
+    run_id = selection.median_run(record.runs, choice.regime, metric)
+    return Candidate(record, comparison, choice, metric, queries.get_run(run_id))

@@ -15,11 +15,7 @@ from fashion_dropout.plain_table import plain_table
 from fashion_dropout.promotion import gate
 from fashion_dropout.promotion.candidate import Candidate
 from fashion_dropout.promotion.gate import Check
-from fashion_dropout.promotion.recheck import (
-    ValidationPredictions,
-    read_validation_predictions,
-    recheck_model,
-)
+from fashion_dropout.promotion.recheck import read_validation_predictions, recheck_model
 from fashion_dropout.tracking.reading import queries
 from fashion_dropout.tracking.store import tags
 
@@ -119,25 +115,18 @@ def decide(
     checks += gate.floor_checks(own, policy.floors)
     figures = {f"gate/{name}": value for name, value in own.items()}
     if champion:
-        champion_checks, paired_figures = _compare(predictions, champion, policy)
-        checks += champion_checks
-        figures |= paired_figures
+        theirs = read_validation_predictions(queries.get_run(champion.run_id))
+        same = theirs.digests == predictions.digests
+        checks.append(
+            Check(
+                "same images",
+                same,
+                f"dataset and split of version {champion.version}",
+                "the same" if same else "others: the champion's training images may be among them",
+            )
+        )
+        if same:
+            paired = gate.paired_accuracy(predictions.correct, theirs.correct)
+            checks += gate.champion_checks(paired, policy.against_champion)
+            figures |= paired.figures()
     return GateDecision(policy, champion, tuple(checks), figures)
-
-
-def _compare(
-    predictions: ValidationPredictions, champion: ModelVersion, policy: Policy
-) -> tuple[list[Check], dict[str, float]]:
-    """The checks against the champion, and the figures behind them."""
-    theirs = read_validation_predictions(queries.get_run(champion.run_id))
-    same = theirs.digests == predictions.digests
-    same_images = Check(
-        "same images",
-        same,
-        f"dataset and split of version {champion.version}",
-        "the same" if same else "others: the champion's training images may be among them",
-    )
-    if not same:
-        return [same_images], {}
-    paired = gate.paired_accuracy(predictions.correct, theirs.correct)
-    return [same_images, *gate.champion_checks(paired, policy.against_champion)], paired.figures()

@@ -27,10 +27,7 @@ CARD_FILES: dict[Language, str] = {"en": "MODEL_CARD.md", "ja": "MODEL_CARD.ja.m
 def write_cards(
     candidate: Candidate, model: str, version: str, folder: Path
 ) -> dict[Language, str]:
-    """Write the model card of a version in each language into a folder.
-
-    Returns:
-        Language → the card as Markdown.
+    """Write the model card of a version into a folder; returns language → the card as Markdown.
 
     Raises:
         TrackingError: The run lacks something that the card needs.
@@ -45,7 +42,6 @@ def write_cards(
 def _card(candidate: Candidate, model: str, version: str) -> ModelCard:
     record, run, config = candidate.record, candidate.run, candidate.config
     choice = candidate.choice
-    images = queries.image_counts(run)
     return ModelCard(
         model=model,
         uri=f"models:/{model}/{version}",
@@ -62,9 +58,7 @@ def _card(candidate: Candidate, model: str, version: str) -> ModelCard:
         dataset=config.dataset,
         dataset_sha256=run.data.tags[tags.DATASET_SHA256],
         split_sha256=run.data.tags[tags.SPLIT_SHA256],
-        training_images=images["training"],
-        validation_images=images["validation"],
-        test_images=images["test"],
+        images=queries.image_counts(run),
         parameters={name: value for name, value in config.essential().items() if name != "dataset"},
         epoch=stored_epoch(config, run.data.metrics),
         figures=_figures(candidate),

@@ -21,7 +21,6 @@ from fashion_dropout.tracking.store import tags
 LONGEST = 4_500
 """The most characters of a card. MLflow's registry keeps 5,000 characters of a description."""
 
-_LONGEST_QUESTION = 150
 _DIGITS = 12
 _UNKNOWN = "–"
 
@@ -42,8 +41,8 @@ class ModelCard:
             `selection.Choice.sentence`.
         runs: The number of runs of the regime, one for each seed.
         dataset: The name of the dataset, as the parameter has it; it decides what is warned of.
-        dataset_sha256: SHA-256 of the dataset, hexadecimal; the card shows the first 12 digits.
-        split_sha256: SHA-256 of the split, likewise.
+        dataset_sha256, split_sha256: Hexadecimal; the card shows the first 12 digits.
+        images: ``training``, ``validation`` and ``test`` → the number of images of the run.
         epoch: The epoch whose model is stored, counted from 1.
         figures: A row for each metric with the columns metric, value (of this model), mean, low
             and high (over the runs of the regime; NaN if there are too few of them).
@@ -69,9 +68,7 @@ class ModelCard:
     dataset: str
     dataset_sha256: str
     split_sha256: str
-    training_images: int
-    validation_images: int
-    test_images: int
+    images: Mapping[str, int]
     parameters: Mapping[str, Any]
     epoch: int
     figures: pd.DataFrame
@@ -90,7 +87,8 @@ def render(card: ModelCard, language: Language) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"plain": markdown, "code": _code, "cell": _cell, "short": _short}
+    environment.filters |= {"plain": markdown, "code": _code, "short": _short}
+    environment.filters |= {"number": _number, "interval": _interval, "recall": _recall}
     template = environment.get_template("model_card.md.j2")
     question = (language == "ja" and card.question_ja) or card.question
     verdicts = card.verdicts[language]
@@ -99,13 +97,13 @@ def render(card: ModelCard, language: Language) -> str:
         text = template.render(
             card=card,
             t=words["card"],
-            question=_cut(question, _LONGEST_QUESTION),
+            question=question,
             verdicts=verdicts[:shown],
             unshown=len(verdicts[shown:]),
             regime_choice=card.regime_choice[language],
-            figures=_figures(card.figures),
+            figures=card.figures.to_dict("records"),
             last_epoch=any(metrics.of(name).when == "epoch" for name in card.figures["metric"]),
-            classes=_classes(card.classes),
+            classes=card.classes.to_dict("records"),
             environment=_environment(card.environment, words),
         )
         if len(text) <= LONGEST:
@@ -121,33 +119,13 @@ def wilson_interval(hits: int, trials: int) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def _figures(table: pd.DataFrame) -> list[dict[str, str]]:
-    return [
-        {
-            "metric": str(row["metric"]),
-            "value": _number(row["value"]),
-            "interval": _interval(row["mean"], row["low"], row["high"]),
-        }
-        for row in table.to_dict("records")
-    ]
-
-
-def _classes(table: pd.DataFrame) -> list[dict[str, str]]:
-    rows = []
-    for row in table.to_dict("records"):
-        images = int(row["support"])
-        recall = float(row["recall"]) if images else math.nan
-        hits = round(recall * images) if images else 0
-        rows.append(
-            {
-                "name": f"{row['label']} {row['class']}",
-                "precision": _number(row["precision"]),
-                "recall": _interval(recall, *wilson_interval(hits, images)),
-                "f1": _number(row["f1"]),
-                "images": f"{images:,}",
-            }
-        )
-    return rows
+def _recall(row: Mapping[str, Any]) -> str:
+    """The recall of a class with its interval; nothing is known of one without an image."""
+    images = int(row["support"])
+    if not images:
+        return _UNKNOWN
+    hits = round(row["recall"] * images)
+    return _interval(row["recall"], *wilson_interval(hits, images))
 
 
 def _environment(values: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, str]:
@@ -177,16 +155,7 @@ def _short(text: str) -> str:
     return text[:_DIGITS] if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", text) else text
 
 
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
-
-
 def _code(text: object) -> str:
     """Inline code; a backtick in it becomes an apostrophe, because it would end the code."""
     content = " ".join(str(text).split()).replace("`", "'")
     return f"`{content}`"
-
-
-def _cell(code: str) -> str:
-    """Inline code for the cell of a table, which a bar would end even inside code."""
-    return code.replace("|", r"\|")

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -112,10 +111,11 @@ def carry_out(candidate: Candidate, decision: GateDecision, models: Registry) ->
             than the one that the candidate was compared with.
     """
     trained = candidate.run.info
+    policy = pd.json_normalize(decision.policy.model_dump()).iloc[0]  # nested names with dots
     with tracked_run(
         name=f"promote-{trained.run_name}",
         description=decision.headline,
-        params=_flat(decision.policy.model_dump()),
+        params={str(name): value for name, value in policy.items()},
         tags={
             **candidate.version_tags,
             tags.ROLE: tags.PROMOTION,
@@ -149,10 +149,13 @@ def carry_out(candidate: Candidate, decision: GateDecision, models: Registry) ->
                 f"{decision.reason}",
                 version,
             )
-        with shielded():
-            _make_champion(models, decision, version)
-    before = decision.champion
-    left = f", version {before.version} is previous" if before else ""
+        with shielded():  # in an order that leaves a champion that loads at every moment
+            then = _expect_same_champion(models, decision)
+            if then:
+                models.set_alias(PREVIOUS, then)
+            models.set_alias(CHAMPION, version)
+            models.delete_alias(CHALLENGER)
+    left = f", version {then} is previous" if then else ""
     done = f"promoted: version {version} of {models.name} is the champion{left}; {decision.reason}"
     return done, version
 
@@ -170,15 +173,6 @@ def _links(candidate: Candidate, decision: TrackedRun) -> str:
     return " · ".join(f"[{name}]({page})" for name, page in linked.items())
 
 
-def _make_champion(models: Registry, decision: GateDecision, version: str) -> None:
-    """Move the aliases, in an order that leaves a champion that loads at every moment."""
-    then = _expect_same_champion(models, decision)
-    if then:
-        models.set_alias(PREVIOUS, then)
-    models.set_alias(CHAMPION, version)
-    models.delete_alias(CHALLENGER)
-
-
 def _expect_same_champion(models: Registry, decision: GateDecision) -> str | None:
     """The champion that the candidate was compared with, which must be the champion still."""
     then = str(decision.champion.version) if decision.champion else None
@@ -189,8 +183,3 @@ def _expect_same_champion(models: Registry, decision: GateDecision) -> str | Non
             f"received version {now}: another promotion was faster; run `promote` again"
         )
     return then
-
-
-def _flat(policy: dict[str, Any]) -> dict[str, Any]:
-    """Nested tables as dotted names."""
-    return {str(name): value for name, value in pd.json_normalize(policy).iloc[0].items()}

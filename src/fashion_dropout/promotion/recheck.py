@@ -40,19 +40,14 @@ class ValidationPredictions:
     digests: tuple[str, str]
 
     @property
-    def predicted(self) -> NDArray[np.int64]:
-        """The most probable class of each image, of shape (n,)."""
-        return np.asarray(self.probabilities.argmax(axis=1))
-
-    @property
     def correct(self) -> NDArray[np.bool_]:
-        """Whether each prediction is correct, of shape (n,)."""
-        return np.asarray(self.predicted == self.labels)
+        """Whether the most probable class of each image is the true one, of shape (n,)."""
+        return np.asarray(self.probabilities.argmax(axis=1) == self.labels)
 
     def figures(self) -> dict[str, float]:
         """Accuracy, expected calibration error, and the lowest recall of any class that occurs."""
         names = [str(label) for label in range(self.probabilities.shape[1])]
-        classes = metrics.per_class(self.predicted, self.labels, names)
+        classes = metrics.per_class(self.probabilities.argmax(axis=1), self.labels, names)
         return {
             "accuracy": float(self.correct.mean()),
             "calibration_error": metrics.expected_calibration_error(

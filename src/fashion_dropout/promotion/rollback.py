@@ -19,17 +19,11 @@ from fashion_dropout.tracking.store.connect import connect_to_existing
 
 
 def roll_back(model_name: str | None = None, reason: str | None = None) -> str:
-    """Make the previous champion the champion again; the present one becomes previous.
+    """Make the previous champion of a registered model, `registry.MODEL` if none is named, the
+    champion again; the present one becomes previous. Returned is what was done, for a person.
 
     The previous model is loaded first, so that one that is missing or damaged does not become the
     champion.
-
-    Args:
-        model_name: The registered model; None for `registry.MODEL`.
-        reason: Why, for the history.
-
-    Returns:
-        What was done, for a person.
 
     Raises:
         UsageError: There is no previous champion.

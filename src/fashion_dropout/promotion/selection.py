@@ -13,15 +13,12 @@ from fashion_dropout.config.metrics import GAIN
 from fashion_dropout.config.regularizers import regularizers
 from fashion_dropout.texts import Language, texts
 
-Reason = Literal["better", "worse", "simpler", "declared"]
-
 
 @dataclass(frozen=True)
 class Choice:
     """The regime that was chosen, and why.
 
     Attributes:
-        regime: The name of the regime.
         reason: ``better``: the verdict names the regime. ``worse``: the regime is the baseline,
             and all others are worse. ``simpler``: the verdict names none, and the regime has the
             fewest regularizers, then the lowest dropout rate. ``declared``: the verdict names none,
@@ -29,7 +26,7 @@ class Choice:
     """
 
     regime: str
-    reason: Reason
+    reason: Literal["better", "worse", "simpler", "declared"]
 
     def sentence(self, language: Language = "en") -> str:
         """The choice in words."""
@@ -73,12 +70,10 @@ def choose_regime(
     return Choice(min(rest, key=regularized), "simpler")
 
 
-def median_run(runs: pd.DataFrame, regime: str, metric: str) -> dict[str, Any]:
-    """The median run of a regime by a loss; the worse one if two runs are in the middle.
+def median_run(runs: pd.DataFrame, regime: str, metric: str) -> str:
+    """The id of the median run of a regime by a loss; of the worse one if two are in the middle.
 
-    The best run of a study looks better than its regime is. The median run does not. Returned is
-    its row in the table of runs (see `comparison.statistics`).
+    The best run of a study looks better than its regime is. The median run does not.
     """
     ranked = runs[runs["regime"] == regime].sort_values([metric, "seed"], kind="stable")
-    row = ranked.iloc[len(ranked) // 2].to_dict()
-    return {str(name): value for name, value in row.items()}
+    return str(ranked["run_id"].iloc[len(ranked) // 2])

@@ -22,35 +22,26 @@ def study_figures(
     record: StudyRecord, comparison: Comparison, language: Language
 ) -> Iterator[tuple[str, Figure]]:
     """Every figure for which there is data, with its name, in the order in which to read them."""
-    regimes = list(record.regimes)
+    regimes, runs, histories = list(record.regimes), record.runs, record.histories
     differences = [verdict.difference for verdict in comparison.verdicts]
-    if not record.histories.empty:
-        yield "study_curves", metrics.study_curves(record.histories, regimes, language)
+    if not histories.empty:
+        yield "study_curves", metrics.study_curves(histories, regimes, language)
     if any(difference.n for difference in differences):
-        values = values_of_runs(record.runs, comparison)
-        yield (
-            "paired_differences",
-            paired_differences(differences, values, record.rule, language),
-        )
-    if not record.histories.empty:
-        if (record.histories["train/loss"] > 0).any():  # its axis is logarithmic
+        values = values_of_runs(runs, comparison)
+        yield "paired_differences", paired_differences(differences, values, record.rule, language)
+    if not histories.empty:
+        if (histories["train/loss"] > 0).any():  # its axis is logarithmic
             compared = (record.foremost, record.fit_curve) if record.fit_curve else None
-            yield "equal_fit", equal_fit(record.histories, regimes, compared, record.rule, language)
-        yield "gap_over_epochs", metrics.gap_over_epochs(record.histories, regimes, language)
-        if record.histories[["train/accuracy", "val/accuracy"]].notna().any(axis=None):
-            yield (
-                "accuracy_curves",
-                metrics.study_curves(record.histories, regimes, language, "accuracy"),
-            )
-    if record.doses and not record.runs.empty:
+            yield "equal_fit", equal_fit(histories, regimes, compared, record.rule, language)
+        yield "gap_over_epochs", metrics.gap_over_epochs(histories, regimes, language)
+        if histories[["train/accuracy", "val/accuracy"]].notna().any(axis=None):
+            yield "accuracy_curves", metrics.study_curves(histories, regimes, language, "accuracy")
+    if record.doses and not runs.empty:
         shown = (record.rule.primary, *record.rule.secondary, "val/loss")
-        present = [metric for metric in dict.fromkeys(shown) if metric in record.runs][:4]
+        present = [metric for metric in dict.fromkeys(shown) if metric in runs][:4]
         if present:  # the metrics of pairs are no metrics of a run
             parameter, doses = record.doses
-            yield (
-                "dose_response",
-                metrics.dose_response(record.runs, doses, parameter, present, language),
-            )
+            yield "dose_response", metrics.dose_response(runs, doses, parameter, present, language)
     if record.results:
         yield from _of_the_test_set(record.results, record, record.foremost, language)
 
@@ -58,12 +49,9 @@ def study_figures(
 def _of_the_test_set(
     results: TestResults, record: StudyRecord, regime: str, language: Language
 ) -> Iterator[tuple[str, Figure]]:
-    baseline = record.rule.baseline
+    baseline, regimes = record.rule.baseline, list(record.regimes)
     images = int(next(iter(results.confusion.values())).sum())
-    yield (
-        "reliability",
-        predictions.reliability(results.bins, list(record.regimes), images, language),
-    )
+    yield "reliability", predictions.reliability(results.bins, regimes, images, language)
     seeds = [
         seed
         for seed in record.seeds
@@ -81,9 +69,6 @@ def _of_the_test_set(
         counts = np.stack([results.confusion[name, seed] for seed in seeds])
         shares[name] = counts / np.maximum(counts.sum(axis=2, keepdims=True), 1)
     yield "confusion_change", predictions.confusion_change(shares, seeds, results.classes, language)
-    if results.disagreements:
+    if found := results.disagreements:
         own = len({seed_and_split(pair)[0] for pair in seeds})
-        yield (
-            "disagreements",
-            predictions.disagreements(results.disagreements, results.classes, own, language),
-        )
+        yield "disagreements", predictions.disagreements(found, results.classes, own, language)

@@ -8,17 +8,11 @@ from typing import Any
 
 import jinja2
 
+from fashion_dropout.comparison import sentences
 from fashion_dropout.comparison.detail import details, second_evidence
 from fashion_dropout.comparison.figures import mean_text
-from fashion_dropout.comparison.record import Changed, StudyRecord
+from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
-from fashion_dropout.comparison.sentences import (
-    change_warning,
-    guard_warnings,
-    kernel_warning,
-    looks_sentence,
-    sentence,
-)
 from fashion_dropout.comparison.splits import scope, sources_warnings
 from fashion_dropout.comparison.summary import summary_table, table_notes, values_of_runs
 from fashion_dropout.config.cell import pair_text
@@ -38,6 +32,8 @@ def render(
     """
     words = texts(language)
     rule = record.rule
+    changed = sentences.change_warning(record, language)
+    kernels = sentences.kernel_warning(record.mixed_kernels, language)
     return template("report.html.j2").render(
         language=spoken_in(language),
         words=words,
@@ -46,21 +42,16 @@ def render(
         question=(spoken_in(language) == "ja" and record.question_ja) or record.question,
         pairs=any(verdict.difference.n for verdict in comparison.verdicts),
         finished=int((record.cells["state"] == "FINISHED").sum()),
-        verdicts=[sentence(verdict, rule, language) for verdict in comparison.verdicts],
+        verdicts=[sentences.sentence(verdict, rule, language) for verdict in comparison.verdicts],
         beside=[
             *scope(record, comparison, language),
-            *filter(None, [looks_sentence(record, language)]),
+            *filter(None, [sentences.looks_sentence(record, language)]),
             *second_evidence(record, language),
         ],
         warnings=[
-            warning
-            for warning in (
-                change_warning(record, language),
-                kernel_warning(record.mixed_kernels, language),
-                *sources_warnings(record, language),
-                *guard_warnings(record, language),
-            )
-            if warning
+            *filter(None, (changed, kernels)),
+            *sources_warnings(record, language),
+            *sentences.guard_warnings(record, language),
         ],
         notes=table_notes(comparison, language),
         summary=summary_table(record.runs, list(record.regimes), comparison, language),
@@ -87,13 +78,15 @@ def template(name: str) -> jinja2.Template:
 
 def rule_sentence(record: StudyRecord, language: Language) -> str:
     """What was declared, in a sentence, and whether before the runs."""
-    words, rule = texts(language)["report"], record.rule
+    words, rule, changed = texts(language)["report"], record.rule, record.changed
+    # With results known: another rule was declared before this one, or none.
+    late = changed is not None and ("rule" in changed.what or not changed.what)
     looks = words["how_looks"].format(
         pairs=", ".join(map(str, rule.looks)),
         spent=", ".join(f"{spent:.4f}" for spent in rule.spending),
     )
     return str(words["how_rule"]).format(
-        declared=words["how_late" if _late(record.changed) else "how_before"],
+        declared=words["how_late" if late else "how_before"],
         primary=rule.primary,
         direction=words[rule.direction],
         alpha=rule.alpha,
@@ -103,11 +96,6 @@ def rule_sentence(record: StudyRecord, language: Language) -> str:
         or words["no_guards"],
         looks=looks if rule.looks else "",
     )
-
-
-def _late(changed: Changed | None) -> bool:
-    """Whether the rule was declared with results known: another one before it, or none."""
-    return changed is not None and ("rule" in changed.what or not changed.what)
 
 
 def _guards(comparison: Comparison, language: Language) -> list[dict[str, str]]:

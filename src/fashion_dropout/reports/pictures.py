@@ -31,8 +31,6 @@ _SVG: Any = {"svg.fonttype": "none", "svg.hashsalt": "fashion-dropout"}
 _PAPER: Any = {**_SVG, "svg.fonttype": "path", "pdf.fonttype": 42}
 """Of figures for a paper: text looks the same everywhere, and no font is of Type 3."""
 
-_UNDATED = {"Creator": None, "Producer": None, "CreationDate": None}
-
 _MOST_POINTS = 30_000
 """On the thin lines of seeds. So many take more than 500 kB as SVG; a PNG file has less."""
 
@@ -108,6 +106,6 @@ def for_paper(figure: Figure) -> dict[str, bytes]:
     pdf = BytesIO()
     with fixed_settings(_PAPER):
         FigureCanvasPdf(figure).print_pdf(  # type: ignore[no-untyped-call]
-            pdf, metadata=_UNDATED
+            pdf, metadata={"Creator": None, "Producer": None, "CreationDate": None}
         )
     return {"pdf": pdf.getvalue(), "svg": _svg(figure, _PAPER)}

@@ -9,7 +9,6 @@ from importlib.resources import files
 from typing import Any
 
 import jinja2
-import pandas as pd
 
 from fashion_dropout import __version__
 from fashion_dropout.comparison.record import StudyRecord
@@ -78,16 +77,12 @@ def _latex_tables(
         primary=rule.primary,
         comparisons=Count(sum(not described(of.metric) for of in comparison.secondary)),
     )
-    shown: dict[str, tuple[pd.DataFrame, str]] = {
-        "metrics": (
-            tables.metrics_table(record, comparison, language),
-            words["metrics_splits" if record.splits else "metrics"],
-        ),
-        "differences": (tables.differences_for_reader(comparison, language), caption),
-    }
+    metrics = tables.metrics_table(record, comparison, language)
+    of_metrics = words["metrics_splits" if record.splits else "metrics"]
+    differences = tables.differences_for_reader(comparison, language)
     return {
-        name: latex.table(frame, text, f"tab:{name}", language)
-        for name, (frame, text) in shown.items()
+        "metrics": latex.table(metrics, of_metrics, "tab:metrics", language),
+        "differences": latex.table(differences, caption, "tab:differences", language),
     }
 
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fashion_dropout.comparison import sentences
 from fashion_dropout.comparison.attainable import EXACT_UP_TO, RESAMPLES
 from fashion_dropout.comparison.detail import second_evidence
 from fashion_dropout.comparison.record import StudyRecord
 from fashion_dropout.comparison.regimes import Comparison
-from fashion_dropout.comparison.sentences import (
-    change_warning,
-    guard_warnings,
-    kernel_warning,
-    looks_sentence,
-    sentence,
-)
 from fashion_dropout.comparison.splits import sources_sentence, sources_warnings, splits_sentences
 from fashion_dropout.config.augmentation import amounts
 from fashion_dropout.config.cell import seed_and_split
@@ -36,12 +31,8 @@ def methods(
 ) -> list[str]:
     """The methods, a paragraph each: what was trained on what; how it was decided; with what.
 
-    Args:
-        record: The study.
-        comparison: The comparison of its runs.
-        images: ``training``, ``validation`` and ``test`` → their number; empty if the runs do not
-            say it.
-        language: ``en`` or ``ja``.
+    The images are ``training``, ``validation`` and ``test`` → their number; empty if the runs do
+    not say it.
 
     Returns:
         Pandoc's Markdown: citations are ``[@key]``, with the keys of ``references.bib``.
@@ -63,16 +54,16 @@ def methods(
 def results(record: StudyRecord, comparison: Comparison, language: Language) -> list[str]:
     """What was found, a paragraph for each verdict and for whatever a reader of it must know."""
     rule = record.rule
-    found = [sentence(of, rule, language, advice=False) for of in comparison.verdicts]
+    found = [sentences.sentence(of, rule, language, advice=False) for of in comparison.verdicts]
     found += splits_sentences(record, comparison, language)
     found += second_evidence(record, language)
     more = (
-        looks_sentence(record, language),
-        change_warning(record, language),
-        kernel_warning(record.mixed_kernels, language),
+        sentences.looks_sentence(record, language),
+        sentences.change_warning(record, language),
+        sentences.kernel_warning(record.mixed_kernels, language),
         *sources_warnings(record, language),
     )
-    return [*found, *guard_warnings(record, language), *filter(None, more)]
+    return [*found, *sentences.guard_warnings(record, language), *filter(None, more)]
 
 
 def _terms(record: StudyRecord, words: Mapping[str, str]) -> str:
@@ -129,12 +120,13 @@ def _known(
     """The values of all sentences."""
     words, rule = texts(language)["paper"], record.rule
     pairs = max((verdict.difference.n for verdict in comparison.verdicts), default=0)
-    exact = words["methods"]["exact"].format(patterns=2**pairs, n=pairs)
-    drawn = words["methods"]["drawn"].format(resamples=RESAMPLES)
+    patterns = words["methods"]["exact" if pairs <= EXACT_UP_TO else "drawn"]
     tested = [difference for difference in comparison.secondary if not described(difference.metric)]
     seeds = sorted({seed_and_split(pair)[0] for pair in record.runs["seed"]})
-    environment = {name: _listed(values, words) for name, values in record.environment.items()}
-    recorded: dict[str, str] = dict.fromkeys(_RECORDED, words["unrecorded"]) | environment
+    unrecorded = str(words["unrecorded"])
+    recorded = defaultdict[str, str](lambda: unrecorded)
+    for name, values in record.environment.items():
+        recorded[name] = visible(", ".join(values)) or unrecorded
     return {
         **images,
         "regimes": "; ".join(
@@ -143,10 +135,10 @@ def _known(
         ),
         "count": Count(len(record.regimes)),
         "common": _parameters(record.common),
-        "dataset": record.common.get("dataset", words["unrecorded"]),
+        "dataset": record.common.get("dataset", unrecorded),
         "dataset_sha256": _digits(recorded["dataset.sha256"]),
         "split_sha256": _digits(recorded["split.sha256"]),
-        "split_seed": record.common.get("split_seed", words["unrecorded"]),
+        "split_seed": record.common.get("split_seed", unrecorded),
         "seeds": ", ".join(map(str, seeds)),
         "splits": ", ".join(map(str, record.splits)),
         "split_count": Count(len(record.splits)),
@@ -158,7 +150,7 @@ def _known(
         "confidence": 100 * (1 - rule.alpha),
         "simultaneous": 100 * (1 - rule.alpha / max(1, len(comparison.verdicts))),
         "comparisons": len(comparison.verdicts),
-        "patterns": exact if pairs <= EXACT_UP_TO else drawn,
+        "patterns": patterns.format(patterns=2**pairs, n=pairs, resamples=RESAMPLES),
         "secondary": len(tested),
         "alpha": rule.alpha,
         "smallest": rule.smallest_difference,
@@ -178,17 +170,6 @@ def _known(
         "run_id": record.run_id,
         "begun": record.begun,
     }
-
-
-_RECORDED = (
-    *("dataset.sha256", "split.sha256", "git.commit", "git.dirty", "code.training.sha256"),
-    *("cpu", "device", "kernels.onednn", "kernels.isa", "threads"),
-    *(f"version.{name}" for name in PACKAGES),
-)
-
-
-def _listed(values: Sequence[str], words: Mapping[str, Any]) -> str:
-    return visible(", ".join(values)) or str(words["unrecorded"])
 
 
 def _digits(digest: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -101,11 +100,12 @@ def _sorted(table: pd.DataFrame, record: StudyRecord, columns: list[str]) -> pd.
 def metrics_table(record: StudyRecord, comparison: Comparison, language: Language) -> pd.DataFrame:
     """Mean and 95 % interval of each metric in each regime, as text."""
     words, regimes = texts(language)["short"], list(record.regimes)
+    means = intervals(record.runs, regimes, comparison)
     rows = []
-    for metric, of_regimes in _first_on_top(intervals(record.runs, regimes, comparison)).items():
+    for metric in sorted(means, key=lambda name: name != FIRST):
         cells = {
-            regime_label(regime, language): mean_text(metric, *of_regimes[regime])
-            if regime in of_regimes
+            regime_label(regime, language): mean_text(metric, *means[metric][regime])
+            if regime in means[metric]
             else "–"
             for regime in regimes
         }
@@ -132,16 +132,16 @@ def differences_for_reader(comparison: Comparison, language: Language) -> pd.Dat
     for difference in comparison.differences:
         by_metric.setdefault(difference.metric, []).append(difference)
     rows = []
-    for metric, differences in _first_on_top(by_metric).items():
+    for metric in sorted(by_metric, key=lambda name: name != FIRST):
         adjusted = several or metric != comparison.rule.primary
-        for at, of in enumerate(differences):
+        for at, of in enumerate(by_metric[metric]):
             row = {words["metric"]: metric if at == 0 else ""}
             if several:
                 row[report["regime"]] = regime_label(of.regime, language)
             row |= {
                 "n": str(of.n),
-                paper["mean"]: _number(metric, of.mean),
-                interval: f"[{_number(metric, of.low)}, {_number(metric, of.high)}]"
+                paper["mean"]: mean_text(metric, of.mean, math.nan, math.nan, "+"),
+                interval: f"[{number(metric, of.low, '+')}, {number(metric, of.high, '+')}]"
                 if math.isfinite(of.low)
                 else "–",
                 words["p"]: p_text(of.p if of.n else math.nan),
@@ -149,11 +149,3 @@ def differences_for_reader(comparison: Comparison, language: Language) -> pd.Dat
             }
             rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _first_on_top(by_metric: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(sorted(by_metric.items(), key=lambda item: item[0] != FIRST))
-
-
-def _number(metric: str, value: float) -> str:
-    return number(metric, value, "+") if math.isfinite(value) else "–"

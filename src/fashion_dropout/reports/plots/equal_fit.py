@@ -50,13 +50,8 @@ def equal_fit(
     words = plot_words(language)
     figure = Figure(figsize=(WIDTH, 8.6 if compared else 5.8))
     figure.suptitle(words["equal_fit"].format(n=seeds_of(histories, language)))
-    panels = figure.subplots(
-        2 if compared else 1,
-        1,
-        sharex=True,
-        squeeze=False,
-        height_ratios=(3, 2)[: 1 + bool(compared)],
-    )[:, 0]
+    rows = 2 if compared else 1
+    panels = figure.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=(3, 2)[:rows])[:, 0]
     _paths(panels[0], histories, regimes, language)
     if compared:
         regime, curve = compared
@@ -128,16 +123,15 @@ def _difference(
     words = plot_words(language)
     confidence = 100 * curve.confidence
     inside = rule.smallest_difference
-    if metrics.of(rule.primary).when == "pair" and metrics.of(rule.primary).unit == "loss":
+    if metrics.of_pairs(rule.primary) and metrics.of(rule.primary).unit == "loss":
         axes.axhspan(-inside, inside, color="#BBBBBB", alpha=0.4, linewidth=0,
                      label=words["too_small"])  # fmt: skip
     axes.axhline(0, color="black", linewidth=1)
     lines = [np.column_stack((curve.levels, difference)) for difference in curve.by_seed.values()]
     thin_lines(axes, lines, colour, max(0.1, min(0.5, 4 / len(lines))))
-    banded = bool(np.isfinite(curve.low).any())
     axes.plot(curve.levels, curve.mean, color=colour, linewidth=2,
               label=words["mean_of_pairs"].format(n=Count(len(lines))))  # fmt: skip
-    if banded:
+    if np.isfinite(curve.low).any():
         axes.fill_between(curve.levels, curve.low, curve.high, color=colour, alpha=0.25,
                           linewidth=0,
                           label=words["band"].format(confidence=confidence))  # fmt: skip

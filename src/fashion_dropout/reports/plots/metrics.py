@@ -25,9 +25,7 @@ from fashion_dropout.reports.plots.style import (
 )
 from fashion_dropout.texts import Language, regime_label
 
-Line = Literal["-", "--"]
-
-_PARTS: dict[str, tuple[Line, str]] = {"train": ("-", "training"), "val": ("--", "validation")}
+_PARTS = {"train": ("-", "training"), "val": ("--", "validation")}
 
 
 @styled

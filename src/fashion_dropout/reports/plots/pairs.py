@@ -14,13 +14,7 @@ from fashion_dropout.comparison.figures import with_interval
 from fashion_dropout.comparison.statistics import Difference
 from fashion_dropout.config.cell import pair_text
 from fashion_dropout.config.decision import Decision
-from fashion_dropout.reports.plots.style import (
-    MARKED,
-    WIDTH,
-    metric_unit,
-    plot_words,
-    styled,
-)
+from fashion_dropout.reports.plots.style import MARKED, WIDTH, metric_unit, plot_words, styled
 from fashion_dropout.texts import Count, Language, metric_title, regime_label
 
 _NAMED_SEEDS = 12
@@ -43,11 +37,8 @@ def paired_differences(
     Beside it, of a study of two regimes, both values of each pair, joined by a line (Gardner and
     Altman 1986).
 
-    Args:
-        differences: In the primary metric, one for each regime other than the baseline.
-        values: (regime, seed) → the value of the primary metric.
-        rule: The differences inside ± its smallest difference of interest are shaded.
-        language: Of the words.
+    Differences and values are those in the primary metric, the former one for each regime other
+    than the baseline; those inside ± the rule's smallest difference of interest are shaded.
     """
     sloped = len(differences) == 1
     figure = Figure(figsize=(WIDTH, 3.6 if sloped else 1.8 + 1.3 * len(differences)))

@@ -31,13 +31,9 @@ def power_curves(
 ) -> Figure:
     """A line for each thing that a study may show, and a marker at each look that it declares.
 
-    Args:
-        points: The power with one look, by rising numbers of pairs.
-        looks: The power by each look; empty without looks.
-        smallest: The smallest difference of interest.
-        declared: How many seeds the study declares.
-        guarded: Whether a line with the guards is drawn.
-        language: Of the words.
+    The points, by rising numbers of pairs, are the power with one look. The study declares so many
+    seeds, and `smallest` as its smallest difference of interest; `guarded` says whether a line
+    with the guards is drawn.
     """
     words = plot_words(language)
     figure = Figure(figsize=(WIDTH, 4.2))

@@ -146,7 +146,7 @@ def confusion_change(
     axes = below.subplots()
     picture = axes.imshow(coloured, cmap="PRGn", vmin=-largest, vmax=largest)
     _cells(axes, change, lambda share: "white" if abs(100 * share) > 0.6 * largest else "black",
-           8, "+", clear)  # fmt: skip
+           8, clear)  # fmt: skip
     _classes(axes, classes, 8.5, language)
     varying = int(np.any(of_regime != of_baseline, axis=0).sum())
     chance = 0.05 * varying
@@ -217,11 +217,10 @@ def _cells(
     matrix: NDArray[np.float64],
     colour: Callable[[float], str],
     size: float,
-    sign: str = "",
     clear: NDArray[np.bool_] | None = None,
 ) -> None:
-    """Write each share in %, those that are not clear in small grey figures."""
-    digits = 1 if sign else 0
+    """Write each share, or each change, in %, those that are not clear in small grey figures."""
+    sign, digits = ("", 0) if clear is None else ("+", 1)
     for (row, column), share in np.ndenumerate(matrix):
         text = f"{Signed(100 * share):{sign}.{digits}f}"
         shown: dict[str, Any] = {"color": colour(share), "fontsize": size}

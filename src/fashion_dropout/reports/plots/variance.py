@@ -8,13 +8,7 @@ from matplotlib.figure import Figure
 
 from fashion_dropout.colours import of_regimes
 from fashion_dropout.comparison.spread import Place, Variance
-from fashion_dropout.comparison.spread_words import (
-    metrics_of,
-    named,
-    places_of,
-    share_label,
-    what,
-)
+from fashion_dropout.comparison.spread_words import metrics_of, named, places_of, share_label, what
 from fashion_dropout.reports.plots.style import WIDTH, metric_unit, plot_words, styled
 from fashion_dropout.texts import Language
 
@@ -25,12 +19,7 @@ _ROW = 0.24
 
 @styled
 def spread_by_source(variance: Variance, language: Language) -> Figure:
-    """A panel for each metric, a group of rows for each study, a dot for each place.
-
-    Args:
-        variance: The spreads.
-        language: Of the words.
-    """
+    """A panel for each metric, a group of rows for each study, a dot for each place."""
     words, metrics = plot_words(language), metrics_of(variance)
     sources = [of.sources for of in next(iter(variance.spreads.values()))]
     most = max(len(places_of(variance, metric)) for metric in metrics)
