@@ -127,9 +127,10 @@ def threads(count: int) -> Iterator[Client]:
         yield client
 
 
-def requests(log: Path) -> int:
-    """How many requests a server has answered."""
-    return len(re.findall(rb'" \d{3} ', log.read_bytes())) if log.exists() else 0
+def requests(log: Path) -> tuple[int, int]:
+    """How many requests a server has answered, and how many of them brought a file."""
+    answered = re.findall(rb'"(\S+ \S*) HTTP\S*" \d{3} ', log.read_bytes()) if log.exists() else []
+    return len(answered), sum(b"/mlflow-artifacts/" in request for request in answered)
 
 
 @click.command()
@@ -176,8 +177,11 @@ def main(cells: int, workers: int, seconds: float, store: str, server: bool, sil
             f"peak memory of scheduler and workers {memory:,.0f} MiB"
         )
         if server and not silent:
-            each = (requests(log) - asked) / len(results)
-            print(f"{each:.1f} requests a cell, {each * len(results) / took:.0f} a second")
+            total, files = (now - then for now, then in zip(requests(log), asked, strict=True))
+            print(
+                f"{total / len(results):.1f} requests a cell, {files / len(results):.1f} of them "
+                f"files; {total / took:.0f} a second"
+            )
         if missing:
             raise SystemExit(f"{len(missing)} cells without a run, the first one: {missing[0]}")
 

@@ -234,12 +234,12 @@ def test_the_real_run_is_bit_identical_when_it_is_repeated(data_dir, tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         done = run_command(
-            "train", "--epochs", "2", "--data-dir", str(data_dir), cwd=tmp_path / name
+            "train", "--epochs", "1", "--data-dir", str(data_dir), cwd=tmp_path / name
         )
         assert done.returncode == 0, done.stderr
         run = only_run(tmp_path / name)
         assert run.info.run_name == "dropout-seed0"
-        assert 0.85 < run.data.metrics["test/accuracy"] < 0.92
+        assert 0.8 < run.data.metrics["test/accuracy"] < 0.92
         histories.append(
             {
                 key: [

@@ -10,7 +10,7 @@ import pytest
 import requests
 from mlflow.exceptions import MlflowException
 
-from fashion_dropout.errors import TrackingError, UndeliveredError
+from fashion_dropout.errors import TrackingError, UndeliveredError, UsageError
 from fashion_dropout.studies import patience
 from fashion_dropout.studies.patience import is_away, until_delivered, until_it_answers
 from fashion_dropout.tracking.recording import outbox, recovery
@@ -33,6 +33,7 @@ def at_once(monkeypatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     patience._away_since.clear()
     patience._kept_since.clear()
+    patience._taken.clear()
 
 
 def pausing(monkeypatch, pause) -> None:
@@ -60,6 +61,26 @@ def test_a_store_that_comes_back_is_taken(store, monkeypatch):
     (line,) = said
     assert "Connection refused" in line
     assert line.endswith("; cells wait for it for 10 min")
+
+
+def test_a_server_that_has_just_taken_a_run_is_not_asked_again(store, monkeypatch):
+    monkeypatch.setattr(patience, "AWAY_SECONDS", -1)
+    mlflow.set_tracking_uri(f"http://{HOST}:9")
+    patience.was_taken()
+    until_it_answers(pytest.fail)
+    with pytest.raises(TrackingError, match="Connection refused"):  # once, not for good
+        until_it_answers(pytest.fail)
+    patience.was_taken()
+    mlflow.set_tracking_uri(f"http://{HOST}:7")  # of another study
+    with pytest.raises(TrackingError, match="Connection refused"):
+        until_it_answers(pytest.fail)
+
+
+def test_a_file_of_a_store_is_looked_for_before_each_cell(store, workdir):
+    patience.was_taken()
+    (workdir / "mlflow.db").unlink()
+    with pytest.raises(UsageError, match="received no such file"):
+        until_it_answers(pytest.fail)
 
 
 def test_one_that_does_not_come_back_is_given_up(store, monkeypatch):

@@ -19,7 +19,7 @@ class Identity:
     """What a run is.
 
     Attributes:
-        place: Which experiment of which store, `tracking.recording.previous.Place.digest`.
+        place: Which experiment of which store, `tracking.recording.opening.Place.digest`.
         study: The study's key; empty without one.
         configuration: The parameters.
         conditions: What else decides the bits, by the names of tags: data, versions, kernels.

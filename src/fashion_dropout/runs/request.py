@@ -18,7 +18,7 @@ from fashion_dropout.tracking.store import tags
 
 if TYPE_CHECKING:
     from fashion_dropout.tracking.recording.claims import Claim
-    from fashion_dropout.tracking.recording.previous import Place
+    from fashion_dropout.tracking.recording.opening import Place
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from fashion_dropout.runs.run_folder import RunFolder
 from fashion_dropout.tracking.recording import previous
 from fashion_dropout.tracking.recording.claims import finished_cell
 from fashion_dropout.tracking.recording.launched import launched_run_id, usable_launched_run
-from fashion_dropout.tracking.recording.previous import Place
+from fashion_dropout.tracking.recording.opening import Place
 from fashion_dropout.tracking.store import tags
 
 

@@ -156,7 +156,7 @@ def _opened(
     with tracked_run(
         name=request.name,
         description=description(config, regime, surroundings.dataset, beside),
-        experiment=request.experiment,
+        experiment=surroundings.place,
         monitored=True,
         params=config.model_dump(),
         tags={

@@ -37,7 +37,7 @@ class Needs:
         config: Of one cell: its dataset, and with what TensorFlow starts.
         data_dir: What the user has named as ``--data-dir``; None without it.
         tracking_uri: The store, with its password.
-        place: Of the experiment, `tracking.recording.previous.Place.digest`.
+        place: Of the experiment, `tracking.recording.opening.Place.digest`.
         folder: The folder of the experiment's files and its inode, where it is none of a server.
     """
 

@@ -5,6 +5,7 @@ While a cell trains, its journal has what the store has not. So only its beginni
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -17,6 +18,8 @@ AWAY_SECONDS = 600
 _PAUSE_SECONDS = 5.0
 _away_since: list[float] = []  # of this process: the cells of a worker wait once, not each in turn
 _kept_since: list[float] = []  # the same of what they have recorded
+_taken: dict[str, float] = {}  # store → when it has taken all of a run
+_STILL_THERE_SECONDS = 5.0
 
 
 def is_away(error: TrackingError) -> bool:
@@ -32,15 +35,21 @@ def is_away(error: TrackingError) -> bool:
 
 def until_it_answers(say: Callable[[str], None]) -> None:
     """Connect to the store of the study, in the folder and on the machine of this worker; `say` is
-    told that it is waited for.
+    told that it is waited for. A server that has just taken a run is not asked whether it is there.
 
     Raises:
         UsageError: It is a SQLite file that does not exist.
         TrackingError: It has not answered for `AWAY_SECONDS`, or it answers and refuses.
     """
-    from fashion_dropout.tracking.store.connect import connect_to_existing
+    import mlflow
 
-    announced = False
+    from fashion_dropout.tracking.store.connect import connect_to_existing
+    from fashion_dropout.tracking.store.database import sqlite_path
+
+    uri, announced = mlflow.get_tracking_uri(), False
+    taken = _taken.pop(uri, -math.inf)
+    if sqlite_path(uri) is None and time.monotonic() < taken + _STILL_THERE_SECONDS:
+        return
     while True:
         try:
             connect_to_existing()
@@ -87,4 +96,7 @@ def until_delivered(error: UndeliveredError, say: Callable[[str], None]) -> None
 
 def was_taken() -> None:
     """The store has taken what a run has recorded: the next time, it is waited for anew."""
+    import mlflow
+
     _kept_since.clear()
+    _taken[mlflow.get_tracking_uri()] = time.monotonic()

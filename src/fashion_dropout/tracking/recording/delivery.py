@@ -168,7 +168,9 @@ def _end(client: mlflow.MlflowClient, journal: Journal, entry: Entry) -> None:
 def _model(client: mlflow.MlflowClient, journal: Journal, entry: Entry) -> None:
     """Store a model whose files wait; one that has begun to be stored is completed."""
     run = client.get_run(journal.folder.name)
-    model = _model_of(client, run) or client.create_logged_model(
+    begun = None if journal.has_no_model else _model_of(client, run)
+    journal.has_no_model = False
+    model = begun or client.create_logged_model(
         run.info.experiment_id,
         name="model",
         source_run_id=run.info.run_id,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 import mlflow
 from mlflow.entities import Experiment, Run, RunTag
@@ -39,8 +40,26 @@ network overfits. Runs with the same seed began with the same weights and saw th
 """
 
 
+class Place(NamedTuple):
+    """An experiment of a store, and a digest that no other experiment of this or another store has.
+
+    It does not depend on how the store is addressed: not on a host's name, the working directory,
+    or a password.
+    """
+
+    experiment_id: str
+    name: str
+    digest: str
+
+    @staticmethod
+    def of(found: Experiment) -> Place:
+        """The place that an experiment is."""
+        parts = f"{found.experiment_id} {found.creation_time} {found.artifact_location}"
+        return Place(found.experiment_id, found.name, sha256(parts.encode()).hexdigest()[:16])
+
+
 def open_run(
-    experiment: str | None, name: str, resume: str | None, tags: Mapping[str, Any]
+    experiment: str | Place | None, name: str, resume: str | None, tags: Mapping[str, Any]
 ) -> tuple[Run, Journal]:
     """Begin a run, or take one up, and open its journal; see `run.tracked_run`.
 
@@ -52,7 +71,8 @@ def open_run(
     known, created = resume or usable_launched_run(tags), None
     if not known:
         resolved = resolve_tags({name: str(value) for name, value in tags.items()})
-        created = client.create_run(experiment_id(experiment), None, resolved, name)
+        found = experiment if isinstance(experiment, Place) else usable_experiment(experiment)
+        created = client.create_run(found.experiment_id, None, resolved, name)
         known = created.info.run_id
     forget_launched_run()
     about = {"store": store_name(mlflow.get_tracking_uri()), "name": name, **this_process()}
@@ -64,6 +84,7 @@ def open_run(
             client.set_terminated(known, "FAILED")
         raise
     if created:
+        journal.has_no_model = True
         return created, journal
     try:
         deliver_all(client, journal)  # of an interrupted run
@@ -97,8 +118,13 @@ def written_metrics(run: Run) -> dict[str, dict[int, tuple[float, int]]]:
     }
 
 
-@asks_mlflow()
 def experiment_id(name: str | None) -> str:
+    """The id of an experiment; see `usable_experiment`."""
+    return str(usable_experiment(name).experiment_id)
+
+
+@asks_mlflow()
+def usable_experiment(name: str | None) -> Experiment:
     """The experiment of a name, else of MLflow's own variables, else `EXPERIMENT`; made if need be.
 
     `mlflow.set_experiment` would change more.
@@ -119,10 +145,10 @@ def experiment_id(name: str | None) -> str:
     if found := client.get_experiment_by_name(name):
         return _active(found)
     try:
-        return str(client.create_experiment(experiment_name(name)))
+        return client.get_experiment(client.create_experiment(experiment_name(name)))
     except MlflowException:
         if found := client.get_experiment_by_name(name):  # another process was faster
-            return str(found.experiment_id)
+            return found
         raise
 
 
@@ -132,9 +158,10 @@ def make_experiment(name: str, artifacts: str) -> None:
     mlflow.MlflowClient().create_experiment(name, artifacts)
 
 
-def _active(experiment: Experiment) -> str:
-    """The id of an experiment. In a deleted one, an interrupted run would look as if it was gone,
-    and its checkpoints would be removed. Where its folder is gone, MLflow would make it again.
+def _active(experiment: Experiment) -> Experiment:
+    """An experiment that can be recorded in. In a deleted one, an interrupted run would look as if
+    it was gone, and its checkpoints would be removed. Where its folder is gone, MLflow would make
+    it again.
     """
     if experiment.lifecycle_stage != "active":
         raise UsageError(
@@ -148,7 +175,7 @@ def _active(experiment: Experiment) -> str:
             f"expected the files of experiment {experiment.name} {missing}, or give another name "
             "with --experiment-name"
         )
-    return str(experiment.experiment_id)
+    return experiment
 
 
 def _has_finished(experiment: Experiment) -> bool:
@@ -172,10 +199,14 @@ def _has_invented_name(run: Run) -> bool:
 
 
 def name_run(run: Run, name: str) -> None:
-    """Give a run its name, unless the user has, and its experiment a description if it has none."""
+    """Give a run its name, unless the user has, and its experiment a description if it has none:
+    a study's own run does that for its cells.
+    """
     client, experiment = mlflow.MlflowClient(), run.info.experiment_id
     if _has_invented_name(run):
         client.update_run(run.info.run_id, name=name)
+    if tag_names.STUDY_RUN_ID in run.data.tags:
+        return
     if not client.get_experiment(experiment).tags.get(tag_names.NOTE):  # "" is none
         described = _DESCRIPTION.format(
             studies=urls.studies_page(experiment),

@@ -51,6 +51,8 @@ class Journal:
 
     Attributes:
         ended: Whether the last entry, delivered or not, is the end of the run.
+        has_no_model: Whether the store cannot have a model of the run yet: this process has begun
+            the run, and has not tried.
 
     Raises:
         HeldError: Another process holds it.
@@ -61,7 +63,7 @@ class Journal:
         self.folder = folder
         self._lock = FileLock(folder / "lock", timeout=0, thread_local=False)
         self._changed = threading.Condition()
-        self._stopped = self._awaited = False
+        self._stopped = self._awaited = self.has_no_model = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
 
 import mlflow
 from mlflow.entities import Run
 
 from fashion_dropout.tracking.recording.launched import launched_run
-from fashion_dropout.tracking.recording.opening import experiment_id
+from fashion_dropout.tracking.recording.opening import Place, usable_experiment
 from fashion_dropout.tracking.recording.processes import has_died
 from fashion_dropout.tracking.recording.recovery import WHY, mark
 from fashion_dropout.tracking.store import tags
@@ -21,18 +19,6 @@ from fashion_dropout.tracking.store.places import local_folder
 from fashion_dropout.tracking.store.search import find_runs, having, with_models
 
 
-class Place(NamedTuple):
-    """An experiment of a store, and a digest that no other experiment of this or another store has.
-
-    It does not depend on how the store is addressed: not on a host's name, the working directory,
-    or a password.
-    """
-
-    experiment_id: str
-    name: str
-    digest: str
-
-
 @asks_mlflow()
 def place_of_next_run(experiment: str | None) -> Place:
     """Where `tracked_run` would open a run; the experiment is made if need be.
@@ -40,14 +26,15 @@ def place_of_next_run(experiment: str | None) -> Place:
     Raises:
         UsageError: ``MLFLOW_RUN_ID`` names a run that is not in the store.
     """
-    launched = launched_run()
-    return _place(launched.info.experiment_id if launched else experiment_id(experiment))
+    if launched := launched_run():
+        return Place.of(mlflow.get_experiment(launched.info.experiment_id))
+    return Place.of(usable_experiment(experiment))
 
 
 @asks_mlflow()
 def place_by_id(experiment: str) -> Place | None:
     """An experiment; None if the store has none of this id."""
-    return if_there(lambda: _place(experiment))
+    return if_there(lambda: Place.of(mlflow.get_experiment(experiment)))
 
 
 @asks_mlflow()
@@ -105,12 +92,6 @@ def give_up(run_id: str, why: str) -> None:
     """Mark an interrupted run that will not be continued as KILLED, and say why."""
     if (run := unfinished_run(run_id)) is not None:
         mark(run, why)
-
-
-def _place(experiment: str) -> Place:
-    found = mlflow.get_experiment(experiment)
-    parts = f"{found.experiment_id} {found.creation_time} {found.artifact_location}"
-    return Place(found.experiment_id, found.name, sha256(parts.encode()).hexdigest()[:16])
 
 
 def _runs(experiment: str, wanted: Mapping[str, str], status: str) -> Iterator[Run]:

@@ -16,7 +16,7 @@ import mlflow
 from fashion_dropout.errors import Interrupted, TrackingError, UndeliveredError
 from fashion_dropout.interrupts import shielded
 from fashion_dropout.tracking.recording.launched import parameters_to_log
-from fashion_dropout.tracking.recording.opening import name_run, open_run, written_metrics
+from fashion_dropout.tracking.recording.opening import Place, name_run, open_run, written_metrics
 from fashion_dropout.tracking.recording.processes import this_process
 from fashion_dropout.tracking.recording.sender import Sender
 from fashion_dropout.tracking.recording.system_metrics import system_metrics
@@ -41,7 +41,7 @@ def tracked_run(
     description: str,
     params: Mapping[str, Any],
     tags: Mapping[str, Any],
-    experiment: str | None = None,
+    experiment: str | Place | None = None,
     resume: str | None = None,
     monitored: bool = False,
 ) -> Iterator[TrackedRun]:
@@ -56,7 +56,8 @@ def tracked_run(
         description: Shown on the run's page, Markdown.
         params: Logged once; what ``mlflow run`` has logged already stays as it was written.
         tags: Tags of the run.
-        experiment: Its name; None for MLflow's own variables, else `opening.EXPERIMENT`.
+        experiment: Its name, or the place that it was found to be; None for MLflow's own variables,
+            else `opening.EXPERIMENT`.
         resume: The id of an interrupted run that goes on; None for a new one.
         monitored: Whether the use of CPU and memory is recorded every few seconds.
 
@@ -101,7 +102,7 @@ def _seconds_to_start() -> float:
 
 @asks_mlflow(seconds=_seconds_to_start, late=TrackedRun.close)
 def _begin(
-    experiment: str | None, name: str, resume: str | None, tags: Mapping[str, Any]
+    experiment: str | Place | None, name: str, resume: str | None, tags: Mapping[str, Any]
 ) -> TrackedRun:
     run, journal = open_run(experiment, name, resume, tags)
     concluded_anew = tags.get(tag_names.ROLE) == tag_names.STUDY_RUN
