@@ -163,6 +163,20 @@ def test_mlflows_own_variables_choose_the_experiment(monkeypatch):
 
 
 @pytest.mark.usefixtures("store")
+def test_every_run_but_a_cell_sees_that_its_experiment_is_described():
+    """A promotion may be the first run of an experiment; before a cell there is its study's run."""
+    of_study = {"study.run": "0" * 32}
+    for name, tags, described in (
+        ("promoted", {"role": "promotion", **of_study}, True),
+        ("cells", {"role": "run", "study.cell": "none-seed0", **of_study}, False),
+    ):
+        with opened(experiment=name, tags=tags):
+            pass
+        found = mlflow.get_experiment_by_name(name).tags
+        assert ("mlflow.note.content" in found) == described
+
+
+@pytest.mark.usefixtures("store")
 def test_the_experiments_description_is_never_overwritten():
     with opened() as tracked:
         experiment = tracked.experiment_id

@@ -35,7 +35,7 @@ def is_away(error: TrackingError) -> bool:
 
 def until_it_answers(say: Callable[[str], None]) -> None:
     """Connect to the store of the study, in the folder and on the machine of this worker; `say` is
-    told that it is waited for. A server that has just taken a run is not asked whether it is there.
+    told that it is waited for. One that has just taken a run is not asked, unless it is a file.
 
     Raises:
         UsageError: It is a SQLite file that does not exist.
@@ -98,5 +98,6 @@ def was_taken() -> None:
     """The store has taken what a run has recorded: the next time, it is waited for anew."""
     import mlflow
 
+    _away_since.clear()
     _kept_since.clear()
     _taken[mlflow.get_tracking_uri()] = time.monotonic()

@@ -205,7 +205,7 @@ def name_run(run: Run, name: str) -> None:
     client, experiment = mlflow.MlflowClient(), run.info.experiment_id
     if _has_invented_name(run):
         client.update_run(run.info.run_id, name=name)
-    if tag_names.STUDY_RUN_ID in run.data.tags:
+    if tag_names.CELL in run.data.tags:  # a promotion names a study's run, too
         return
     if not client.get_experiment(experiment).tags.get(tag_names.NOTE):  # "" is none
         described = _DESCRIPTION.format(
