@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import pytest
+from rich.console import Console
 
 from conftest import run_here
+from fashion_dropout.commands.console import LiveBar, StudyLines
 from fashion_dropout.commands.typed import as_typed
 
 
@@ -30,3 +34,13 @@ def test_the_line_of_an_error_has_it_so(store, workdir, monkeypatch):
     done = run_here("report", "latest", cwd=workdir)
     assert done.returncode == 2
     assert "run `uv run fashion-dropout compare` first" in done.stderr
+
+
+def test_the_notes_of_a_running_command_have_it_so(monkeypatch, capsys):
+    monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
+    written = StringIO()
+    StudyLines().note("type `fashion-dropout sync --ended host`")
+    with LiveBar(1, Console(file=written, width=120)).shown() as bar:
+        bar.note("type `fashion-dropout sync`")
+    assert capsys.readouterr().out == "type `uv run fashion-dropout sync --ended host`\n"
+    assert "type `uv run fashion-dropout sync`" in written.getvalue()

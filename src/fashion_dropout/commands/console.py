@@ -22,6 +22,7 @@ from rich.progress import (
 )
 
 from fashion_dropout.commands.forecast import Forecast
+from fashion_dropout.commands.typed import as_typed
 from fashion_dropout.escapes import visible
 from fashion_dropout.progress import CellProgress, Display, StudyDisplay
 
@@ -30,7 +31,7 @@ class _Plain:
     """Plain lines: for files, pipes and logs."""
 
     def note(self, line: str) -> None:
-        click.echo(visible(line))
+        click.echo(as_typed(visible(line)))
 
 
 class _Live:
@@ -47,7 +48,7 @@ class _Live:
         )
 
     def note(self, line: str) -> None:
-        self._progress.console.print(visible(line), highlight=False, markup=False)
+        self._progress.console.print(as_typed(visible(line)), highlight=False, markup=False)
 
     @contextmanager
     def shown(self) -> Iterator[Self]:
