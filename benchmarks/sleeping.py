@@ -43,10 +43,9 @@ from fashion_dropout.tracking.store import tags
 from fashion_dropout.tracking.store.connect import connect
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
-from conftest import ROOT
 from postgresql import postgresql
 from study_text import study_text
-from tracking_server import tracking_server
+from tracking_server import connections_of_deploy, tracking_server
 
 EPOCHS = 10
 ARTIFACTS = {  # file of a run → its size in KiB
@@ -149,9 +148,9 @@ def main(cells: int, workers: int, seconds: float, store: str, server: bool, sil
         if store == "postgresql":
             uri = stack.enter_context(postgresql()).uri
         if server:
-            example = (ROOT / "deploy/server/server.env.example").read_text(encoding="utf-8")
-            pool = dict(re.findall(r"^(MLFLOW_SQLALCHEMYSTORE_\w+)=(\d+)$", example, re.MULTILINE))
-            uri = stack.enter_context(tracking_server(folder, store=uri, log=log, **pool))
+            uri = stack.enter_context(
+                tracking_server(folder, store=uri, log=log, **connections_of_deploy())
+            )
         environment.settle()
         mlflow.set_tracking_uri(uri)
         connect()

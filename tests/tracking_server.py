@@ -5,6 +5,7 @@ requests, and a proxy that breaks what passes in real ways.
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import socket
@@ -20,10 +21,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
-from conftest import clean_environment
+from conftest import ROOT, clean_environment
 
 HOST = "127.0.0.1"
 READ_ONLY = b'{"error_code": "PERMISSION_DENIED", "message": "read only"}'
+
+
+def connections_of_deploy() -> dict[str, str]:
+    """The variables with which `deploy/` makes the server's pool of connections larger."""
+    example = (ROOT / "deploy/server/server.env.example").read_text(encoding="utf-8")
+    return dict(re.findall(r"^(MLFLOW_SQLALCHEMYSTORE_\w+)=(\d+)$", example, re.MULTILINE))
 
 
 def free_port() -> int:

@@ -6,16 +6,14 @@ of SQLAlchemy, fifteen such requests can wait for each other (MLflow 3.17.2).
 
 from __future__ import annotations
 
-import re
 from concurrent.futures import ThreadPoolExecutor
 
 import mlflow
 import pytest
 from mlflow.entities import Metric, Param, RunTag
 
-from conftest import ROOT
 from postgresql import postgresql, programs_of_postgresql
-from tracking_server import tracking_server
+from tracking_server import connections_of_deploy, tracking_server
 
 pytestmark = [
     pytest.mark.slow,
@@ -24,16 +22,11 @@ pytestmark = [
 WRITERS, BATCHES = 50, 4
 
 
-def pool_of_the_example() -> dict[str, str]:
-    example = (ROOT / "deploy/server/server.env.example").read_text(encoding="utf-8")
-    return dict(re.findall(r"^(MLFLOW_SQLALCHEMYSTORE_\w+)=(\d+)$", example, re.MULTILINE))
-
-
 def test_with_the_connections_of_deploy_all_of_them_are_answered(tmp_path, monkeypatch):
     """The server works on forty requests at a time: so many connections, and a few for the second
     ones, are enough, whatever the order.
     """
-    pool = pool_of_the_example()
+    pool = connections_of_deploy()
     assert sum(map(int, pool.values())) > 40
     # A wait for a connection ends after thirty seconds; who waited for so long got an error.
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "25")
